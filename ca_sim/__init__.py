@@ -1,0 +1,1 @@
+"""ca_sim: a simulated certification authority. It imports nothing of certworker."""
