@@ -1,0 +1,74 @@
+# Everything a newcomer needs: Python 3.11 or newer with its venv module, and make. `make` alone lists the targets.
+
+PYTHON ?= python3
+PYTEST_WORKERS ?= 2
+ARGS ?=
+
+VENV := .venv
+STAMP := $(VENV)/.made
+LOG := $(VENV)/setup.log
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
+
+# $(call quietly,COMMAND): the command's output is shown only when it fails.
+quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed: $(1)" >&2; exit $$status; }
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup run test check bench clean setup-system lock
+
+help: ## List the targets
+	@echo "make TARGET [ARGS=\"...\"]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
+		printf '  %-14s%s\n' "$$target" "$$what"; done
+
+setup: $(STAMP) ## Make the virtual environment .venv (the other targets do it when it is needed)
+
+run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
+	@$(VENV)/bin/certworker dev --demo $(ARGS)
+
+test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
+	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+
+check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, even if one fails
+	@failed=""; \
+	step() { name="$$1"; shift; echo "check: $$name"; "$$@" || failed="$$failed [$$name]"; }; \
+	step "ruff check" $(VENV)/bin/ruff check --quiet .; \
+	step "ruff format" $(VENV)/bin/ruff format --quiet --diff .; \
+	step "mypy" $(VENV)/bin/mypy; \
+	step "rules of the house" $(VENV)/bin/python -m pytest -q tests/test_house.py; \
+	if [ -n "$$failed" ]; then echo "check: failed:$$failed" >&2; exit 1; fi; \
+	echo "check: all is well"
+
+bench: $(STAMP) ## Measure how fast it is
+	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
+	@echo "Resolving pyproject.toml into requirements.lock"
+	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras \
+		--group test --group check --python-version 3.11 pyproject.toml -o requirements.lock -q $(ARGS)
+
+clean: ## Remove .venv, build products and caches (no data: a home folder is never touched)
+	@echo "Removing .venv, build products and caches"
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find certworker ca_sim tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+setup-system: ## Install the system programs that some tests need (Debian; needs root)
+	@.ci/setup-system
+
+# The stamp is as new as the lock and the project's description; it is touched only when all went well. A virtual
+# environment whose Python is gone (an upgraded system, a moved folder) is made from nothing.
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "certworker needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' has no venv module. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making the virtual environment $(VENV) with $$($(PYTHON) --version)"
+	@mkdir -p $(VENV)
+	@clear=""; $(VENV)/bin/python -c 'import pip' 2>/dev/null || clear=--clear; $(PYTHON) -m venv $$clear $(VENV)
+	@echo "Installing what requirements.lock names (the first time takes a minute)"
+	@$(call quietly,$(PIP) install --require-hashes -r requirements.lock)
+	@echo "Installing certworker itself, editable"
+	@$(call quietly,$(PIP) install --no-deps --no-build-isolation --editable .)
+	@rm -f $(LOG)
+	@touch $@
