@@ -1,0 +1,1 @@
+"""The terminal: `certworker NOUN VERB`, one call deep."""

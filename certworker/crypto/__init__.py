@@ -1,0 +1,1 @@
+"""Bytes in, bytes out. No clock, no I/O, no database."""

@@ -1,0 +1,71 @@
+"""Envelope encryption: records are sealed under a vault key, vault keys are wrapped by the master key.
+
+Both are AES-256-GCM. The place of a record (its vault, kind, name, version and field) is bound in as associated data, so a
+sealed record that was moved, or swapped with another, does not open.
+
+A seal reads: format (1 byte), term (4 bytes, big-endian), nonce (12 bytes), ciphertext and tag. The term counts the vault's
+keys; a new term seals what is written from then on, and older ones still open what they sealed.
+"""
+
+import hashlib
+import os
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from certworker.errors import SealBroken
+
+KEY_SIZE = 32
+_FORMAT = 1
+_NONCE_SIZE = 12
+_HEADER_SIZE = 1 + 4
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SealingKey:
+    """A 256-bit key and the term that names it. Its `repr` never shows the key."""
+
+    term: int
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Show the term only."""
+        return f"SealingKey(term={self.term})"
+
+
+def new_key() -> bytes:
+    """Make a 256-bit key from the operating system's random numbers."""
+    return os.urandom(KEY_SIZE)
+
+
+def key_id(key: bytes) -> str:
+    """Name a key without telling anything of it: half of a SHA-256 over it and this purpose."""
+    return hashlib.sha256(b"certworker sealing key id\0" + key).hexdigest()[:32]
+
+
+def seal(key: SealingKey, plaintext: bytes, place: str) -> bytes:
+    """Seal `plaintext` for the record at `place`."""
+    header = bytes([_FORMAT]) + key.term.to_bytes(4, "big")
+    nonce = os.urandom(_NONCE_SIZE)
+    return header + nonce + AESGCM(key.key).encrypt(nonce, plaintext, header + place.encode())
+
+
+def term_of(sealed: bytes) -> int:
+    """Tell under which term a record was sealed. Raises SealBroken where it is no seal."""
+    if len(sealed) < _HEADER_SIZE + _NONCE_SIZE or sealed[0] != _FORMAT:
+        raise SealBroken("A sealed record has an unknown format.")
+    return int.from_bytes(sealed[1:_HEADER_SIZE], "big")
+
+
+def open_sealed(key: SealingKey, sealed: bytes, place: str) -> bytes:
+    """Open the record at `place`. Raises SealBroken where it was altered, moved, or sealed under another key."""
+    header, nonce, ciphertext = (
+        sealed[:_HEADER_SIZE],
+        sealed[_HEADER_SIZE : _HEADER_SIZE + _NONCE_SIZE],
+        sealed[_HEADER_SIZE + _NONCE_SIZE :],
+    )
+    try:
+        return AESGCM(key.key).decrypt(nonce, ciphertext, header + place.encode())
+    except InvalidTag:
+        raise SealBroken(f"The sealed record at {place} was altered, moved, or sealed under another key.") from None

@@ -1,0 +1,208 @@
+"""X.509: subjects, CSRs, self-signed certificates, what a certificate says, and the order of a chain."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID, ObjectIdentifier
+
+from certworker.crypto.extensions import SubjectNames, key_usage_extension, read_names, read_usages, san_extension
+from certworker.crypto.keys import PublicKey, load_private, signing_hash
+from certworker.errors import BadParameter
+
+_ATTRIBUTE_NAMES = MappingProxyType(
+    {"E": NameOID.EMAIL_ADDRESS, "EMAIL": NameOID.EMAIL_ADDRESS, "S": NameOID.STATE_OR_PROVINCE_NAME}
+)
+"""Short names that Windows and Azure use beside those of RFC 4514."""
+
+MAX_CHAIN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateRequest:
+    """What goes into a CSR or a self-signed certificate. `ekus` are dotted OIDs, `key_usage` Key Vault's words."""
+
+    subject: str
+    names: SubjectNames
+    key_usage: tuple[str, ...]
+    ekus: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFacts:
+    """What a certificate says. Times are aware UTC; `public_key` is a DER SubjectPublicKeyInfo; serial in lower-case hex."""
+
+    subject: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+    public_key: bytes
+    names: SubjectNames
+    key_usage: tuple[str, ...]
+    ekus: tuple[str, ...]
+    is_authority: bool
+
+
+def parse_subject(text: str) -> x509.Name:
+    """Read a distinguished name in RFC 4514 form (`CN=web.example.test, O=Contoso`). Raises BadParameter."""
+    try:
+        return x509.Name.from_rfc4514_string(text, dict(_ATTRIBUTE_NAMES)) if text else x509.Name([])
+    except (ValueError, TypeError) as error:
+        message = f"x509_props.subject is not a distinguished name such as 'CN=www.example.com, O=Example': {error}."
+        raise BadParameter(message, "x509_props.subject") from error
+
+
+def check_subject(text: str) -> None:
+    """Refuse what is not a distinguished name. Raises BadParameter."""
+    parse_subject(text)
+
+
+def build_csr(private_key: bytes, request: CertificateRequest) -> bytes:
+    """Build a DER CSR (RFC 2986) with the extensions asked for, signed by the DER PKCS#8 key."""
+    key = load_private(private_key)
+    builder = x509.CertificateSigningRequestBuilder(parse_subject(request.subject))
+    for extension, critical in _extensions(request, key.public_key()):
+        builder = builder.add_extension(extension, critical)
+    return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
+
+
+def self_sign(
+    private_key: bytes,
+    request: CertificateRequest,
+    not_before: datetime,
+    not_after: datetime,
+    *,
+    authority: bool = False,
+) -> bytes:
+    """Build a self-signed DER certificate (RFC 5280), of an authority if asked."""
+    key = load_private(private_key)
+    public = key.public_key()
+    builder = x509.CertificateBuilder(parse_subject(request.subject), parse_subject(request.subject), public)
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)
+    for extension, critical in _extensions(request, public, authority=authority):
+        builder = builder.add_extension(extension, critical)
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    builder = builder.add_extension(identifier, critical=False).add_extension(
+        x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+    )
+    return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
+
+
+def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: datetime, not_after: datetime) -> bytes:
+    """Issue a DER leaf for a DER CSR: its subject and extensions are taken over, save that it is never an authority."""
+    request = x509.load_der_x509_csr(csr)
+    if not request.is_signature_valid:
+        raise BadParameter("The certificate signing request is not signed by its own key.")
+    issuer = x509.load_der_x509_certificate(authority)
+    key = load_private(authority_key)
+    public = request.public_key()
+    builder = x509.CertificateBuilder(issuer.subject, request.subject, public)
+    builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)
+    for extension in request.extensions:
+        if not isinstance(extension.value, x509.BasicConstraints):
+            builder = builder.add_extension(extension.value, extension.critical)
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
+    return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
+
+
+def _extensions(
+    request: CertificateRequest, key: PublicKey, *, authority: bool = False
+) -> Iterable[tuple[x509.ExtensionType, bool]]:
+    if request.key_usage:
+        yield key_usage_extension(request.key_usage, key), True
+    if request.ekus:
+        yield x509.ExtendedKeyUsage([ObjectIdentifier(oid) for oid in request.ekus]), False
+    if request.names.any():
+        # RFC 5280 section 4.2.1.6: critical where the subject is empty
+        yield san_extension(request.names), not request.subject
+    yield x509.BasicConstraints(ca=authority, path_length=0 if authority else None), True
+
+
+def read_certificate(der: bytes) -> CertificateFacts:
+    """Read what a DER certificate says. Raises BadParameter where it cannot be read."""
+    certificate = _load(der)
+    key_usage, ekus = read_usages(certificate.extensions)
+    return CertificateFacts(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=f"{certificate.serial_number:x}",
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        public_key=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        names=read_names(certificate.extensions),
+        key_usage=key_usage,
+        ekus=ekus,
+        is_authority=_is_authority(certificate),
+    )
+
+
+def validity(der: bytes) -> tuple[datetime, datetime]:
+    """Tell from when until when a DER certificate is valid."""
+    certificate = _load(der)
+    return certificate.not_valid_before_utc.astimezone(UTC), certificate.not_valid_after_utc.astimezone(UTC)
+
+
+def thumbprint(der: bytes) -> bytes:
+    """Give the SHA-1 thumbprint that Key Vault calls `x5t`. It names a certificate; nothing rests on its strength."""
+    return hashlib.sha1(der, usedforsecurity=False).digest()
+
+
+def split_pem(pem: bytes) -> tuple[bytes, ...]:
+    """Split a PEM bundle into DER certificates, in its own order. Raises BadParameter."""
+    try:
+        certificates = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise BadParameter(f"This is not a PEM bundle of certificates: {error}.") from error
+    return tuple(certificate.public_bytes(Encoding.DER) for certificate in certificates)
+
+
+def to_pem(certificates: Iterable[bytes]) -> bytes:
+    """Join DER certificates into a PEM bundle."""
+    return b"".join(_load(der).public_bytes(Encoding.PEM) for der in certificates)
+
+
+def order_chain(leaf: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Put the certificates that lead up from `leaf` in order, its issuer first.
+
+    Each is the one whose key signed the one before it. What does not belong is left out, the leaf itself included.
+    """
+    current, chain = _load(leaf), []
+    remaining = [_load(der) for der in others[:MAX_CHAIN] if der != leaf]
+    while above := next((other for other in remaining if _signed(other, current)), None):
+        remaining.remove(above)
+        chain.append(above.public_bytes(Encoding.DER))
+        current = above
+    return tuple(chain)
+
+
+def _signed(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
+    if issuer.subject != subject.issuer or issuer == subject:
+        return False
+    try:
+        subject.verify_directly_issued_by(issuer)
+    except (InvalidSignature, TypeError, ValueError):
+        return False
+    return True
+
+
+def _is_authority(certificate: x509.Certificate) -> bool:
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def _load(der: bytes) -> x509.Certificate:
+    try:
+        return x509.load_der_x509_certificate(der)
+    except ValueError as error:
+        raise BadParameter(f"This is not an X.509 certificate: {error}.") from error

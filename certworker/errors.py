@@ -1,0 +1,168 @@
+"""The error tree. Each error has a code word; none knows HTTP.
+
+CertworkerError
+├── BadParameter                 what was sent cannot work; says which field and what would be right
+│   └── KeyMismatch              a certificate for another key
+├── Unauthenticated              nobody, or nobody we can believe
+├── Forbidden                    somebody, but not somebody who may
+│   └── Disabled                 the object is disabled, or outside its time
+├── NotFound
+│   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
+│   └── OperationNotFound  IssuerNotFound
+├── Conflict                     something else is in the way
+│   ├── OperationInProgress      ... a certificate operation
+│   ├── DeletedButRecoverable    ... a deleted object of the same name
+│   └── NotDeleted               recover or purge of what is not deleted
+├── Unavailable                  try again later; `retry_after` says when
+├── LeaseLost                    another worker has taken the work over
+├── SealBroken                   a sealed record was altered, moved, or sealed under another key
+└── SetupError                   the deployment cannot start; says what to do
+    └── SettingsError
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+
+class CertworkerError(Exception):
+    """The root of all errors that certworker raises on purpose. `str(error)` is fit for the caller's eyes."""
+
+    code: ClassVar[str] = "error"
+
+
+class BadParameter(CertworkerError):
+    """What was sent cannot work. `field` is its name on the wire, where there is one."""
+
+    code = "bad_parameter"
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class KeyMismatch(BadParameter):
+    """A certificate that was made for another key."""
+
+    code = "key_mismatch"
+
+
+class Unauthenticated(CertworkerError):
+    """The caller is unknown: no token, or one that does not hold."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(CertworkerError):
+    """The caller is known and may not do this."""
+
+    code = "forbidden"
+
+
+class Disabled(Forbidden):
+    """The object is disabled."""
+
+    code = "disabled"
+
+
+class NotFound(CertworkerError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class VaultNotFound(NotFound):
+    """There is no vault of this name."""
+
+    code = "vault_not_found"
+
+
+class CertificateNotFound(NotFound):
+    """There is no certificate of this name or version."""
+
+    code = "certificate_not_found"
+
+
+class KeyNotFound(NotFound):
+    """There is no key of this name or version."""
+
+    code = "key_not_found"
+
+
+class SecretNotFound(NotFound):
+    """There is no secret of this name or version."""
+
+    code = "secret_not_found"
+
+
+class OperationNotFound(NotFound):
+    """The certificate has no pending operation."""
+
+    code = "operation_not_found"
+
+
+class IssuerNotFound(NotFound):
+    """The vault has no issuer of this name."""
+
+    code = "issuer_not_found"
+
+
+class Conflict(CertworkerError):
+    """Something else is in the way."""
+
+    code = "conflict"
+
+
+class OperationInProgress(Conflict):
+    """A certificate operation is in the way. `operation_id` names it."""
+
+    code = "operation_in_progress"
+
+    def __init__(self, message: str, operation_id: str = "") -> None:
+        super().__init__(message)
+        self.operation_id = operation_id
+
+
+class DeletedButRecoverable(Conflict):
+    """A deleted object holds the name."""
+
+    code = "deleted_but_recoverable"
+
+
+class NotDeleted(Conflict):
+    """Only a deleted object can be recovered or purged."""
+
+    code = "not_deleted"
+
+
+class Unavailable(CertworkerError):
+    """It cannot be done now, and may be later."""
+
+    code = "unavailable"
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class LeaseLost(CertworkerError):
+    """The lease ran out and another worker has taken the work over: what was done must not be recorded."""
+
+    code = "lease_lost"
+
+
+class SealBroken(CertworkerError):
+    """A sealed record does not open: it was altered, moved to another place, or sealed under another key."""
+
+    code = "seal_broken"
+
+
+class SetupError(CertworkerError):
+    """The deployment cannot start as it stands. The message says what to do."""
+
+    code = "setup"
+
+
+class SettingsError(SetupError):
+    """A setting is wrong. The message names it and says what would be right."""
+
+    code = "settings"

@@ -1,0 +1,39 @@
+"""Events: rows, written in the transaction that they tell of. Ids, names and times only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from certworker.vault.objects import ObjectKind
+
+
+class EventType(StrEnum):
+    """What happened. Those that Event Grid names carry its names; the rest begin with `Certworker.`."""
+
+    CERTIFICATE_NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
+    KEY_NEW_VERSION = "Microsoft.KeyVault.KeyNewVersionCreated"
+    SECRET_NEW_VERSION = "Microsoft.KeyVault.SecretNewVersionCreated"  # noqa: S105  # a kind, not a password
+    OPERATION_CREATED = "Certworker.OperationCreated"
+    OPERATION_STEP = "Certworker.OperationStep"
+    OPERATION_RETRY = "Certworker.OperationRetry"
+    OPERATION_FAILED = "Certworker.OperationFailed"
+    OPERATION_CANCELLED = "Certworker.OperationCancelled"
+    RENEWAL_STARTED = "Certworker.RenewalStarted"
+    OBJECT_DELETED = "Certworker.ObjectDeleted"
+    OBJECT_RECOVERED = "Certworker.ObjectRecovered"
+    OBJECT_PURGED = "Certworker.ObjectPurged"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event. `sequence` is the store's own count, 0 until it is written. `detail` has a fixed schema for each type."""
+
+    type: EventType
+    at: datetime
+    vault_id: str
+    kind: ObjectKind
+    name: str
+    version: str | None = None
+    detail: Mapping[str, str] = field(default_factory=dict)
+    sequence: int = 0

@@ -1,0 +1,111 @@
+"""The port to a certification authority: what a provider is asked, and what it may answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from certworker.vault.operations import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class IssuanceRequest:
+    """What a provider needs to get one certificate.
+
+    `csr` is DER. `names` are the DNS names and IP addresses that the CA must validate. `profile` is the certificate type in
+    the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant.
+    """
+
+    operation_id: str
+    vault_id: str
+    issuer: str
+    account_id: str
+    credential: str | None
+    csr: bytes
+    names: tuple[str, ...]
+    profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """The CA has not finished. `progress` is recorded before the next step, which is due at `retry_at`.
+
+    `failure` says in one sentence what went wrong, where the step failed and is to be tried again; `retry_at` is then the
+    earliest time that the CA allows, or none where it said nothing.
+    """
+
+    progress: Progress
+    retry_at: datetime | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The certificate and its chain as the CA sent them, each DER, the leaf first."""
+
+    chain: tuple[bytes, ...]
+    progress: Progress = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The CA will not issue what was asked. `code` is one of Key Vault's two words for it, `message` tells why.
+
+    `configuration` blames the request or the set-up: trying again soon would change nothing.
+    """
+
+    code: str
+    message: str
+    configuration: bool = False
+
+
+Step = Pending | Issued | Rejected
+
+
+class Provider(Protocol):
+    """One kind of CA. A step makes one exchange with it, and never sleeps."""
+
+    def step(self, request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
+        """Go one step on from `progress` (none: from the beginning)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What certworker is to a CA: a key of its own, and the CA's name for it (`url`), once there is one.
+
+    `document` is what the provider keeps beside it (a local authority's own certificate, say).
+    """
+
+    key: bytes
+    url: str | None = None
+    document: bytes | None = None
+
+
+class AccountBook(Protocol):
+    """The accounts at CAs, by vault, issuer and the CA's own URL. Keys are sealed where they lie."""
+
+    def find(self, vault_id: str, issuer: str, authority: str) -> Account | None:
+        """Find an account."""
+
+    def keep(self, vault_id: str, issuer: str, authority: str, account: Account) -> Account:
+        """Keep an account; if another process kept one first, that one is given back."""
+
+    def update(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
+        """Record what the CA answered."""
+
+
+class ChallengeBoard(Protocol):
+    """Where challenge responses lie for any responder to answer with."""
+
+    def post(self, token: str, response: str, expires: datetime) -> None:
+        """Put a response up until it expires."""
+
+    def find(self, token: str) -> str | None:
+        """Find the response to a token."""
+
+    def take_down(self, token: str) -> None:
+        """Take a response down again."""
+
+
+Providers = Mapping[str, Provider]
+"""Providers by the name that an issuer record calls them, in lower case."""

@@ -1,0 +1,109 @@
+"""The certificate operation: Key Vault's pending certificate, and the journal of one issuance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from certworker.vault.objects import Tags
+from certworker.vault.policy import Policy
+
+Progress = Mapping[str, str]
+"""How far a provider has come: ids, URLs and step names. Never a token, a header, a password or a key."""
+
+BACK_OFF = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
+LAST_BACK_OFF = timedelta(days=1)
+
+
+class OperationStatus(StrEnum):
+    """Key Vault's own words, in its own spelling."""
+
+    IN_PROGRESS = "inProgress"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class OperationReason(StrEnum):
+    """Why a certificate is being issued."""
+
+    CREATE = "create"
+    LIFETIME_ACTION = "lifetime_action"
+    DEFAULT = "default"
+    BACKSTOP = "backstop"
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One issuance, from the key to the merged certificate.
+
+    `version` is given on the first day: the sealed key already lies at the place that it will have as a version.
+    `due_at` is when a worker should look next; none means that nobody but the owner can go on (issuer Unknown).
+    `fence` counts the leases; a result is recorded only under the fence that it was claimed with.
+    """
+
+    id: str
+    vault_id: str
+    name: str
+    version: str
+    reason: OperationReason
+    policy: Policy
+    csr: bytes
+    public_key: bytes
+    sealed_key: bytes
+    created: datetime
+    updated: datetime
+    status: OperationStatus = OperationStatus.IN_PROGRESS
+    enabled: bool = True
+    tags: Tags = field(default_factory=dict)
+    progress: Progress = field(default_factory=dict)
+    due_at: datetime | None = None
+    failures: int = 0
+    cancellation_requested: bool = False
+    status_details: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    fence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One step of an operation, recorded before the next begins."""
+
+    operation_id: str
+    sequence: int
+    at: datetime
+    step: str
+    detail: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """When a certificate's next version falls due, and what came of earlier attempts.
+
+    `jitter` in [0, 1) is drawn once for each version and kept, so that a look again gives the same answer.
+    """
+
+    due_at: datetime | None
+    reason: OperationReason | None
+    jitter: float
+    failures: int = 0
+    last_error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What all versions of a certificate share besides its head: the policy and the renewal to come."""
+
+    vault_id: str
+    name: str
+    policy: Policy
+    policy_created: datetime
+    policy_updated: datetime
+    renewal: Renewal
+    fence: int = 0
+
+
+def back_off(failures: int) -> timedelta:
+    """Say how long to wait after the given number of failures in a row: 1, 10, 100 minutes, then a day."""
+    return BACK_OFF[failures - 1] if failures <= len(BACK_OFF) else LAST_BACK_OFF

@@ -1,0 +1,295 @@
+"""The port to the database. The database is the truth and the queue.
+
+`reading()` gives a consistent view, `writing()` one transaction that is committed as a whole or not at all. Inside a writing
+transaction there is no network call, no HSM call and no key generation. Names are compared without regard to case.
+Records come back whole; nothing is loaded later.
+"""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from certworker.vault.events import Event
+from certworker.vault.objects import (
+    Attributes,
+    CertificateVersion,
+    Deletion,
+    KeyVersion,
+    ObjectHead,
+    ObjectKind,
+    SecretVersion,
+    Tags,
+)
+from certworker.vault.operations import Certificate, JournalEntry, Operation, OperationStatus, Progress, Renewal
+from certworker.vault.vaults import Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Some of a list. `next` is what to ask for the rest with; none on the last page."""
+
+    items: tuple[T, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetEntry:
+    """One live certificate as the live view, the metrics and the plan see it."""
+
+    vault: str
+    name: str
+    issuer: str
+    version: str | None
+    enabled: bool
+    not_before: datetime | None
+    not_after: datetime | None
+    renewal: Renewal
+    operation_status: OperationStatus | None
+    operation_created: datetime | None
+    operation_due_at: datetime | None
+    operation_details: str | None
+
+
+class Reader(Protocol):
+    """What can be asked. Every lookup of one thing gives none where there is no such thing."""
+
+    def vault(self, vault_id: str) -> Vault | None:
+        """Find a vault by its id."""
+
+    def vault_by_name(self, name: str) -> Vault | None:
+        """Find a vault by its name."""
+
+    def vaults(self) -> tuple[Vault, ...]:
+        """List all vaults by name."""
+
+    def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
+        """List a vault's wrapped keys, the newest term last."""
+
+    def principal(self, object_id: str) -> Principal | None:
+        """Find a principal by its object id."""
+
+    def principal_by_client(self, client_id: str) -> Principal | None:
+        """Find a principal by its application's client id."""
+
+    def principals(self) -> tuple[Principal, ...]:
+        """List all principals, the oldest first."""
+
+    def signing_keys(self, tenant_id: str) -> tuple[SigningKey, ...]:
+        """List a tenant's signing keys, the newest last."""
+
+    def head(self, vault_id: str, kind: ObjectKind, name: str) -> ObjectHead | None:
+        """Find what all versions of an object share, whether it is deleted or not."""
+
+    def key(self, vault_id: str, name: str, version: str | None) -> KeyVersion | None:
+        """Find a key's version; the current one where `version` is none. Deleted ones as well."""
+
+    def secret(self, vault_id: str, name: str, version: str | None) -> SecretVersion | None:
+        """Find a secret's version likewise."""
+
+    def certificate_version(self, vault_id: str, name: str, version: str | None) -> CertificateVersion | None:
+        """Find a certificate's version likewise."""
+
+    def certificate(self, vault_id: str, name: str) -> Certificate | None:
+        """Find a certificate's policy and renewal."""
+
+    def heads(self, vault_id: str, kind: ObjectKind, after: str | None, limit: int, *, deleted: bool) -> Page[ObjectHead]:
+        """List live or deleted objects by upper-cased name, beginning after the folded name `after`.
+
+        A certificate's head without a version (its first operation is in progress) is among them.
+        """
+
+    def certificate_versions(self, vault_id: str, name: str, after: str | None, limit: int) -> Page[CertificateVersion]:
+        """List a certificate's versions, ascending by version, beginning after the version `after`."""
+
+    def secret_versions(self, vault_id: str, name: str, after: str | None, limit: int) -> Page[SecretVersion]:
+        """List a secret's versions likewise."""
+
+    def key_versions(self, vault_id: str, name: str, after: str | None, limit: int) -> Page[KeyVersion]:
+        """List a key's versions likewise."""
+
+    def operation(self, vault_id: str, name: str) -> Operation | None:
+        """Find a certificate's latest operation, unless it was deleted."""
+
+    def operation_by_id(self, operation_id: str) -> Operation | None:
+        """Find an operation."""
+
+    def journal(self, operation_id: str) -> tuple[JournalEntry, ...]:
+        """List the steps of an operation in order."""
+
+    def issuer(self, vault_id: str, name: str) -> Issuer | None:
+        """Find an issuer record."""
+
+    def issuers(self, vault_id: str, after: str | None, limit: int) -> Page[Issuer]:
+        """List issuer records by folded name, beginning after the folded name `after`."""
+
+    def account(self, vault_id: str, issuer: str, authority: str) -> SealedAccount | None:
+        """Find the account at a CA."""
+
+    def challenge(self, token: str) -> str | None:
+        """Find the response to a challenge's token."""
+
+    def events(self, after: int, limit: int) -> tuple[Event, ...]:
+        """List events in order, beginning after the sequence number `after`."""
+
+    def last_event(self) -> int:
+        """Tell the highest sequence number of the events; 0 without any."""
+
+    def cursor(self, name: str) -> int:
+        """Tell up to which event a listener has read; 0 for a new one."""
+
+    def fleet(self) -> tuple[FleetEntry, ...]:
+        """List every live certificate, by vault and name."""
+
+    def tallies(self) -> Mapping[tuple[str, str, str], int]:
+        """Count attempts at issuance: (vault's name, issuer's name, result) -> count."""
+
+    def heartbeats(self) -> tuple[Heartbeat, ...]:
+        """List the last run of each job."""
+
+    def next_due(self) -> datetime | None:
+        """Tell when the next operation or renewal falls due; leases are looked at as well."""
+
+
+class Writer(Reader, Protocol):
+    """What can be changed, inside one transaction."""
+
+    def add_vault(self, vault: Vault) -> None:
+        """Add a vault. Raises Conflict where the name is taken."""
+
+    def add_wrapped_key(self, key: WrappedKey) -> None:
+        """Add a vault key under a new term."""
+
+    def add_principal(self, principal: Principal) -> None:
+        """Add a principal. Raises Conflict where one of its ids is taken."""
+
+    def set_principal_secret(self, object_id: str, secret_hash: str) -> None:
+        """Replace the hash of a principal's secret."""
+
+    def add_signing_key(self, key: SigningKey) -> None:
+        """Add a signing key."""
+
+    def put_issuer(self, issuer: Issuer) -> None:
+        """Add or replace an issuer record."""
+
+    def delete_issuer(self, vault_id: str, name: str) -> None:
+        """Delete an issuer record."""
+
+    def keep_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> SealedAccount:
+        """Keep an account unless there is one already; give back the one that is kept."""
+
+    def update_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> None:
+        """Replace an account."""
+
+    def put_challenge(self, token: str, response: str, expires: datetime) -> None:
+        """Put a challenge's response up."""
+
+    def delete_challenge(self, token: str) -> None:
+        """Take a challenge's response down."""
+
+    def delete_expired_challenges(self, at: datetime) -> int:
+        """Take down what has expired; give the count."""
+
+    def put_head(self, head: ObjectHead) -> None:
+        """Add an object's head, or replace its current version, its deletion and whether it is managed."""
+
+    def add_key(self, key: KeyVersion) -> None:
+        """Add a key's version. The head must exist."""
+
+    def add_secret(self, secret: SecretVersion) -> None:
+        """Add a secret's version. The head must exist."""
+
+    def add_certificate_version(self, certificate: CertificateVersion) -> None:
+        """Add a certificate's version. The head must exist."""
+
+    def set_attributes(
+        self, vault_id: str, kind: ObjectKind, name: str, version: str, attributes: Attributes, tags: Tags
+    ) -> None:
+        """Replace the attributes and tags of one version."""
+
+    def set_content_type(self, vault_id: str, name: str, version: str, content_type: str | None) -> None:
+        """Replace the content type of a secret's version."""
+
+    def put_certificate(self, certificate: Certificate) -> None:
+        """Add or replace a certificate's policy and renewal; `fence` is the store's own and is left alone."""
+
+    def purge(self, vault_id: str, kind: ObjectKind, name: str) -> None:
+        """Delete an object for good: head, versions, and for a certificate its policy and operations."""
+
+    def set_deletion(self, vault_id: str, kind: ObjectKind, name: str, deletion: Deletion | None) -> None:
+        """Mark an object as deleted, or as recovered."""
+
+    def purgeable(self, at: datetime, limit: int) -> tuple[ObjectHead, ...]:
+        """List deleted objects whose purge is due. A certificate's companions are not listed; they go with it."""
+
+    def add_operation(self, operation: Operation) -> None:
+        """Add an operation. Raises OperationInProgress where the certificate already has one in progress."""
+
+    def update_operation(self, operation: Operation) -> None:
+        """Replace an operation that is not under a lease of somebody else: its `fence` must be the stored one.
+
+        Raises LeaseLost where the fence has moved on. A lease of the operation ends with this.
+        """
+
+    def keep_progress(self, operation_id: str, fence: int, progress: Progress, at: datetime) -> None:
+        """Record a provider's progress under a lease that goes on. Raises LeaseLost where the fence has moved on."""
+
+    def request_cancellation(self, operation_id: str, at: datetime) -> None:
+        """Ask for an operation in progress to be cancelled: it falls due at once, whoever holds the lease goes on until recording."""
+
+    def delete_operation(self, operation_id: str) -> None:
+        """Forget an operation and its journal."""
+
+    def add_journal(self, operation_id: str, at: datetime, step: str, detail: Progress) -> None:
+        """Append a step to an operation's journal."""
+
+    def claim_operation(self, owner: str, at: datetime, lease: timedelta) -> Operation | None:
+        """Claim the operation in progress that has been due the longest at `at`, and is under no lease.
+
+        One conditional UPDATE: two processes never claim the same. The fence is counted up. On PostgreSQL the lease runs by
+        the database's clock, on SQLite from `at`.
+        """
+
+    def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
+        """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress, likewise."""
+
+    def set_renewal(self, vault_id: str, name: str, fence: int | None, renewal: Renewal) -> None:
+        """Replace a certificate's renewal, and end a lease on it.
+
+        Raises LeaseLost where `fence` is given and has moved on.
+        """
+
+    def add_event(self, event: Event) -> None:
+        """Append an event."""
+
+    def set_cursor(self, name: str, sequence: int) -> None:
+        """Record up to which event a listener has read."""
+
+    def count_attempt(self, vault_id: str, issuer: str, result: str) -> None:
+        """Count an attempt at issuance by its result."""
+
+    def beat(self, heartbeat: Heartbeat) -> None:
+        """Record the last run of a job."""
+
+
+class Store(Protocol):
+    """A database."""
+
+    @property
+    def inline_reads(self) -> bool:
+        """Whether a hot read is faster where it stands than in a thread of its own (SQLite)."""
+
+    def reading(self) -> AbstractContextManager[Reader]:
+        """Open a consistent view."""
+
+    def writing(self) -> AbstractContextManager[Writer]:
+        """Open a transaction: committed at the end, rolled back by any exception."""
+
+    def ping(self) -> None:
+        """Ask the database for nothing. Raises Unavailable where it does not answer."""
+
+    def close(self) -> None:
+        """Close every connection."""

@@ -1,0 +1,110 @@
+"""Vaults and the people of this slice: who there is, and where things live."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from certworker.errors import BadParameter
+
+SYSTEM_VAULT = "certworker-system"
+"""The vault in which the service keeps what is its own: its TLS certificate, the keys that sign tokens."""
+
+_VAULT_NAME = re.compile(r"(?=.{3,24}$)[a-zA-Z](?:-?[a-zA-Z0-9])*")
+DEFAULT_RETENTION_DAYS = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A vault. `retention_days` is how long a deleted object can be recovered."""
+
+    id: str
+    name: str
+    tenant_id: str
+    subscription_id: str
+    resource_group: str
+    location: str
+    created: datetime
+    retention_days: int = DEFAULT_RETENTION_DAYS
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An application that can ask for tokens. `secret_hash` is a salted hash of its client secret."""
+
+    object_id: str
+    client_id: str
+    tenant_id: str
+    display_name: str
+    secret_hash: str
+    administrator: bool
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs tokens: its DER public half, and the sealed private half. It signs until it retires."""
+
+    id: str
+    tenant_id: str
+    public_key: bytes
+    sealed_key: bytes
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Key Vault's issuer record. The credential is sealed and never given back."""
+
+    vault_id: str
+    name: str
+    provider: str
+    account_id: str
+    sealed_credential: bytes | None
+    organization: str | None
+    enabled: bool
+    created: datetime
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SealedAccount:
+    """An account at a CA, as it lies in the store."""
+
+    sealed_key: bytes
+    url: str | None = None
+    document: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A vault key wrapped by the master key that `master_key_id` names."""
+
+    vault_id: str
+    term: int
+    wrapped: bytes
+    master_key_id: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The last run of a job, in any process. `seconds` is how long it took."""
+
+    job: str
+    at: datetime
+    seconds: float
+    failed: bool
+
+
+def check_vault_name(name: str) -> str:
+    """Give back `name` if a vault may be called so: 3 to 24 letters, digits and single hyphens, a letter first.
+
+    Raises BadParameter.
+    """
+    if not _VAULT_NAME.fullmatch(name):
+        message = (
+            f"The vault name '{name[:40]}' is invalid. A vault's name has 3 to 24 letters, digits and hyphens, begins with a "
+            "letter, ends with a letter or digit, and has no two hyphens in a row."
+        )
+        raise BadParameter(message, "name")
+    return name
