@@ -19,7 +19,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do \
-		printf '  %-14s%s\n' "$$target" "$$what"; done
+		printf '%-16s%s\n' "$$target" "$$what"; done
 
 setup: $(STAMP) ## Make the virtual environment .venv (the other targets do it when it is needed)
 

@@ -1,0 +1,77 @@
+"""The test bed: a home of its own, names under .localhost that resolve, and system programs that may be missing."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any
+
+import pytest
+
+from tests.support.clock import FakeClock
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose system program is missing; with CI=true that is a failure, so CI never tests less in silence."""
+    for marker in item.iter_markers("system"):
+        for program in marker.args:
+            if shutil.which(program) is not None:
+                continue
+            reason = f"needs {program}: make setup-system installs it"
+            if os.environ.get("CI") == "true":
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Point the home folders at an empty one, and drop the user's settings: no test reads or writes what is theirs."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("CERTWORKER_", "XDG_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.setenv("CERTWORKER_HOME", str(home / "certworker"))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def localhost_names() -> Iterator[None]:
+    """Resolve `localhost` and every name under it to loopback, whatever the machine's own resolver says of them.
+
+    RFC 6761 6.3 wants it so and many machines do not do it. The operating system's resolver is not ours to change, so
+    only Python's door to it is wrapped, in this process: a program that a test starts, and uvloop, ask the system.
+    """
+    resolve = socket.getaddrinfo
+
+    @wraps(resolve)
+    def getaddrinfo(
+        host: str | bytes | None,
+        port: str | bytes | int | None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the signature is the standard library's
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Any:  # noqa: ANN401 - and so is what it returns
+        if _is_localhost(host) and not flags & socket.AI_NUMERICHOST:
+            host = "::1" if family == socket.AF_INET6 else "127.0.0.1"
+        return resolve(host, port, family, type, proto, flags)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+def _is_localhost(host: str | bytes | None) -> bool:
+    if host is None:
+        return False
+    name = (host.decode("ascii", "replace") if isinstance(host, bytes) else host).lower().removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Give a clock that stands at 2026-01-01T00:00:00Z until the test moves it."""
+    return FakeClock()
