@@ -1,0 +1,229 @@
+"""The objects of ACME and how their states change (RFC 8555 section 7.1). Pure: no I/O, no clock, `at` is passed in.
+
+Every change gives a new object; what is not allowed raises a problem of `ca_sim.problems`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from ca_sim.identifiers import Identifier
+from ca_sim.problems import (
+    AlreadyRevokedError,
+    BadRevocationReasonError,
+    Document,
+    MalformedError,
+    NotFoundError,
+    OrderNotReadyError,
+    UnauthorizedError,
+)
+
+REASONS = {
+    0: "unspecified",
+    1: "keyCompromise",
+    2: "cACompromise",
+    3: "affiliationChanged",
+    4: "superseded",
+    5: "cessationOfOperation",
+    6: "certificateHold",
+    8: "removeFromCRL",
+    9: "privilegeWithdrawn",
+    10: "aACompromise",
+}
+"""Reason codes of RFC 5280 section 5.3.1; 7 is not used."""
+SUBSCRIBER_REASONS = frozenset({0, 1, 3, 4, 5})
+"""What a subscriber may give: the others are the authority's to say."""
+AUTHORITY_REASONS = frozenset({0, 1, 3, 4, 5, 9})
+"""What the authority itself may give for a leaf that stays revoked."""
+
+
+class Status(StrEnum):
+    """The states of accounts, orders, authorizations, challenges and certificates, in the words of RFC 8555."""
+
+    PENDING = "pending"
+    READY = "ready"
+    PROCESSING = "processing"
+    VALID = "valid"
+    INVALID = "invalid"
+    DEACTIVATED = "deactivated"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account: a public key that may order (section 7.1.2). `jwk` has the members that its thumbprint is made of."""
+
+    id: str
+    jwk: dict[str, str]
+    created_at: datetime
+    contacts: tuple[str, ...] = ()
+    status: Status = Status.VALID
+
+    def deactivated(self) -> Self:
+        """Close the account for good (section 7.3.6)."""
+        return replace(self, status=Status.DEACTIVATED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """One way to prove control of an identifier (sections 7.1.5 and 8)."""
+
+    type: str
+    token: str
+    status: Status = Status.PENDING
+    validated_at: datetime | None = None
+    error: Document | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """An account's right to order for one identifier (section 7.1.4)."""
+
+    id: str
+    account_id: str
+    order_id: str
+    identifier: Identifier
+    expires_at: datetime
+    challenges: tuple[Challenge, ...]
+    status: Status = Status.PENDING
+
+    def challenge(self, kind: str) -> Challenge:
+        """Give the challenge of this type. Raises NotFoundError."""
+        for challenge in self.challenges:
+            if challenge.type == kind:
+                return challenge
+        raise NotFoundError(f"the authorization has no {kind} challenge")
+
+    def as_of(self, at: datetime) -> Self:
+        """Let the time pass: a pending or valid authorization expires (section 7.1.6)."""
+        if self.status in {Status.PENDING, Status.VALID} and at >= self.expires_at:
+            return replace(self, status=Status.EXPIRED)
+        return self
+
+    def answered(self, kind: str) -> Self:
+        """Take the client's word that the challenge is prepared (section 7.5.1); a second time changes nothing.
+
+        Raises MalformedError when the authorization is not pending any more.
+        """
+        challenge = self.challenge(kind)
+        if challenge.status is not Status.PENDING:
+            return self
+        if self.status is not Status.PENDING:
+            raise MalformedError(f"the authorization is {self.status}: its challenges are closed")
+        return self._with(replace(challenge, status=Status.PROCESSING))
+
+    def validated(self, kind: str, *, at: datetime, lifetime: timedelta) -> Self:
+        """Record that the challenge was met: the authorization is valid for `lifetime` from now."""
+        challenge = replace(self.challenge(kind), status=Status.VALID, validated_at=at)
+        changed = self._with(challenge)
+        if self.status is not Status.PENDING:
+            return changed  # deactivated or expired while the validation ran: that stands
+        return replace(changed, status=Status.VALID, expires_at=at + lifetime)
+
+    def failed(self, kind: str, problem: Document) -> Self:
+        """Record that the challenge was not met: challenge and authorization are invalid."""
+        changed = self._with(replace(self.challenge(kind), status=Status.INVALID, error=problem))
+        return replace(changed, status=Status.INVALID) if self.status is Status.PENDING else changed
+
+    def deactivated(self) -> Self:
+        """Give the authorization up (section 7.5.2). Raises MalformedError when it is over already."""
+        if self.status not in {Status.PENDING, Status.VALID}:
+            raise MalformedError(f"the authorization is {self.status} and cannot be deactivated")
+        return replace(self, status=Status.DEACTIVATED)
+
+    def _with(self, changed: Challenge) -> Self:
+        kept = (changed if challenge.type == changed.type else challenge for challenge in self.challenges)
+        return replace(self, challenges=tuple(kept))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A request for one certificate (section 7.1.3). `csr` is PEM, `serial` the hexadecimal one of what was issued."""
+
+    id: str
+    account_id: str
+    identifiers: tuple[Identifier, ...]
+    profile: str
+    authorization_ids: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime
+    status: Status = Status.PENDING
+    error: Document | None = None
+    csr: str | None = None
+    serial: str | None = None
+
+    def as_of(self, at: datetime, authorizations: Sequence[Authorization]) -> Self:
+        """Follow the authorizations and the time (section 7.1.6); an order in work or finished stays as it is."""
+        if self.status not in {Status.PENDING, Status.READY}:
+            return self
+        if at >= self.expires_at:
+            return self.failed(MalformedError("the order expired before it was finalized").document())
+        states = {authorization.status for authorization in authorizations}
+        if not states <= {Status.PENDING, Status.VALID}:
+            return self.failed(_why(authorizations))
+        return replace(self, status=Status.READY) if states == {Status.VALID} else self
+
+    def finalized(self, csr: str) -> Self:
+        """Take the CSR: issuance is under way (section 7.4). Raises OrderNotReadyError."""
+        if self.status is not Status.READY:
+            raise OrderNotReadyError(f"the order is {self.status}, not ready")
+        return replace(self, status=Status.PROCESSING, csr=csr)
+
+    def issued(self, serial: str) -> Self:
+        """Record the certificate: the order is valid."""
+        return replace(self, status=Status.VALID, serial=serial)
+
+    def failed(self, problem: Document) -> Self:
+        """Record why there will be no certificate: the order is invalid."""
+        return replace(self, status=Status.INVALID, error=problem)
+
+
+def _why(authorizations: Sequence[Authorization]) -> Document:
+    for authorization in authorizations:
+        name = authorization.identifier
+        for challenge in authorization.challenges:
+            if challenge.error is not None:
+                return {**challenge.error, "identifier": name.document()}
+        if authorization.status not in {Status.PENDING, Status.VALID}:
+            detail = f"the authorization of {name.value} is {authorization.status}"
+            return UnauthorizedError(detail, identifier=name.document()).document()
+    return UnauthorizedError("an authorization is not valid").document()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What was issued, and whether it was revoked.
+
+    `serial` is lower-case hexadecimal, `chain` the PEM of leaf and intermediate, `spki_sha256` the hexadecimal digest
+    of the public key, `reason` a code of RFC 5280 section 5.3.1.
+    """
+
+    serial: str
+    account_id: str
+    order_id: str
+    identifiers: tuple[Identifier, ...]
+    profile: str
+    chain: str
+    spki_sha256: str
+    not_before: datetime
+    not_after: datetime
+    revoked_at: datetime | None = None
+    reason: int | None = None
+
+    def status(self, at: datetime) -> Status:
+        """Say valid, expired or revoked; a revoked certificate stays so after it expires."""
+        if self.revoked_at is not None:
+            return Status.REVOKED
+        return Status.EXPIRED if at > self.not_after else Status.VALID
+
+    def revoked(self, *, at: datetime, reason: int, allowed: frozenset[int] = SUBSCRIBER_REASONS) -> Self:
+        """Revoke (section 7.6). Raises BadRevocationReasonError or AlreadyRevokedError."""
+        if reason not in allowed:
+            choice = ", ".join(f"{code} ({REASONS[code]})" for code in sorted(allowed))
+            raise BadRevocationReasonError(f"reason {reason} is not taken here: use one of {choice}")
+        if self.revoked_at is not None:
+            raise AlreadyRevokedError(f"certificate {self.serial} was revoked at {self.revoked_at.isoformat()}")
+        return replace(self, revoked_at=at, reason=reason)

@@ -1,0 +1,194 @@
+"""The book: what the authority remembers, in one SQLite file, or in memory without a state directory.
+
+The objects of `ca_sim.acme` are kept as JSON next to the few columns that they are looked up by. The write-ahead log
+with synchronous=NORMAL keeps every committed transaction through a kill -9; only a power cut may lose the last ones,
+which is good enough for a simulated authority.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from ca_sim.acme import Account, Authorization, Certificate, Order, Status
+from ca_sim.files import StateError
+from ca_sim.jose import thumbprint
+
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE accounts (id TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
+CREATE TABLE orders (
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_id TEXT NOT NULL, status TEXT NOT NULL,
+    body TEXT NOT NULL);
+CREATE INDEX orders_of_account ON orders (account_id, number);
+CREATE INDEX orders_by_status ON orders (status);
+CREATE TABLE authorizations (
+    id TEXT PRIMARY KEY, account_id TEXT NOT NULL, identifier TEXT NOT NULL, status TEXT NOT NULL,
+    answered INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX authorizations_of_account ON authorizations (account_id, identifier, status);
+CREATE INDEX authorizations_answered ON authorizations (answered) WHERE answered;
+CREATE TABLE certificates (
+    number INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE, revoked INTEGER NOT NULL, body TEXT NOT NULL);
+"""
+
+_account = TypeAdapter(Account)
+_order = TypeAdapter(Order)
+_authorization = TypeAdapter(Authorization)
+_certificate = TypeAdapter(Certificate)
+
+
+class Book:
+    """The memory of one authority; used by one thread at a time. Changes are made inside `transaction()`.
+
+    Raises StateError when the file is of a newer release or not a book at all.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        # The thread that serves may not be the one that closes the book after it.
+        self._sql = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        try:
+            self._sql.execute("PRAGMA journal_mode = WAL")
+            self._sql.execute("PRAGMA synchronous = NORMAL")
+            self._prepare(path)
+        except sqlite3.DatabaseError as error:
+            self._sql.close()
+            raise StateError(f"{path} is not a book of ca-sim: {error}") from error
+        except StateError:
+            self._sql.close()
+            raise
+
+    def _prepare(self, path: Path | None) -> None:
+        (version,) = self._sql.execute("PRAGMA user_version").fetchone()
+        if version > SCHEMA_VERSION:
+            raise StateError(f"{path} was written by a newer ca-sim (schema {version}, this one knows {SCHEMA_VERSION})")
+        if version == 0:
+            self._sql.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._sql.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make what is written inside durable together, or not at all when an error passes through."""
+        self._sql.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._sql.execute("ROLLBACK")
+            raise
+        self._sql.execute("COMMIT")
+
+    def put_account(self, account: Account) -> None:
+        """Write a new account or a changed one."""
+        self._sql.execute(
+            "INSERT INTO accounts (id, thumbprint, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET thumbprint = excluded.thumbprint, body = excluded.body",
+            (account.id, thumbprint(account.jwk), _account.dump_json(account)),
+        )
+
+    def account(self, account_id: str) -> Account | None:
+        """Find an account by its id."""
+        body = self._one("SELECT body FROM accounts WHERE id = ?", account_id)
+        return None if body is None else _account.validate_json(body)
+
+    def account_of_key(self, jwk: dict[str, str]) -> Account | None:
+        """Find the account that a public key belongs to."""
+        body = self._one("SELECT body FROM accounts WHERE thumbprint = ?", thumbprint(jwk))
+        return None if body is None else _account.validate_json(body)
+
+    def put_order(self, order: Order) -> None:
+        """Write a new order or a changed one."""
+        self._sql.execute(
+            "INSERT INTO orders (id, account_id, status, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, body = excluded.body",
+            (order.id, order.account_id, order.status, _order.dump_json(order)),
+        )
+
+    def order(self, order_id: str) -> Order | None:
+        """Find an order by its id."""
+        body = self._one("SELECT body FROM orders WHERE id = ?", order_id)
+        return None if body is None else _order.validate_json(body)
+
+    def orders(self, *, after: int, limit: int, account_id: str | None = None) -> list[tuple[int, Order]]:
+        """List orders with their numbers, oldest first, from the number after `after`."""
+        rows = self._sql.execute(
+            "SELECT number, body FROM orders WHERE number > ?1 AND (?3 IS NULL OR account_id = ?3) ORDER BY number LIMIT ?2",
+            (after, limit, account_id),
+        )
+        return [(number, _order.validate_json(body)) for number, body in rows]
+
+    def orders_in_work(self) -> list[Order]:
+        """List the orders whose certificate was not issued yet when the process ended."""
+        rows = self._sql.execute("SELECT body FROM orders WHERE status = ?", (Status.PROCESSING,))
+        return [_order.validate_json(body) for (body,) in rows]
+
+    def put_authorization(self, authorization: Authorization) -> None:
+        """Write a new authorization or a changed one, with its challenges."""
+        answered = any(challenge.status is Status.PROCESSING for challenge in authorization.challenges)
+        self._sql.execute(
+            "INSERT INTO authorizations (id, account_id, identifier, status, answered, body) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, answered = excluded.answered,"
+            " body = excluded.body",
+            (
+                authorization.id,
+                authorization.account_id,
+                authorization.identifier.value,
+                authorization.status,
+                answered,
+                _authorization.dump_json(authorization),
+            ),
+        )
+
+    def authorization(self, authorization_id: str) -> Authorization | None:
+        """Find an authorization by its id."""
+        body = self._one("SELECT body FROM authorizations WHERE id = ?", authorization_id)
+        return None if body is None else _authorization.validate_json(body)
+
+    def valid_authorizations(self, account_id: str, value: str) -> list[Authorization]:
+        """List the authorizations that an account holds for the value of an identifier; they may have expired."""
+        rows = self._sql.execute(
+            "SELECT body FROM authorizations WHERE account_id = ? AND identifier = ? AND status = ?",
+            (account_id, value, Status.VALID),
+        )
+        return [_authorization.validate_json(body) for (body,) in rows]
+
+    def authorizations_in_work(self) -> list[Authorization]:
+        """List the authorizations with a challenge that was being validated when the process ended."""
+        rows = self._sql.execute("SELECT body FROM authorizations WHERE answered")
+        return [_authorization.validate_json(body) for (body,) in rows]
+
+    def put_certificate(self, certificate: Certificate) -> None:
+        """Write a new certificate or a revoked one."""
+        self._sql.execute(
+            "INSERT INTO certificates (serial, revoked, body) VALUES (?, ?, ?)"
+            " ON CONFLICT (serial) DO UPDATE SET revoked = excluded.revoked, body = excluded.body",
+            (certificate.serial, certificate.revoked_at is not None, _certificate.dump_json(certificate)),
+        )
+
+    def certificate(self, serial: str) -> Certificate | None:
+        """Find a certificate by its serial number in lower-case hexadecimal."""
+        body = self._one("SELECT body FROM certificates WHERE serial = ?", serial)
+        return None if body is None else _certificate.validate_json(body)
+
+    def certificates(self, *, after: int, limit: int) -> list[tuple[int, Certificate]]:
+        """List certificates with their numbers, oldest first, from the number after `after`."""
+        rows = self._sql.execute(
+            "SELECT number, body FROM certificates WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
+        )
+        return [(number, _certificate.validate_json(body)) for number, body in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Count what is in the book."""
+        names = ("accounts", "orders", "authorizations", "certificates")
+        found = {name: self._count(f"SELECT count(*) FROM {name}") for name in names}  # noqa: S608 - four fixed names
+        return found | {"revoked": self._count("SELECT count(*) FROM certificates WHERE revoked")}
+
+    def _count(self, query: str) -> int:
+        return int(self._sql.execute(query).fetchone()[0])
+
+    def _one(self, query: str, key: str) -> bytes | None:
+        row = self._sql.execute(query, (key,)).fetchone()
+        return None if row is None else row[0]
