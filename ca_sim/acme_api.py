@@ -1,0 +1,249 @@
+"""The ACME server as a web application (RFC 8555): HTTP in, one call, HTTP out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ca_sim import urls, wire
+from ca_sim.accounts import Accounts
+from ca_sim.acme import Account, Authorization, Order, Status
+from ca_sim.certificates import Certificates
+from ca_sim.clock import Clock
+from ca_sim.envelope import Envelopes, Signed, Signer
+from ca_sim.jose import decode
+from ca_sim.nonces import Nonces
+from ca_sim.orders import Orders
+from ca_sim.problems import MalformedError, MethodNotAllowedError, NotFoundError, ProblemError
+from ca_sim.settings import Settings
+from ca_sim.urls import Urls
+
+PEM_CHAIN = "application/pem-certificate-chain"
+CREATED = 201
+NO_CONTENT = 204
+NOT_FOUND = 404
+METHOD_NOT_ALLOWED = 405
+Handler = Callable[[Signed, Request], Response]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcmeApi:
+    """The routes; `app` makes the application of them."""
+
+    accounts: Accounts
+    orders: Orders
+    certificates: Certificates
+    nonces: Nonces
+    settings: Settings
+    clock: Clock
+    urls: Urls
+
+    def app(self) -> ASGIApp:
+        """Make the application: the routes, problems as their documents, and the headers that every answer has."""
+        app = Starlette(
+            routes=self._routes(),
+            exception_handlers={ProblemError: _problem, HTTPException: _http_problem, Exception: _internal_problem},
+        )
+        return _AcmeHeaders(app, self)
+
+    def _routes(self) -> list[Route]:
+        return [
+            Route(urls.DIRECTORY, self._directory, methods=["GET"]),
+            Route(urls.NEW_NONCE, self._new_nonce, methods=["GET"]),
+            self._post(urls.DIRECTORY, self._directory_signed),
+            self._post(urls.NEW_NONCE, self._new_nonce_signed),
+            self._post(urls.NEW_ACCOUNT, self._new_account, Signer.NEW_KEY),
+            self._post(urls.ACCOUNT, self._account),
+            self._post(urls.ACCOUNT_ORDERS, self._account_orders),
+            self._post(urls.KEY_CHANGE, self._key_change),
+            self._post(urls.NEW_ORDER, self._new_order),
+            self._post(urls.ORDER, self._order),
+            self._post(urls.FINALIZE, self._finalize),
+            self._post(urls.AUTHORIZATION, self._authorization),
+            self._post(urls.CHALLENGE, self._challenge),
+            self._post(urls.CERTIFICATE, self._certificate),
+            self._post(urls.REVOKE, self._revoke, Signer.EITHER),
+        ]
+
+    def _post(self, path: str, handler: Handler, signer: Signer = Signer.ACCOUNT) -> Route:
+        """Make the route of a signed request; Starlette answers other methods with 405 (section 6.3)."""
+        envelopes = Envelopes(self.accounts, self.nonces, self.clock, self.urls)
+
+        async def endpoint(request: Request) -> Response:
+            return handler(await envelopes.open(request, signer), request)
+
+        return Route(path, endpoint, methods=["POST"])
+
+    async def _directory(self, _: Request) -> Response:
+        return JSONResponse(wire.directory_document(self.urls, self.settings))
+
+    def _directory_signed(self, signed: Signed, _: Request) -> Response:
+        signed.expect_no_payload()
+        return JSONResponse(wire.directory_document(self.urls, self.settings))
+
+    async def _new_nonce(self, request: Request) -> Response:
+        """Section 7.2: 200 for HEAD, 204 for GET; the header is put on further out."""
+        return Response(status_code=NO_CONTENT if request.method == "GET" else 200)
+
+    def _new_nonce_signed(self, signed: Signed, _: Request) -> Response:
+        signed.expect_no_payload()
+        return Response(status_code=NO_CONTENT)
+
+    def _new_account(self, signed: Signed, _: Request) -> Response:
+        account, is_new = self.accounts.register(signed.jwk, wire.read(wire.NewAccount, signed.payload))
+        return self._show_account(account, status=CREATED if is_new else 200)
+
+    def _account(self, signed: Signed, request: Request) -> Response:
+        account = _own(signed, request)
+        if signed.payload:
+            account = self.accounts.update(account, wire.read(wire.AccountUpdate, signed.payload))
+        return self._show_account(account)
+
+    def _account_orders(self, signed: Signed, request: Request) -> Response:
+        """Section 7.1.2.1: a page of order URLs, without the invalid ones, and a link to the next page."""
+        account = _own(signed, request)
+        signed.expect_no_payload()
+        page = self.orders.of_account(account, after=_cursor(request))
+        shown = [order for _, order in page if self.orders.current(order).status is not Status.INVALID]
+        document = {"orders": [self.urls.of(urls.ORDER, id=order.id) for order in shown]}
+        response = JSONResponse(document)
+        if len(page) == self.settings.orders_per_page:
+            following = self.urls.of(urls.ACCOUNT_ORDERS, id=account.id) + f"?after={page[-1][0]}"
+            response.headers.append("Link", f'<{following}>;rel="next"')
+        return response
+
+    def _key_change(self, signed: Signed, _: Request) -> Response:
+        return self._show_account(self.accounts.change_key(signed.account, signed.url, signed.payload))
+
+    def _new_order(self, signed: Signed, _: Request) -> Response:
+        order = self.orders.place(signed.account, wire.read(wire.NewOrder, signed.payload))
+        return self._show_order(order, status=CREATED)
+
+    def _order(self, signed: Signed, request: Request) -> Response:
+        signed.expect_no_payload()
+        return self._show_order(self.orders.find(signed.account, request.path_params["id"]))
+
+    def _finalize(self, signed: Signed, request: Request) -> Response:
+        csr = decode(wire.read(wire.Finalize, signed.payload).csr, "csr")
+        return self._show_order(self.orders.finalize(signed.account, request.path_params["id"], csr))
+
+    def _authorization(self, signed: Signed, request: Request) -> Response:
+        account, authorization_id = signed.account, request.path_params["id"]
+        if not signed.payload:
+            return self._show_authorization(self.orders.authorization(account, authorization_id))
+        if wire.read(wire.StatusChange, signed.payload).status != Status.DEACTIVATED:
+            raise MalformedError("an authorization can only be made deactivated")
+        return self._show_authorization(self.orders.deactivate(account, authorization_id))
+
+    def _challenge(self, signed: Signed, request: Request) -> Response:
+        account, parts = signed.account, request.path_params
+        if signed.payload:
+            wire.read(wire.StatusChange, signed.payload)
+            authorization = self.orders.answer(account, parts["id"], parts["kind"])
+        else:
+            authorization = self.orders.authorization(account, parts["id"])
+        return self._show_challenge(authorization, parts["kind"])
+
+    def _certificate(self, signed: Signed, request: Request) -> Response:
+        signed.expect_no_payload()
+        certificate = self.certificates.of_account(signed.account, request.path_params["id"])
+        return Response(certificate.chain, media_type=PEM_CHAIN)
+
+    def _revoke(self, signed: Signed, _: Request) -> Response:
+        asked = wire.read(wire.Revocation, signed.payload)
+        der = decode(asked.certificate, "certificate")
+        self.certificates.revoke_asked(der, asked.reason, account=signed.holder, key=signed.key)
+        return Response()
+
+    def _show_account(self, account: Account, status: int = 200) -> Response:
+        headers = {"Location": self.urls.of(urls.ACCOUNT, id=account.id)}
+        return JSONResponse(wire.account_document(self.urls, account), status, headers)
+
+    def _show_order(self, order: Order, status: int = 200) -> Response:
+        headers = {"Location": self.urls.of(urls.ORDER, id=order.id)}
+        if order.status is Status.PROCESSING:
+            headers |= self._retry_after()
+        return JSONResponse(wire.order_document(self.urls, order), status, headers)
+
+    def _show_authorization(self, authorization: Authorization) -> Response:
+        in_work = any(challenge.status is Status.PROCESSING for challenge in authorization.challenges)
+        headers = self._retry_after() if in_work else {}
+        return JSONResponse(wire.authorization_document(self.urls, authorization), headers=headers)
+
+    def _show_challenge(self, authorization: Authorization, kind: str) -> Response:
+        challenge = authorization.challenge(kind)
+        headers = {"Link": f'<{self.urls.of(urls.AUTHORIZATION, id=authorization.id)}>;rel="up"'}
+        if challenge.status is Status.PROCESSING:
+            headers |= self._retry_after()
+        return JSONResponse(wire.challenge_document(self.urls, authorization, challenge), headers=headers)
+
+    def _retry_after(self) -> dict[str, str]:
+        return {"Retry-After": str(self.settings.retry_after_seconds)}
+
+
+def _own(signed: Signed, request: Request) -> Account:
+    if signed.account.id != request.path_params["id"]:
+        raise NotFoundError("this is not the URL of the account that signed")
+    return signed.account
+
+
+def _cursor(request: Request) -> int:
+    after = request.query_params.get("after", "0")
+    if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004 - what fits in a column of SQLite
+        raise MalformedError("after is not a number")
+    return int(after)
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    problem = error if isinstance(error, ProblemError) else ProblemError("the server failed; its log says more")
+    document: dict[str, Any] = problem.document()
+    return JSONResponse(document, problem.status, problem.headers, media_type="application/problem+json")
+
+
+async def _internal_problem(request: Request, _: Exception) -> Response:
+    return await _problem(request, ProblemError("the server failed; its log says more"))
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    """Starlette's own refusals: no such path, or another method."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == METHOD_NOT_ALLOWED:
+        allowed = {"Allow": (getattr(error, "headers", None) or {}).get("Allow", "POST")}
+        return await _problem(request, MethodNotAllowedError("this resource does not take this method", headers=allowed))
+    if status == NOT_FOUND:
+        return await _problem(request, NotFoundError("there is nothing at this URL"))
+    return await _problem(request, ProblemError(f"HTTP status {status}"))
+
+
+class _AcmeHeaders:
+    """Puts on what every answer has: a nonce after a POST, also after a refused one (6.5), the link to the directory."""
+
+    def __init__(self, app: ASGIApp, api: AcmeApi) -> None:
+        self._app = app
+        self._api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_more(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._add(MutableHeaders(scope=message), scope["method"], scope["path"])
+            await send(message)
+
+        await self._app(scope, receive, send_more)
+
+    def _add(self, headers: MutableHeaders, method: str, path: str) -> None:
+        headers["Cache-Control"] = "no-store"
+        if method == "POST" or path == urls.NEW_NONCE:
+            headers["Replay-Nonce"] = self._api.nonces.issue(self._api.clock())
+        if path != urls.DIRECTORY:
+            headers.append("Link", f'<{self._api.urls.of(urls.DIRECTORY)}>;rel="index"')

@@ -1,0 +1,158 @@
+"""The management endpoint: what the authority did, and a revocation on its own account. Plain HTTP, loopback only."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ca_sim.acme import REASONS, Certificate, Order
+from ca_sim.authority import Authority
+from ca_sim.book import Book
+from ca_sim.certificates import Certificates
+from ca_sim.clock import Clock
+from ca_sim.jose import read_json
+from ca_sim.orders import Orders
+from ca_sim.problems import MalformedError, ProblemError, UnsupportedMediaTypeError
+from ca_sim.settings import Settings
+from ca_sim.wire import time
+
+MAX_PAGE = 1000
+MAX_BODY = 4096
+_LONGEST_NUMBER = 18
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagementApi:
+    """The routes; `app` makes the application of them. Errors are `{"error": one line}`."""
+
+    book: Book
+    orders: Orders
+    certificates: Certificates
+    authority: Authority
+    settings: Settings
+    clock: Clock
+    directory_url: str
+
+    def app(self) -> Starlette:
+        """Make the application."""
+        routes = [
+            Route("/status", self._status),
+            Route("/root.pem", self._root),
+            Route("/orders", self._orders),
+            Route("/certificates", self._list_certificates),
+            Route("/certificates/{serial}", self._certificate),
+            Route("/certificates/{serial}/revoke", self._revoke, methods=["POST"]),
+        ]
+        handlers = {ProblemError: _refusal, HTTPException: _http_refusal}
+        return Starlette(routes=routes, exception_handlers=handlers)
+
+    async def _status(self, _: Request) -> Response:
+        profiles = {name: profile.model_dump() for name, profile in self.settings.profiles.items()}
+        document = {
+            "time": time(self.clock()),
+            "acme_directory": self.directory_url,
+            "counts": self.book.counts(),
+            "profiles": profiles,
+            "default_profile": self.settings.profile_of_default,
+            "http01_port": self.settings.http01_port,
+        }
+        return JSONResponse(document)
+
+    async def _root(self, _: Request) -> Response:
+        return Response(self.authority.root_pem, media_type="application/x-pem-file")
+
+    async def _orders(self, request: Request) -> Response:
+        page = self.book.orders(after=_number(request, "after", 0), limit=_limit(request))
+        shown = [_order_document(self.orders.current(order)) for _, order in page]
+        return JSONResponse({"orders": shown, "next": page[-1][0] if page else None})
+
+    async def _list_certificates(self, request: Request) -> Response:
+        page = self.book.certificates(after=_number(request, "after", 0), limit=_limit(request))
+        shown = [self._summary(certificate) for _, certificate in page]
+        return JSONResponse({"certificates": shown, "next": page[-1][0] if page else None})
+
+    async def _certificate(self, request: Request) -> Response:
+        certificate = self.certificates.find(_serial(request))
+        return JSONResponse(self._summary(certificate) | {"pem": certificate.chain})
+
+    async def _revoke(self, request: Request) -> Response:
+        # A page in a browser cannot send this type to another site without asking first.
+        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
+            raise UnsupportedMediaTypeError("send application/json")
+        certificate = self.certificates.revoke(_serial(request), await _reason(request))
+        return JSONResponse(self._summary(certificate))
+
+    def _summary(self, certificate: Certificate) -> dict[str, Any]:
+        """Describe a certificate; times are RFC 3339, `reason` is the word of RFC 5280."""
+        document: dict[str, Any] = {
+            "serial": certificate.serial,
+            "names": [identifier.value for identifier in certificate.identifiers],
+            "status": certificate.status(self.clock()),
+            "profile": certificate.profile,
+            "not_before": time(certificate.not_before),
+            "not_after": time(certificate.not_after),
+            "spki_sha256": certificate.spki_sha256,
+            "order": certificate.order_id,
+        }
+        if certificate.revoked_at is not None:
+            document["revoked_at"] = time(certificate.revoked_at)
+            document["reason"] = REASONS[certificate.reason or 0]
+        return document
+
+
+def _order_document(order: Order) -> dict[str, Any]:
+    return {
+        "id": order.id,
+        "status": order.status,
+        "identifiers": [identifier.document() for identifier in order.identifiers],
+        "profile": order.profile,
+        "created_at": time(order.created_at),
+        "expires_at": time(order.expires_at),
+        "certificate": order.serial,
+        "error": order.error,
+    }
+
+
+def _serial(request: Request) -> str:
+    """Take a serial number as tools print it: with colons, in capitals, with leading zeros."""
+    return str(request.path_params["serial"]).replace(":", "").lower().lstrip("0")
+
+
+def _number(request: Request, name: str, default: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
+        raise MalformedError(f"{name} is not a number")
+    return int(text)
+
+
+def _limit(request: Request) -> int:
+    return min(_number(request, "limit", MAX_PAGE), MAX_PAGE)
+
+
+async def _reason(request: Request) -> int:
+    """Read {"reason": a code or a word of RFC 5280 section 5.3.1}; none is 0."""
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise MalformedError(f"the body has more than {MAX_BODY} bytes")
+    reason = read_json(body or b"{}", "the body").get("reason", 0)
+    codes = {word: code for code, word in REASONS.items()}
+    code = codes.get(reason) if isinstance(reason, str) else reason
+    if not isinstance(code, int) or isinstance(code, bool):
+        raise MalformedError(f"reason is not one of {', '.join(codes)}, nor a code of RFC 5280")
+    return code
+
+
+async def _refusal(_: Request, error: Exception) -> Response:
+    problem = error if isinstance(error, ProblemError) else ProblemError(str(error))
+    return JSONResponse({"error": problem.detail}, problem.status)
+
+
+async def _http_refusal(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    return JSONResponse({"error": getattr(error, "detail", "failed")}, status)

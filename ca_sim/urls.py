@@ -1,0 +1,33 @@
+"""The URLs of the ACME server. They start from a fixed base, never from what a client wrote into its Host header."""
+
+from dataclasses import dataclass
+
+DIRECTORY = "/directory"
+NEW_NONCE = "/acme/new-nonce"
+NEW_ACCOUNT = "/acme/new-account"
+NEW_ORDER = "/acme/new-order"
+REVOKE = "/acme/revoke-certificate"
+KEY_CHANGE = "/acme/key-change"
+ACCOUNT = "/acme/account/{id}"
+ACCOUNT_ORDERS = "/acme/account/{id}/orders"
+ORDER = "/acme/order/{id}"
+FINALIZE = "/acme/order/{id}/finalize"
+AUTHORIZATION = "/acme/authorization/{id}"
+CHALLENGE = "/acme/challenge/{id}/{kind}"
+CERTIFICATE = "/acme/certificate/{id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """Makes absolute URLs from `base`, such as https://localhost:14000."""
+
+    base: str
+
+    def of(self, path: str, **parts: str) -> str:
+        """Fill the parts of a path and put the base before it."""
+        return self.base + path.format(**parts)
+
+    def account_id(self, url: object) -> str | None:
+        """Give the id in the URL of an account, None when it is not one."""
+        prefix = self.base + ACCOUNT.format(id="")
+        return url.removeprefix(prefix) if isinstance(url, str) and url.startswith(prefix) else None
