@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from certworker.errors import BadParameter
+from certworker.errors import BadParameter, CertificateNotFound, KeyNotFound, NotFound, SecretNotFound
 
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _VERSION = re.compile(r"[0-9a-f]{32}")
@@ -145,3 +145,13 @@ def check_tags(tags: Tags) -> Tags:
                 "tags",
             )
     return tags
+
+
+def not_found(kind: ObjectKind, name: str, version: str | None = None) -> NotFound:
+    """Make the error that says that there is no such object, in Key Vault's words."""
+    error = {ObjectKind.KEY: KeyNotFound, ObjectKind.SECRET: SecretNotFound, ObjectKind.CERTIFICATE: CertificateNotFound}[kind]
+    identifier = f"{name}/versions/{version}" if version else name
+    return error(
+        f"A {kind} with (name/id) {identifier} was not found in this key vault. If you recently deleted this {kind} you may be "
+        "able to recover it using the correct recovery command."
+    )

@@ -231,14 +231,15 @@ class Writer(Reader, Protocol):
     def update_operation(self, operation: Operation) -> None:
         """Replace an operation that is not under a lease of somebody else: its `fence` must be the stored one.
 
-        Raises LeaseLost where the fence has moved on. A lease of the operation ends with this.
+        Raises LeaseLost where the fence has moved on, or the stored operation is no longer in progress. A lease of the
+        operation ends with this.
         """
 
     def keep_progress(self, operation_id: str, fence: int, progress: Progress, at: datetime) -> None:
         """Record a provider's progress under a lease that goes on. Raises LeaseLost where the fence has moved on."""
 
     def request_cancellation(self, operation_id: str, at: datetime) -> None:
-        """Ask for an operation in progress to be cancelled: it falls due at once, whoever holds the lease goes on until recording."""
+        """Ask for an operation in progress to be cancelled: it falls due at once, and no lease in force is broken."""
 
     def delete_operation(self, operation_id: str) -> None:
         """Forget an operation and its journal."""

@@ -1,0 +1,143 @@
+"""The only wiring: settings and a clock become a House."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from random import Random, SystemRandom
+
+from certworker.clock import Clock, utc_now
+from certworker.crypto.sealing import KEY_SIZE, new_key
+from certworker.errors import SetupError
+from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider
+from certworker.issuers.challenges import Challenges
+from certworker.issuers.local import LocalProvider
+from certworker.issuers.registry import load_providers
+from certworker.network.egress import EgressRules
+from certworker.settings import Settings
+from certworker.store.engine import open_store
+from certworker.store.migrate import migrate
+from certworker.vault.access import Access
+from certworker.vault.certificates import Certificates
+from certworker.vault.deletions import Deletions
+from certworker.vault.directory import Directory
+from certworker.vault.drafts import Drafts
+from certworker.vault.fleet import Fleet
+from certworker.vault.founding import Founding
+from certworker.vault.issuances import Issuances
+from certworker.vault.issuers import Accounts, Issuers
+from certworker.vault.keyring import Keyring, MasterKey
+from certworker.vault.keys import Keys
+from certworker.vault.progression import Progression
+from certworker.vault.secrets import Secrets
+from certworker.vault.store import Store
+from certworker.vault.versions import Versions
+
+SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that a door (API, worker, CLI) needs. Built after a process has started; closed before it ends."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    access: Access
+    directory: Directory
+    founding: Founding
+    certificates: Certificates
+    keys: Keys
+    secrets: Secrets
+    issuers: Issuers
+    issuances: Issuances
+    progression: Progression
+    challenges: Challenges
+    local: LocalProvider
+    fleet: Fleet
+
+
+@contextmanager
+def open_house(settings: Settings, clock: Clock = utc_now, random: Random | None = None) -> Iterator[House]:
+    """Build a House on a database that is migrated first, and close it at the end. Raises SetupError."""
+    migrate(settings.database_url)
+    store = open_store(settings.database_url, clock)
+    try:
+        yield build(settings, clock, store, random or SystemRandom())
+    finally:
+        store.close()
+
+
+def build(settings: Settings, clock: Clock, store: Store, random: Random) -> House:
+    """Wire the services together. Raises SetupError where the master key is missing, or not the database's."""
+    keyring = Keyring(store, read_master_key(settings.seal.master_key_file))
+    access = Access(store)
+    accounts, challenges = Accounts(store, keyring), Challenges(store)
+    local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
+    acme = AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
+    providers = load_providers({"acme": acme, "local": local})
+    issuers = Issuers(store, keyring, access, providers, clock)
+    drafts, versions = Drafts(store, keyring), Versions(keyring, random)
+    issuances = Issuances(store, drafts, versions, clock)
+    directory = Directory(store, keyring, clock)
+    return House(
+        settings=settings,
+        clock=clock,
+        store=store,
+        access=access,
+        directory=directory,
+        founding=Founding(store, keyring, directory, clock),
+        certificates=Certificates(store, access, issuances, Deletions(), clock),
+        keys=Keys(store, access),
+        secrets=Secrets(store, keyring, access),
+        issuers=issuers,
+        issuances=issuances,
+        progression=Progression(store, drafts, versions, issuers, providers, clock),
+        challenges=challenges,
+        local=local,
+        fleet=Fleet(store),
+    )
+
+
+def make_master_key(path: Path) -> None:
+    """Make a master key file (mode 0600) unless there is one. It must be kept apart from the database, and backed up."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise SetupError(f"The master key file {path} cannot be made: {error.strerror}.") from error
+    with os.fdopen(handle, "w") as file:
+        file.write(new_key().hex() + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_master_key(path: Path) -> MasterKey:
+    """Read the master key. Raises SetupError where it is missing, no key, or open to others."""
+    try:
+        text, mode = path.read_text().strip(), path.stat().st_mode
+    except OSError as error:
+        hint = "`certworker init` makes one on the first start"
+        raise SetupError(f"The master key file {path} cannot be read: {error.strerror}; {hint}.") from error
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise SetupError(f"The master key file {path} is open to others than its owner; run: chmod 600 {path}")
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_SIZE:
+        raise SetupError(f"The master key file {path} does not hold {KEY_SIZE} bytes in hex.")
+    return MasterKey(key)
+
+
+def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:
+    def settings_of(issuer: str) -> AcmeIssuerSettings:
+        found = settings.issuer(issuer)
+        bundle = str(found.ca_bundle) if found.ca_bundle else None
+        return AcmeIssuerSettings(bundle, found.challenge, found.contacts, found.timeout_seconds)
+
+    return settings_of

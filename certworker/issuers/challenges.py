@@ -1,0 +1,27 @@
+"""Where challenge responses lie: in the database, so that any responder can answer."""
+
+from datetime import datetime
+
+from certworker.vault.store import Store
+
+
+class Challenges:
+    """The responses to the challenges of all CAs, as `issuance.ChallengeBoard`."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def post(self, token: str, response: str, expires: datetime) -> None:
+        """Put a response up until it expires."""
+        with self._store.writing() as writer:
+            writer.put_challenge(token, response, expires)
+
+    def find(self, token: str) -> str | None:
+        """Find the response to a token."""
+        with self._store.reading() as reader:
+            return reader.challenge(token)
+
+    def take_down(self, token: str) -> None:
+        """Take a response down again."""
+        with self._store.writing() as writer:
+            writer.delete_challenge(token)

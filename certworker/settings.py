@@ -1,0 +1,197 @@
+"""Settings: from a TOML file and the environment; each has a default, a unit and a help line.
+
+An environment variable goes before the file: `CERTWORKER_SERVER__PORT=9443` is `port` in `[server]`.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from certworker.errors import SettingsError
+
+PREFIX = "CERTWORKER_"
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Section(BaseModel):
+    """A table of the settings file. Unknown names are refused: a misspelt setting must not be a silent default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Server(Section):
+    """[server]: the HTTPS port that every plane is on."""
+
+    listen: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="addresses to listen on")
+    port: Port = Field(8443, description="TCP port; 0 takes a free one")
+    public_port: Port = Field(0, description="TCP port in URLs given out, where a proxy stands before; 0 is the same as port")
+    domain: str = Field("localhost", description="domain of all names: vaults are at NAME.vault.DOMAIN, others at login.DOMAIN")
+    processes: int = Field(1, ge=1, le=64, description="number of API processes")
+    threads: int = Field(8, ge=1, le=256, description="threads for requests in each API process")
+    drain_seconds: int = Field(10, ge=0, le=600, description="seconds that open requests are given at a stop")
+    certificate_file: Path | None = Field(
+        None, description="PEM file of the server's certificate and chain; none: its own root issues"
+    )
+    key_file: Path | None = Field(None, description="PEM file of the server's private key; goes with certificate_file")
+
+
+class Seal(Section):
+    """[seal]: what private keys and secrets are encrypted under."""
+
+    master_key_file: Path = Field(Path("master.key"), description="file (mode 0600) with the 32-byte master key in hex")
+
+
+class Worker(Section):
+    """[worker]: the scheduler and the rounds."""
+
+    tick_seconds: float = Field(1.0, gt=0, le=3600, description="seconds between two looks at what is due")
+    parallel: int = Field(2, ge=1, le=64, description="operations that are worked on at once in each worker process")
+
+
+class Metrics(Section):
+    """[metrics]: the plain HTTP port for /metrics, /healthz, /readyz and the live view."""
+
+    listen: str = Field("127.0.0.1", description="address to listen on")
+    port: Port = Field(9464, description="TCP port; 0 takes a free one")
+
+
+class Network(Section):
+    """[network]: what the service may connect to."""
+
+    allow_private: tuple[str, ...] = Field(
+        (), description="host names, *.suffixes or CIDR networks that may be private, loopback or link-local"
+    )
+
+
+class Challenges(Section):
+    """[challenges]: the worker's http-01 responder (RFC 8555 section 8.3)."""
+
+    http01_listen: tuple[str, ...] = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
+    http01_port: Port | None = Field(80, description="TCP port; CAs on the internet come to 80 only")
+
+
+class IssuerSettings(Section):
+    """[issuers.NAME]: what Key Vault's issuer record has no word for, by the name of the record."""
+
+    ca_bundle: Path | None = Field(None, description="PEM file of roots that the CA's own TLS certificate is checked by")
+    challenge: Literal["http-01"] = Field("http-01", description="type of challenge to answer")
+    contacts: tuple[str, ...] = Field((), description="e-mail addresses for the CA account")
+    timeout_seconds: float = Field(15.0, gt=0, le=60, description="seconds that one request to the CA may take")
+
+
+class Log(Section):
+    """[log]: what the process says."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least severity that is printed")
+
+
+class Settings(Section):
+    """All settings. Relative paths are relative to the settings file."""
+
+    database_url: str = Field("sqlite:///certworker.db", description="sqlite:///PATH or postgresql://USER@HOST/NAME")
+    server: Server = Server()
+    seal: Seal = Seal()
+    worker: Worker = Worker()
+    metrics: Metrics = Metrics()
+    network: Network = Network()
+    challenges: Challenges = Challenges()
+    issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
+    log: Log = Log()
+
+    @property
+    def vault_suffix(self) -> str:
+        """The part of a vault's host behind its name, with the port: `vault.localhost:8443`."""
+        return f"vault.{self.netloc}"
+
+    @property
+    def resource(self) -> str:
+        """The audience of tokens for the data plane."""
+        return f"https://{self.vault_suffix}"
+
+    @property
+    def authority(self) -> str:
+        """The identity provider's URL."""
+        return f"https://login.{self.netloc}"
+
+    @property
+    def management_url(self) -> str:
+        """The management plane's URL."""
+        return f"https://management.{self.netloc}"
+
+    @property
+    def netloc(self) -> str:
+        """The domain with the port, which is left out where it is https's own."""
+        port = self.server.public_port or self.server.port
+        return self.server.domain if port == 443 else f"{self.server.domain}:{port}"  # noqa: PLR2004
+
+    def issuer(self, name: str) -> IssuerSettings:
+        """Find an issuer's settings without regard to case; the defaults where it has none."""
+        wanted = name.casefold()
+        return next((found for key, found in self.issuers.items() if key.casefold() == wanted), IssuerSettings())
+
+
+def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings file (none: defaults only) and the environment. Raises SettingsError, which names the setting."""
+    values = _read_file(path) if path else {}
+    for name, value in environment.items():
+        if name.startswith(PREFIX) and "__" in name:
+            _put(values, name.removeprefix(PREFIX).casefold().split("__"), value)
+    if url := environment.get(PREFIX + "DATABASE_URL"):
+        values["database_url"] = url
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from None
+    _check(settings, path)
+    return _anchor(settings, path.parent.absolute() if path else Path.cwd())
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text())
+    except OSError as error:
+        raise SettingsError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} is not TOML: {error}.") from error
+
+
+def _put(values: dict[str, Any], path: list[str], value: str) -> None:
+    for step in path[:-1]:
+        values = values.setdefault(step, {})
+    # lists are given with commas; numbers and paths are read from text by the model
+    values[path[-1]] = value.split(",") if path[-1] in ("listen", "allow_private", "http01_listen", "contacts") else value
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = []
+    for problem in error.errors(include_url=False):
+        name = ".".join(str(step) for step in problem["loc"])
+        hint = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
+        lines.append(f"{name}: {hint}")
+    return f"Settings{f' in {path}' if path else ''}: " + "; ".join(lines)
+
+
+def _check(settings: Settings, path: Path | None) -> None:
+    if (settings.server.certificate_file is None) != (settings.server.key_file is None):
+        where = f" in {path}" if path else ""
+        raise SettingsError(f"Settings{where}: server.certificate_file and server.key_file go together.")
+
+
+def _anchor(settings: Settings, folder: Path) -> Settings:
+    """Make relative paths relative to `folder`."""
+    url = settings.database_url
+    if url.startswith("sqlite:///") and not url.startswith("sqlite:////"):
+        url = f"sqlite:///{folder / url.removeprefix('sqlite:///')}"
+    server = settings.server.model_copy(
+        update={name: folder / found for name in ("certificate_file", "key_file") if (found := getattr(settings.server, name))}
+    )
+    issuers = {
+        name: issuer.model_copy(update={"ca_bundle": folder / issuer.ca_bundle}) if issuer.ca_bundle else issuer
+        for name, issuer in settings.issuers.items()
+    }
+    seal = Seal(master_key_file=folder / settings.seal.master_key_file)
+    return settings.model_copy(update={"database_url": url, "server": server, "seal": seal, "issuers": issuers})

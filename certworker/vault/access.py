@@ -1,0 +1,44 @@
+"""Who may do what. Every service method asks here for the permission that it needs."""
+
+from dataclasses import dataclass
+
+from certworker.errors import Forbidden
+from certworker.vault.store import Store
+from certworker.vault.vaults import SYSTEM_VAULT, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody whose identity was checked. The service itself acts with `is_service` set, which no token can do."""
+
+    object_id: str
+    client_id: str
+    tenant_id: str
+    is_service: bool = False
+
+
+SERVICE = Caller("certworker", "certworker", "", is_service=True)
+"""The worker, acting on its own behalf."""
+
+
+class Access:
+    """Decides from the store, on every request: whoever was removed is refused at once."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def require(self, caller: Caller, vault: Vault, noun: str, permission: str) -> None:
+        """Refuse a caller who lacks `permission` (Key Vault's word) on `noun` (keys, secrets, certificates) in `vault`.
+
+        The administrator may do everything in every vault but the service's own. Raises Forbidden.
+        """
+        if caller.is_service:
+            return
+        with self._store.reading() as reader:
+            principal = reader.principal(caller.object_id)
+        if principal and principal.administrator and principal.tenant_id == vault.tenant_id and vault.name != SYSTEM_VAULT:
+            return
+        raise Forbidden(
+            f"The user, group or application 'appid={caller.client_id};oid={caller.object_id};tid={caller.tenant_id}' does not "
+            f"have {noun} {permission} permission on key vault '{vault.name};location={vault.location}'."
+        )

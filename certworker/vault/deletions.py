@@ -1,0 +1,54 @@
+"""Soft delete: an object goes out of sight, can be recovered until its purge date, and is then gone."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from certworker.errors import NotDeleted
+from certworker.vault.events import Event, EventType
+from certworker.vault.objects import Deletion, ObjectHead, ObjectKind
+from certworker.vault.store import Writer
+from certworker.vault.vaults import Vault
+
+
+class Deletions:
+    """Deletes, recovers and purges, each as part of a larger transaction; a certificate takes its companions along."""
+
+    def delete(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> ObjectHead:
+        """Put an object out of sight for the vault's retention."""
+        deletion = Deletion(at, at + timedelta(days=vault.retention_days))
+        self._mark(writer, head, deletion)
+        writer.add_event(_event(EventType.OBJECT_DELETED, vault, head, at))
+        return replace(head, deletion=deletion)
+
+    def recover(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> ObjectHead:
+        """Bring a deleted object back. Raises NotDeleted."""
+        _require_deleted(head)
+        self._mark(writer, head, None)
+        writer.add_event(_event(EventType.OBJECT_RECOVERED, vault, head, at))
+        return replace(head, deletion=None)
+
+    def purge(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> None:
+        """Delete a deleted object for good. Raises NotDeleted."""
+        _require_deleted(head)
+        for kind in _together(head):
+            writer.purge(head.vault_id, kind, head.name)
+        writer.add_event(_event(EventType.OBJECT_PURGED, vault, head, at))
+
+    def _mark(self, writer: Writer, head: ObjectHead, deletion: Deletion | None) -> None:
+        for kind in _together(head):
+            writer.set_deletion(head.vault_id, kind, head.name, deletion)
+
+
+def _together(head: ObjectHead) -> tuple[ObjectKind, ...]:
+    if head.kind is ObjectKind.CERTIFICATE:
+        return (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET)
+    return (head.kind,)
+
+
+def _require_deleted(head: ObjectHead) -> None:
+    if head.deletion is None:
+        raise NotDeleted(f"{head.kind.capitalize()} exists already: {head.name}")
+
+
+def _event(event_type: EventType, vault: Vault, head: ObjectHead, at: datetime) -> Event:
+    return Event(event_type, at, vault.id, head.kind, head.name, version=head.current_version, detail={"vault": vault.name})

@@ -1,0 +1,145 @@
+"""The directory and its tokens: who there is, and how they show it.
+
+First slice of the built-in identity provider: applications that show a client secret (OAuth 2.0, RFC 6749 section 4.4).
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from certworker.clock import Clock, whole_second
+from certworker.crypto.keys import generate_key, public_der
+from certworker.crypto.tokens import (
+    hash_secret,
+    key_set,
+    key_thumbprint,
+    secret_matches,
+    sign_token,
+    token_key_id,
+    verify_token,
+)
+from certworker.errors import Unauthenticated
+from certworker.vault.access import Caller
+from certworker.vault.keyring import Keyring
+from certworker.vault.store import Store, Writer
+from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
+
+TOKEN_LIFETIME = timedelta(hours=1)
+_SIGNING_KEY_BITS = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A bearer token and how many seconds it holds."""
+
+    token: str
+    expires_in_seconds: int
+
+
+class Directory:
+    """Knows the tenant's applications, gives them tokens, and tells from a token who calls."""
+
+    def __init__(self, store: Store, keyring: Keyring, clock: Clock) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+
+    def authenticate(self, tenant_id: str, client_id: str, client_secret: str) -> Principal:
+        """Check a client secret. Raises Unauthenticated, with the same words whether the client or the secret is wrong."""
+        with self._store.reading() as reader:
+            principal = reader.principal_by_client(client_id)
+        known = principal is not None and principal.tenant_id == tenant_id
+        if not secret_matches(client_secret, principal.secret_hash if principal else None) or principal is None or not known:
+            raise Unauthenticated("The client id or the client secret is wrong.")
+        return principal
+
+    def issue_token(self, principal: Principal, audience: str, issuer: str) -> AccessToken:
+        """Sign a token that says who `principal` is, for `audience`."""
+        at = whole_second(self._clock())
+        claims = {
+            "aud": audience,
+            "iss": issuer,
+            "iat": int(at.timestamp()),
+            "nbf": int(at.timestamp()),
+            "exp": int((at + TOKEN_LIFETIME).timestamp()),
+            "tid": principal.tenant_id,
+            "oid": principal.object_id,
+            "sub": principal.object_id,
+            "appid": principal.client_id,
+            "azp": principal.client_id,
+            "idtyp": "app",
+            "ver": "2.0",
+            "uti": str(uuid4()),
+        }
+        signing = self._signing_key(principal.tenant_id)
+        private = self._keyring.open(self._system_vault_id(), signing.sealed_key, _signing_place(signing.id))
+        return AccessToken(sign_token(private, signing.id, claims), int(TOKEN_LIFETIME.total_seconds()))
+
+    def caller(self, token: str, tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> Caller:
+        """Tell from a bearer token who calls.
+
+        Raises Unauthenticated where signature, issuer, audience or time is wrong.
+        """
+        key_id = token_key_id(token)
+        with self._store.reading() as reader:
+            keys = {key.id: key.public_key for key in reader.signing_keys(tenant_id)}
+        if key_id not in keys:
+            raise Unauthenticated("The bearer token is signed by a key that this tenant does not have.")
+        claims = verify_token(token, keys[key_id], self._clock())
+        _check_claims(claims, tenant_id, issuer, audiences)
+        return Caller(str(claims.get("oid", "")), str(claims.get("appid", "")), tenant_id)
+
+    def key_set(self, tenant_id: str) -> dict[str, Any]:
+        """Show the public keys that a tenant's tokens are checked by, as a JWK set."""
+        with self._store.reading() as reader:
+            return key_set({key.id: key.public_key for key in reader.signing_keys(tenant_id)})
+
+    def new_signing_key(self, tenant_id: str, system_vault_id: str) -> SigningKey:
+        """Make a key that signs tokens, sealed; the caller adds it."""
+        private = generate_key("RSA", _SIGNING_KEY_BITS, None)
+        public = public_der(private)
+        key_id = key_thumbprint(public)
+        sealed = self._keyring.seal(system_vault_id, private, _signing_place(key_id))
+        return SigningKey(key_id, tenant_id, public, sealed, whole_second(self._clock()))
+
+    def add_application(
+        self, writer: Writer, tenant_id: str, display_name: str, *, administrator: bool
+    ) -> tuple[Principal, str]:
+        """Add an application and give its client secret, which is not kept and cannot be shown again."""
+        secret = secrets.token_urlsafe(32)
+        principal = Principal(
+            object_id=str(uuid4()),
+            client_id=str(uuid4()),
+            tenant_id=tenant_id,
+            display_name=display_name,
+            secret_hash=hash_secret(secret),
+            administrator=administrator,
+            created=whole_second(self._clock()),
+        )
+        writer.add_principal(principal)
+        return principal, secret
+
+    def _signing_key(self, tenant_id: str) -> SigningKey:
+        with self._store.reading() as reader:
+            return reader.signing_keys(tenant_id)[-1]
+
+    def _system_vault_id(self) -> str:
+        with self._store.reading() as reader:
+            vault = reader.vault_by_name(SYSTEM_VAULT)
+        if vault is None:
+            raise Unauthenticated("This deployment has no identity provider yet.")
+        return vault.id
+
+
+def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> None:
+    if claims.get("iss") != issuer or claims.get("tid") != tenant_id:
+        raise Unauthenticated(f"AKV10032: Invalid issuer. Expected one of {issuer}, found {claims.get('iss')}.")
+    if claims.get("aud") not in audiences:
+        raise Unauthenticated(f"AKV10022: Invalid audience. Expected {audiences[0]}, found: {claims.get('aud')}.")
+
+
+def _signing_place(key_id: str) -> str:
+    return f"directory/signing-key/{key_id}"

@@ -1,0 +1,72 @@
+"""The first start: a tenant, its first vaults, and its administrator."""
+
+from dataclasses import dataclass
+from uuid import uuid4
+
+from certworker.clock import Clock, whole_second
+from certworker.errors import Conflict
+from certworker.vault.directory import Directory
+from certworker.vault.keyring import Keyring
+from certworker.vault.store import Store, Writer
+from certworker.vault.vaults import SYSTEM_VAULT, Principal, Vault, check_vault_name
+
+DEFAULT_RESOURCE_GROUP = "certworker"
+DEFAULT_LOCATION = "local"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Founded:
+    """What the first start made. The client secret is shown this once."""
+
+    vault: Vault
+    administrator: Principal
+    client_secret: str
+
+
+class Founding:
+    """Sets a deployment up, once."""
+
+    def __init__(self, store: Store, keyring: Keyring, directory: Directory, clock: Clock) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._directory = directory
+        self._clock = clock
+
+    def is_done(self) -> bool:
+        """Whether the first start was carried out already. Raises SetupError where the master key is another."""
+        system = self.system_vault()
+        if system:
+            self._keyring.check(system.id)
+        return system is not None
+
+    def system_vault(self) -> Vault | None:
+        """Find the service's own vault."""
+        with self._store.reading() as reader:
+            return reader.vault_by_name(SYSTEM_VAULT)
+
+    def found(self, vault_name: str, administrator_name: str) -> Founded:
+        """Make tenant, subscription, the service's own vault, the first vault and the administrator, all or nothing.
+
+        Raises Conflict where it was done already, BadParameter for a name that a vault cannot have.
+        """
+        check_vault_name(vault_name)
+        tenant_id, subscription_id = str(uuid4()), str(uuid4())
+        system_id = uuid4().hex
+        system_key = self._keyring.new_vault_key(system_id, whole_second(self._clock()))
+        signing_key = self._directory.new_signing_key(tenant_id, system_id)
+        with self._store.writing() as writer:
+            if writer.vault_by_name(SYSTEM_VAULT):
+                raise Conflict("This deployment has been set up already.")
+            self._add_vault(writer, system_id, SYSTEM_VAULT, tenant_id, subscription_id)
+            writer.add_wrapped_key(system_key)
+            writer.add_signing_key(signing_key)
+            vault = self._add_vault(writer, uuid4().hex, vault_name, tenant_id, subscription_id)
+            writer.add_wrapped_key(self._keyring.new_vault_key(vault.id, vault.created))
+            administrator, secret = self._directory.add_application(writer, tenant_id, administrator_name, administrator=True)
+        return Founded(vault, administrator, secret)
+
+    def _add_vault(self, writer: Writer, vault_id: str, name: str, tenant_id: str, subscription_id: str) -> Vault:
+        at = whole_second(self._clock())
+        vault = Vault(vault_id, name, tenant_id, subscription_id, DEFAULT_RESOURCE_GROUP, DEFAULT_LOCATION, at)
+        writer.add_vault(vault)
+        return vault

@@ -1,0 +1,125 @@
+"""How an issuance begins: asked for by somebody, or by a renewal that has fallen due."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from certworker.clock import Clock, whole_second
+from certworker.crypto.x509 import self_sign
+from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, OperationInProgress
+from certworker.vault.drafts import Drafts, certificate_request
+from certworker.vault.events import Event, EventType
+from certworker.vault.lifetime import self_signed_validity
+from certworker.vault.objects import ObjectHead, ObjectKind, Tags
+from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
+from certworker.vault.policy import Policy
+from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.vaults import Vault
+from certworker.vault.versions import VersionRecords, Versions, completed
+
+
+class Issuances:
+    """Begins operations; a self-signed certificate is complete at once."""
+
+    def __init__(self, store: Store, drafts: Drafts, versions: Versions, clock: Clock) -> None:
+        self._store = store
+        self._drafts = drafts
+        self._versions = versions
+        self._clock = clock
+
+    def begin(self, vault: Vault, name: str, policy: Policy, *, tags: Tags, enabled: bool) -> Operation:
+        """Begin a certificate, or a new version of one, that somebody asked for. `policy` becomes the certificate's.
+
+        Raises OperationInProgress, DeletedButRecoverable, Conflict where the name is taken, IssuerNotFound.
+        """
+        at = whole_second(self._clock())
+        with self._store.reading() as reader:
+            _check_free(reader, vault, name)
+            _check_issuer(reader, vault, policy)
+        operation, private_key = self._drafts.draft(
+            vault.id, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled
+        )
+        records = self._self_signed(operation, private_key, at)
+        with self._store.writing() as writer:
+            _check_free(writer, vault, name)
+            self._put_certificate(writer, vault, name, policy, at)
+            return self._store_operation(writer, vault, operation, records, at)
+
+    def renew(self, vault: Vault, certificate: Certificate, current_tags: Tags) -> Operation:
+        """Begin the renewal of a certificate that was claimed. Raises LeaseLost where the claim ran out meanwhile."""
+        at = whole_second(self._clock())
+        reason = certificate.renewal.reason or OperationReason.DEFAULT
+        operation, private_key = self._drafts.draft(
+            vault.id, certificate.name, certificate.policy, reason, at, tags=current_tags, enabled=True
+        )
+        records = self._self_signed(operation, private_key, at)
+        with self._store.writing() as writer:
+            writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
+            detail = {"vault": vault.name, "reason": reason.value, "issuer": certificate.policy.issuer.name}
+            writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
+            return self._store_operation(writer, vault, operation, records, at)
+
+    def _self_signed(self, operation: Operation, private_key: bytes, at: datetime) -> VersionRecords | None:
+        policy = operation.policy
+        if not policy.is_self_signed:
+            return None
+        validity = self_signed_validity(at, policy.x509.validity_months)
+        leaf = self_sign(private_key, certificate_request(policy), *validity)
+        return self._versions.build(operation, private_key, (leaf,), at)
+
+    def _store_operation(
+        self, writer: Writer, vault: Vault, operation: Operation, records: VersionRecords | None, at: datetime
+    ) -> Operation:
+        if records:
+            operation = completed(operation, at)
+        writer.add_operation(operation)
+        writer.add_journal(operation.id, at, "key-made", {})
+        if records:
+            self._versions.swap_in(writer, operation, records, vault.name)
+            writer.add_journal(operation.id, at, "merged", {})
+        else:
+            detail = {"vault": vault.name, "issuer": operation.policy.issuer.name, "reason": operation.reason.value}
+            writer.add_event(_event(EventType.OPERATION_CREATED, operation, at, detail))
+        return operation
+
+    def _put_certificate(self, writer: Writer, vault: Vault, name: str, policy: Policy, at: datetime) -> None:
+        known = writer.certificate(vault.id, name)
+        if known:
+            writer.put_certificate(replace(known, policy=policy, policy_updated=at))
+            return
+        writer.put_head(ObjectHead(vault.id, ObjectKind.CERTIFICATE, name, None, at))
+        writer.put_certificate(Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))
+
+
+def _check_free(reader: Reader, vault: Vault, name: str) -> None:
+    """Refuse a name that a pending operation, a deleted object, or somebody's own key or secret holds."""
+    last = reader.operation(vault.id, name)
+    if last and last.status is OperationStatus.IN_PROGRESS:
+        message = (
+            "A new key vault certificate can not be created or imported while a pending key vault certificate's status is "
+            f"inProgress. The operation in the way is {last.id}; cancel it, or wait for its end."
+        )
+        raise OperationInProgress(message, last.id)
+    for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
+        head = reader.head(vault.id, kind, name)
+        if head and head.deletion:
+            word = kind.value
+            raise DeletedButRecoverable(
+                f"{word.capitalize()} {head.name} is currently in a deleted but recoverable state, and its name cannot be "
+                f"reused; in this state, the {word} can only be recovered or purged."
+            )
+        if head and kind is not ObjectKind.CERTIFICATE and not head.managed:
+            raise Conflict(
+                f"A {kind.value} named {head.name} already exists, and is not part of a certificate; choose another name."
+            )
+
+
+def _check_issuer(reader: Reader, vault: Vault, policy: Policy) -> None:
+    if policy.is_integrated and reader.issuer(vault.id, policy.issuer.name) is None:
+        raise IssuerNotFound(
+            f"Issuer not found: {policy.issuer.name}. Set it first, or use Self for a self-signed certificate or Unknown for a "
+            "certificate signing request."
+        )
+
+
+def _event(event_type: EventType, operation: Operation, at: datetime, detail: dict[str, str]) -> Event:
+    return Event(event_type, at, operation.vault_id, ObjectKind.CERTIFICATE, operation.name, detail=detail)

@@ -1,0 +1,154 @@
+"""Issuer records: which CA, reached how, with what account."""
+
+import re
+from dataclasses import dataclass, replace
+
+from certworker.clock import Clock, whole_second
+from certworker.errors import BadParameter, IssuerNotFound
+from certworker.vault.access import Access, Caller
+from certworker.vault.issuance import Account, Providers
+from certworker.vault.keyring import Keyring
+from certworker.vault.objects import fold_name
+from certworker.vault.policy import SELF, UNKNOWN
+from certworker.vault.store import Page, Store
+from certworker.vault.vaults import Issuer, SealedAccount, Vault
+
+_RESERVED = (SELF.casefold(), UNKNOWN.casefold())
+_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerParameters:
+    """What sets an issuer. `credential` replaces the stored one unless it is none; `organization` is JSON."""
+
+    provider: str
+    account_id: str | None = None
+    credential: str | None = None
+    organization: str | None = None
+    enabled: bool = True
+
+
+class Issuers:
+    """Sets, shows and deletes issuer records."""
+
+    def __init__(self, store: Store, keyring: Keyring, access: Access, providers: Providers, clock: Clock) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._access = access
+        self._providers = providers
+        self._clock = clock
+
+    def set(self, caller: Caller, vault: Vault, name: str, parameters: IssuerParameters) -> Issuer:
+        """Set an issuer. Raises BadParameter for a reserved name, or a provider that this deployment does not have."""
+        self._access.require(caller, vault, "certificates", "setissuers")
+        self._check(name, parameters.provider)
+        at = whole_second(self._clock())
+        with self._store.reading() as reader:
+            known = reader.issuer(vault.id, name)
+        issuer = Issuer(
+            vault_id=vault.id,
+            name=known.name if known else name,
+            provider=parameters.provider,
+            account_id=parameters.account_id or "",
+            sealed_credential=self._seal(vault, name, parameters.credential),
+            organization=parameters.organization,
+            enabled=parameters.enabled,
+            created=known.created if known else at,
+            updated=at,
+        )
+        if known and parameters.credential is None:
+            issuer = replace(issuer, sealed_credential=known.sealed_credential)
+        with self._store.writing() as writer:
+            writer.put_issuer(issuer)
+        return issuer
+
+    def get(self, caller: Caller, vault: Vault, name: str) -> Issuer:
+        """Show an issuer. Raises IssuerNotFound."""
+        self._access.require(caller, vault, "certificates", "getissuers")
+        return self._find(vault, name)
+
+    def list_(self, caller: Caller, vault: Vault, after: str | None, limit: int) -> Page[Issuer]:
+        """List issuers by name."""
+        self._access.require(caller, vault, "certificates", "listissuers")
+        with self._store.reading() as reader:
+            return reader.issuers(vault.id, after, limit)
+
+    def delete(self, caller: Caller, vault: Vault, name: str) -> Issuer:
+        """Delete an issuer and give what was deleted. Raises IssuerNotFound."""
+        self._access.require(caller, vault, "certificates", "deleteissuers")
+        issuer = self._find(vault, name)
+        with self._store.writing() as writer:
+            writer.delete_issuer(vault.id, name)
+        return issuer
+
+    def credential(self, issuer: Issuer) -> str | None:
+        """Open an issuer's credential. For providers only."""
+        if issuer.sealed_credential is None:
+            return None
+        place = _credential_place(issuer.vault_id, issuer.name)
+        return self._keyring.open(issuer.vault_id, issuer.sealed_credential, place).decode()
+
+    def _find(self, vault: Vault, name: str) -> Issuer:
+        with self._store.reading() as reader:
+            issuer = reader.issuer(vault.id, name)
+        if issuer is None:
+            raise IssuerNotFound("Issuer not found")
+        return issuer
+
+    def _check(self, name: str, provider: str) -> None:
+        if not _NAME.fullmatch(name) or name.casefold() in _RESERVED:
+            message = (
+                f"The issuer name {name[:140]} is invalid: 1 to 127 of 0-9, a-z, A-Z and '-', and neither Self nor Unknown."
+            )
+            raise BadParameter(message, "name")
+        if provider.casefold() not in self._providers:
+            known = ", ".join(sorted(self._providers))
+            raise BadParameter(f"provider has the value {provider[:40]!r}; this deployment has {known}.", "provider")
+
+    def _seal(self, vault: Vault, name: str, credential: str | None) -> bytes | None:
+        if not credential:
+            return None
+        return self._keyring.seal(vault.id, credential.encode(), _credential_place(vault.id, name))
+
+
+class Accounts:
+    """The accounts at CAs, as `issuance.AccountBook`: keys are sealed where they lie."""
+
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
+
+    def find(self, vault_id: str, issuer: str, authority: str) -> Account | None:
+        """Find an account."""
+        with self._store.reading() as reader:
+            sealed = reader.account(vault_id, issuer, authority)
+        return self._open(vault_id, issuer, authority, sealed) if sealed else None
+
+    def keep(self, vault_id: str, issuer: str, authority: str, account: Account) -> Account:
+        """Keep an account; if another process kept one first, that one is given back."""
+        sealed = self._seal(vault_id, issuer, authority, account)
+        with self._store.writing() as writer:
+            kept = writer.keep_account(vault_id, issuer, authority, sealed)
+        return self._open(vault_id, issuer, authority, kept)
+
+    def update(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
+        """Record what the CA answered."""
+        sealed = self._seal(vault_id, issuer, authority, account)
+        with self._store.writing() as writer:
+            writer.update_account(vault_id, issuer, authority, sealed)
+
+    def _seal(self, vault_id: str, issuer: str, authority: str, account: Account) -> SealedAccount:
+        key = self._keyring.seal(vault_id, account.key, _account_place(vault_id, issuer, authority))
+        return SealedAccount(key, account.url, account.document)
+
+    def _open(self, vault_id: str, issuer: str, authority: str, sealed: SealedAccount) -> Account:
+        key = self._keyring.open(vault_id, sealed.sealed_key, _account_place(vault_id, issuer, authority))
+        return Account(key, sealed.url, sealed.document)
+
+
+def _credential_place(vault_id: str, issuer: str) -> str:
+    return f"{vault_id}/issuer/{fold_name(issuer)}/credential"
+
+
+def _account_place(vault_id: str, issuer: str, authority: str) -> str:
+    return f"{vault_id}/issuer/{fold_name(issuer)}/account/{authority}"

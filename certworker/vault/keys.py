@@ -1,0 +1,51 @@
+"""Keys. First slice: the public half of the managed key of a certificate."""
+
+from dataclasses import dataclass
+
+from certworker.vault.access import Access, Caller
+from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind, not_found
+from certworker.vault.store import Page, Store
+from certworker.vault.vaults import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class KeyItem:
+    """One entry of a list of keys."""
+
+    head: ObjectHead
+    version: KeyVersion
+
+
+class Keys:
+    """The keys of vaults."""
+
+    def __init__(self, store: Store, access: Access) -> None:
+        self._store = store
+        self._access = access
+
+    def get(self, caller: Caller, vault: Vault, name: str, version: str | None = None) -> KeyVersion:
+        """Show a version's public half, the current one where none is named. Raises KeyNotFound."""
+        self._access.require(caller, vault, "keys", "get")
+        with self._store.reading() as reader:
+            head = reader.head(vault.id, ObjectKind.KEY, name)
+            key = reader.key(vault.id, name, version) if head and not head.deletion else None
+        if key is None:
+            raise not_found(ObjectKind.KEY, name, version)
+        return key
+
+    def list_(self, caller: Caller, vault: Vault, after: str | None, limit: int) -> Page[KeyItem]:
+        """List keys by name."""
+        self._access.require(caller, vault, "keys", "list")
+        with self._store.reading() as reader:
+            page = reader.heads(vault.id, ObjectKind.KEY, after, limit, deleted=False)
+            found = ((head, reader.key(vault.id, head.name, None)) for head in page.items)
+            return Page(tuple(KeyItem(head, version) for head, version in found if version), page.next)
+
+    def versions(self, caller: Caller, vault: Vault, name: str, after: str | None, limit: int) -> Page[KeyVersion]:
+        """List a key's versions; none where there is no such key."""
+        self._access.require(caller, vault, "keys", "list")
+        with self._store.reading() as reader:
+            head = reader.head(vault.id, ObjectKind.KEY, name)
+            if head is None or head.deletion:
+                return Page((), None)
+            return reader.key_versions(vault.id, name, after, limit)

@@ -1,0 +1,221 @@
+"""How an issuance goes on: one exchange with the CA after another, each recorded before the next begins."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from certworker.clock import Clock, whole_second
+from certworker.crypto.x509 import read_certificate
+from certworker.errors import BadParameter, KeyMismatch, LeaseLost
+from certworker.vault.drafts import Drafts
+from certworker.vault.events import Event, EventType
+from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
+from certworker.vault.issuers import Issuers
+from certworker.vault.lifetime import next_attempt
+from certworker.vault.objects import ObjectKind
+from certworker.vault.operations import Operation, OperationReason, OperationStatus, Progress
+from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.versions import Versions, completed
+
+LEASE = timedelta(minutes=5)
+STEPPING_TIME = timedelta(minutes=1)
+"""How long a worker steps on before it gives its lease back. A step's own deadline is shorter than the rest of the lease."""
+ISSUER_ERROR = "Certificate issuer error"
+
+_log = logging.getLogger(__name__)
+
+
+class Progression:
+    """Takes claimed operations as far as they go now."""
+
+    def __init__(
+        self, store: Store, drafts: Drafts, versions: Versions, issuers: Issuers, providers: Providers, clock: Clock
+    ) -> None:
+        self._store = store
+        self._drafts = drafts
+        self._versions = versions
+        self._issuers = issuers
+        self._providers = providers
+        self._clock = clock
+
+    def advance(self, operation: Operation) -> None:
+        """Step a claimed operation on until it waits, or has come to an end. Raises LeaseLost where it was taken over."""
+        if operation.cancellation_requested:
+            self._cancel(operation)
+            return
+        try:
+            provider, request = self._prepare(operation)
+        except _Unfit as unfit:
+            self._fail(operation, Rejected(ISSUER_ERROR, str(unfit), configuration=True))
+            return
+        self._step_on(operation, provider, request)
+
+    def _prepare(self, operation: Operation) -> tuple[Provider, IssuanceRequest]:
+        policy = operation.policy
+        with self._store.reading() as reader:
+            issuer = reader.issuer(operation.vault_id, policy.issuer.name)
+        if issuer is None or not issuer.enabled:
+            raise _Unfit(f"The issuer {policy.issuer.name} {'is disabled' if issuer else 'does not exist'}.")
+        provider = self._providers.get(issuer.provider.casefold())
+        if provider is None:
+            raise _Unfit(f"The issuer {issuer.name} has the provider {issuer.provider}, which this deployment does not have.")
+        names = policy.x509.names
+        request = IssuanceRequest(
+            operation_id=operation.id,
+            vault_id=operation.vault_id,
+            issuer=issuer.name,
+            account_id=issuer.account_id,
+            credential=self._issuers.credential(issuer),
+            csr=operation.csr,
+            names=names.dns_names + names.ip_addresses,
+            profile=policy.issuer.cty,
+        )
+        return provider, request
+
+    def _step_on(self, operation: Operation, provider: Provider, request: IssuanceRequest) -> None:
+        begun = at = self._clock()
+        while True:
+            step = provider.step(request, operation.progress or None, at)
+            at = self._clock()
+            goes_on = isinstance(step, Pending) and step.failure is None and step.retry_at is not None and step.retry_at <= at
+            if not goes_on or at - begun > STEPPING_TIME:
+                break
+            operation = self._record_progress(operation, step.progress, at)  # type: ignore[union-attr]
+        self._record(operation, step, whole_second(at))
+
+    def _record_progress(self, operation: Operation, progress: Progress, at: datetime) -> Operation:
+        with self._store.writing() as writer:
+            writer.keep_progress(operation.id, operation.fence, progress, whole_second(at))
+            writer.add_journal(operation.id, whole_second(at), progress.get("step", "step"), progress)
+            detail = {"vault": _vault_name(writer, operation), "step": progress.get("step", "")}
+            writer.add_event(_event(EventType.OPERATION_STEP, operation, at, detail))
+        return replace(operation, progress=progress)
+
+    def _record(self, operation: Operation, step: Step, at: datetime) -> None:
+        match step:
+            case Issued():
+                self._complete(operation, step, at)
+            case Rejected():
+                self._fail(operation, step)
+            case Pending(failure=None):
+                self._wait(operation, step, at)
+            case Pending():
+                self._retry(operation, step, at)
+
+    def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
+        try:
+            _check_key(issued, operation)
+            records = self._versions.build(operation, self._drafts.private_key(operation), issued.chain, at)
+        except BadParameter as error:
+            # what does not fit is refused, and never becomes a version
+            self._fail(operation, Rejected(ISSUER_ERROR, str(error)))
+            return
+        with self._store.writing() as writer:
+            current = _take_up(writer, operation)
+            writer.update_operation(completed(current, at))
+            writer.add_journal(operation.id, at, "merged", issued.progress)
+            self._versions.swap_in(writer, operation, records, _vault_name(writer, operation))
+
+    def _wait(self, operation: Operation, pending: Pending, at: datetime) -> None:
+        with self._store.writing() as writer:
+            current = _take_up(writer, operation)
+            due_at = pending.retry_at or at
+            writer.update_operation(replace(current, progress=pending.progress, due_at=due_at, updated=at))
+            if pending.progress != operation.progress:
+                writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
+
+    def _retry(self, operation: Operation, pending: Pending, at: datetime) -> None:
+        failures = operation.failures + 1
+        with self._store.writing() as writer:
+            current = _take_up(writer, operation)
+            due_at = max(next_attempt(failures, at, _not_after(writer, operation)), pending.retry_at or at)
+            details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
+            writer.update_operation(
+                replace(
+                    current, progress=pending.progress, failures=failures, due_at=due_at, updated=at, status_details=details
+                )
+            )
+            writer.add_journal(operation.id, at, "attempt-failed", pending.progress)
+            writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "retried")
+            detail = {"vault": _vault_name(writer, operation), "error": pending.failure or "", "next": due_at.isoformat()}
+            writer.add_event(_event(EventType.OPERATION_RETRY, operation, at, detail))
+
+    def _fail(self, operation: Operation, rejected: Rejected) -> None:
+        at = whole_second(self._clock())
+        with self._store.writing() as writer:
+            current = _take_up(writer, operation)
+            failed = replace(
+                current,
+                status=OperationStatus.FAILED,
+                error_code=rejected.code,
+                error_message=rejected.message,
+                status_details=None,
+                due_at=None,
+                updated=at,
+                failures=operation.failures + 1,
+            )
+            writer.update_operation(failed)
+            writer.add_journal(operation.id, at, "failed", {})
+            writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
+            put_off(writer, operation, at, rejected.message, configuration=rejected.configuration)
+            detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
+            writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))
+
+    def _cancel(self, operation: Operation) -> None:
+        at = whole_second(self._clock())
+        with self._store.writing() as writer:
+            cancel(writer, _take_up(writer, operation), at)
+
+
+class _Unfit(Exception):
+    """The operation cannot go on as its issuer stands."""
+
+
+def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
+    """Cancel an operation in progress, as part of a larger transaction."""
+    cancelled = replace(operation, status=OperationStatus.CANCELLED, status_details=None, due_at=None, updated=at)
+    writer.update_operation(replace(cancelled, cancellation_requested=True))
+    writer.add_journal(operation.id, at, "cancelled", {})
+    writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "cancelled")
+    put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
+    detail = {"vault": _vault_name(writer, operation)}
+    writer.add_event(_event(EventType.OPERATION_CANCELLED, operation, at, detail))
+
+
+def put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
+    """Plan the next attempt at a renewal that failed. What somebody asked for is theirs to ask for again."""
+    certificate = writer.certificate(operation.vault_id, operation.name)
+    if operation.reason is OperationReason.CREATE or certificate is None:
+        return
+    failures = certificate.renewal.failures + 1
+    due_at = next_attempt(failures, at, _not_after(writer, operation), configuration=configuration)
+    renewal = replace(certificate.renewal, due_at=due_at, failures=failures, last_error=error)
+    writer.set_renewal(operation.vault_id, operation.name, None, renewal)
+
+
+def _check_key(issued: Issued, operation: Operation) -> None:
+    if not issued.chain or read_certificate(issued.chain[0]).public_key != operation.public_key:
+        raise KeyMismatch("The issuer answered with a certificate for another key.")
+
+
+def _take_up(writer: Writer, operation: Operation) -> Operation:
+    """Look again, inside the transaction: the lease may have gone to another, the operation may be cancelled or deleted."""
+    current = writer.operation_by_id(operation.id)
+    if current is None or current.status is not OperationStatus.IN_PROGRESS or current.fence != operation.fence:
+        raise LeaseLost(f"The operation {operation.id} was taken over, ended or deleted meanwhile.")
+    return current
+
+
+def _not_after(reader: Reader, operation: Operation) -> datetime | None:
+    current = reader.certificate_version(operation.vault_id, operation.name, None)
+    return current.attributes.expires if current else None
+
+
+def _vault_name(reader: Reader, operation: Operation) -> str:
+    vault = reader.vault(operation.vault_id)
+    return vault.name if vault else ""
+
+
+def _event(event_type: EventType, operation: Operation, at: datetime, detail: dict[str, str]) -> Event:
+    at = whole_second(at)
+    return Event(event_type, at, operation.vault_id, ObjectKind.CERTIFICATE, operation.name, detail=detail)

@@ -1,0 +1,129 @@
+"""A new version of a certificate: key, secret and certificate together, or not at all."""
+
+import base64
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+
+from certworker.crypto.bundles import pem_bundle, pkcs12_bundle
+from certworker.crypto.x509 import order_chain, validity
+from certworker.vault.events import Event, EventType
+from certworker.vault.keyring import Keyring, object_place
+from certworker.vault.lifetime import renewal_point
+from certworker.vault.objects import Attributes, CertificateVersion, KeyVersion, ObjectHead, ObjectKind, SecretVersion
+from certworker.vault.operations import Operation, OperationStatus, Renewal
+from certworker.vault.policy import PEM, Policy
+from certworker.vault.store import Writer
+
+_NEW_VERSION_EVENTS = (
+    (ObjectKind.CERTIFICATE, EventType.CERTIFICATE_NEW_VERSION),
+    (ObjectKind.KEY, EventType.KEY_NEW_VERSION),
+    (ObjectKind.SECRET, EventType.SECRET_NEW_VERSION),
+)
+
+
+VersionRecords = tuple[CertificateVersion, KeyVersion, SecretVersion]
+
+
+class Versions:
+    """Builds new versions outside transactions and swaps them in inside one."""
+
+    def __init__(self, keyring: Keyring, random: Random) -> None:
+        self._keyring = keyring
+        self._random = random
+
+    def build(self, operation: Operation, private_key: bytes, certificates: tuple[bytes, ...], at: datetime) -> VersionRecords:
+        """Make the three records of a version out of what a CA sent, the leaf first, the rest in any order."""
+        leaf, chain = certificates[0], order_chain(certificates[0], certificates[1:])
+        not_before, not_after = validity(leaf)
+        attributes = Attributes(at, at, operation.enabled, not_before, not_after)
+        policy, place = operation.policy, (operation.vault_id, operation.name, operation.version)
+        certificate = CertificateVersion(*place, leaf, chain, policy.content_type, attributes, operation.tags)
+        key = KeyVersion(
+            *place,
+            kty=policy.key.kty,
+            public_key=operation.public_key,
+            sealed_key=operation.sealed_key,
+            key_ops=_key_operations(policy),
+            attributes=attributes,
+            exportable=policy.key.exportable,
+            managed=True,
+            tags=operation.tags,
+        )
+        value = _secret_value(policy, private_key, leaf, chain)
+        sealed = self._keyring.seal(
+            operation.vault_id, value, object_place(operation.vault_id, ObjectKind.SECRET, operation.name, operation.version)
+        )
+        secret = SecretVersion(*place, sealed, policy.content_type, attributes, managed=True, tags=operation.tags)
+        return certificate, key, secret
+
+    def _renewal(self, policy: Policy, certificate: CertificateVersion) -> Renewal:
+        # the jitter is drawn here, once, and kept
+        jitter = self._random.random()
+        point = renewal_point(policy, *validity(certificate.der), jitter)
+        return Renewal(point.at if point else None, point.reason if point else None, jitter)
+
+    def swap_in(
+        self,
+        writer: Writer,
+        operation: Operation,
+        records: VersionRecords,
+        vault_name: str,
+    ) -> None:
+        """Make the version the current one of certificate, key and secret, plan its renewal, and tell it.
+
+        Part of a larger transaction.
+        """
+        certificate, key, secret = records
+        for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
+            head = writer.head(operation.vault_id, kind, operation.name) or ObjectHead(
+                operation.vault_id, kind, operation.name, None, certificate.attributes.created
+            )
+            managed = kind is not ObjectKind.CERTIFICATE
+            writer.put_head(replace(head, current_version=operation.version, managed=managed))
+        writer.add_key(key)
+        writer.add_secret(secret)
+        writer.add_certificate_version(certificate)
+        writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(operation.policy, certificate))
+        writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "issued")
+        for kind, event_type in _NEW_VERSION_EVENTS:
+            writer.add_event(_event(event_type, kind, certificate, operation, vault_name))
+
+
+def completed(operation: Operation, at: datetime) -> Operation:
+    """Say that an operation has come to its end."""
+    return replace(operation, status=OperationStatus.COMPLETED, status_details=None, due_at=None, updated=at)
+
+
+def _event(
+    event_type: EventType, kind: ObjectKind, certificate: CertificateVersion, operation: Operation, vault_name: str
+) -> Event:
+    attributes = certificate.attributes
+    detail = {
+        "vault": vault_name,
+        "reason": operation.reason.value,
+        "issuer": operation.policy.issuer.name,
+        "nbf": str(int(attributes.not_before.timestamp())) if attributes.not_before else "",
+        "exp": str(int(attributes.expires.timestamp())) if attributes.expires else "",
+    }
+    return Event(
+        event_type, attributes.created, operation.vault_id, kind, operation.name, version=operation.version, detail=detail
+    )
+
+
+def _secret_value(policy: Policy, private_key: bytes, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
+    key = private_key if policy.key.exportable else None
+    if policy.content_type == PEM:
+        return pem_bundle(key, leaf, chain)
+    return base64.b64encode(pkcs12_bundle(key, leaf, chain))
+
+
+def _key_operations(policy: Policy) -> tuple[str, ...]:
+    """Say what the companion key may do: what its certificate's key usage allows, in the words of JWK."""
+    usage = set(policy.x509.key_usage)
+    operations = []
+    if policy.key.kty == "RSA" and usage & {"dataEncipherment", "keyEncipherment"}:
+        operations += ["encrypt", "decrypt", "wrapKey", "unwrapKey"]
+    if usage & {"digitalSignature", "nonRepudiation", "keyCertSign", "cRLSign"}:
+        operations += ["sign", "verify"]
+    return tuple(operations)
