@@ -1,0 +1,11 @@
+"""The tables, one file for each noun. A row and how it becomes a record, and back, stand side by side."""
+
+from sqlalchemy import MetaData
+
+from certworker.store.tables import certificates, events, issuers, objects, operations, vaults
+from certworker.store.tables.row import Row
+
+__all__ = ["METADATA", "certificates", "events", "issuers", "objects", "operations", "vaults"]
+
+METADATA: MetaData = Row.metadata
+"""Every table, once this package is imported."""
