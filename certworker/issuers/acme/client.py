@@ -1,0 +1,183 @@
+"""The requests of one ACME account, each a single exchange that never sleeps."""
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+from acme import errors, messages
+from josepy.errors import Error as JoseError
+from josepy.interfaces import JSONDeSerializable
+
+from certworker.crypto.keys import base64url
+from certworker.crypto.x509 import split_pem
+from certworker.errors import BadParameter
+from certworker.issuers.acme.problems import Garbled
+from certworker.issuers.acme.resources import (
+    Authorization,
+    Challenge,
+    Directory,
+    Order,
+    read_authorization,
+    read_directory,
+    read_order,
+)
+from certworker.issuers.acme.session import AcmeNetwork, host_of, read_json, scheme_of
+
+PEM_CHAIN = "application/pem-certificate-chain"
+LONGEST_URL = 2048
+TOKEN = re.compile(r"[A-Za-z0-9_-]{1,512}")
+"""RFC 8555 section 8.3: base64url, and nothing that could lead to another path."""
+
+
+class Payload(JSONDeSerializable):
+    """The body of a request: the library signs whatever can show itself as JSON."""
+
+    def __init__(self, **fields: Any) -> None:  # noqa: ANN401
+        self._fields = fields
+
+    def to_partial_json(self) -> dict[str, Any]:
+        """Show the fields."""
+        return self._fields
+
+    @classmethod
+    def from_json(cls, jobj: Any) -> "Payload":  # noqa: ANN401
+        """Build from JSON; the library's interface asks for it."""
+        return cls(**jobj)
+
+
+class AcmeClient:
+    """What one account asks one CA.
+
+    Raises AcmeProblem where the CA says no, Garbled where its answer makes no sense, and the errors of `network/egress.py`.
+    """
+
+    def __init__(self, directory_url: str, network: AcmeNetwork, cached: Directory | None = None) -> None:
+        self._url = directory_url
+        self._network = network
+        self._directory = cached
+
+    def directory(self) -> Directory:
+        """Read the directory, at most once."""
+        if self._directory is None:
+            with _library(self._url):
+                answer = self._network.get(self._checked(self._url))
+            self._directory = read_directory(read_json(answer), host_of(self._url))
+        return self._directory
+
+    def register(self, contacts: tuple[str, ...], binding: tuple[str, str] | None) -> str:
+        """Open the account, or find the one that this key has already; gives its URL (RFC 8555 section 7.3).
+
+        `binding` is the external account, as `read_binding` gives it.
+        """
+        url = self.directory().new_account
+        fields: dict[str, Any] = {"termsOfServiceAgreed": True}
+        if contacts:
+            fields["contact"] = [contact if ":" in contact else f"mailto:{contact}" for contact in contacts]
+        if binding:
+            fields["externalAccountBinding"] = self._bind(binding, url)
+        return self._location(self._post(url, Payload(**fields)))
+
+    def place_order(self, names: tuple[str, ...], profile: str | None) -> Order:
+        """Place an order (RFC 8555 section 7.4)."""
+        fields: dict[str, Any] = {"identifiers": [_identifier(name) for name in names]}
+        if profile:
+            fields["profile"] = profile
+        answer = self._post(self.directory().new_order, Payload(**fields))
+        return self._order(answer, self._location(answer))
+
+    def look_at_order(self, url: str) -> Order:
+        """Read an order."""
+        return self._order(self._post(url), url)
+
+    def look_at_authorization(self, url: str) -> Authorization:
+        """Read an authorization."""
+        return read_authorization(read_json(self._post(url)), host_of(url))
+
+    def key_authorization(self, challenge: Challenge) -> str:
+        """Give the response to an http-01 challenge (RFC 8555 section 8.1). Raises Garbled for a token that is none."""
+        if not TOKEN.fullmatch(challenge.token):
+            raise Garbled(f"{host_of(challenge.url)} sent a challenge without a proper token.")
+        return f"{challenge.token}.{self._network.thumbprint()}"
+
+    def answer(self, challenge: Challenge) -> None:
+        """Tell the CA that the response is up."""
+        self._post(challenge.url, Payload())
+
+    def finalize(self, order: Order, csr: bytes) -> Order:
+        """Hand in the DER CSR."""
+        return self._order(self._post(order.finalize, Payload(csr=base64url(csr))), order.url)
+
+    def download(self, url: str) -> tuple[bytes, ...]:
+        """Fetch the certificate and its chain."""
+        headers = {"Content-Type": AcmeNetwork.JOSE_CONTENT_TYPE, "Accept": PEM_CHAIN}
+        answer = self._post(url, headers=headers)
+        try:
+            chain = split_pem(answer.content)
+        except BadParameter as error:
+            raise Garbled(f"{host_of(url)} sent something that is not a certificate.") from error
+        return chain
+
+    def _post(self, url: str, payload: Payload | None = None, **options: Any) -> requests.Response:  # noqa: ANN401
+        nonces = self._checked(self.directory().new_nonce)
+        with _library(url):
+            return self._network.post(self._checked(url), payload, new_nonce_url=nonces, **options)
+
+    def _checked(self, url: str) -> str:
+        """Refuse what is no URL, and a way from https to anything else."""
+        allowed = ("https",) if scheme_of(self._url) == "https" else ("https", "http")
+        if scheme_of(url) not in allowed or len(url) > LONGEST_URL:
+            raise Garbled(f"{host_of(self._url)} named a resource whose URL is not one of {' or '.join(allowed)}.")
+        return url
+
+    def _bind(self, binding: tuple[str, str], url: str) -> Mapping[str, Any]:
+        where = messages.Directory({"newAccount": url})
+        return messages.ExternalAccountBinding.from_data(self._network.jwk.public_key(), *binding, where)
+
+    def _location(self, answer: requests.Response) -> str:
+        location: str | None = answer.headers.get("Location")
+        if not location:
+            raise Garbled(f"{host_of(answer.url)} answered without the Location header that ACME asks for.")
+        return self._checked(location)
+
+    def _order(self, answer: requests.Response, url: str) -> Order:
+        return read_order(read_json(answer), url, host_of(url), answer.headers.get("Retry-After"))
+
+
+@contextmanager
+def _library(url: str) -> Iterator[None]:
+    """Wrap what the libraries raise. Their texts hold headers and bodies, so they are not shown."""
+    host = host_of(url)
+    try:
+        yield
+    except errors.MissingNonce as error:
+        raise Garbled(f"{host} answered without the Replay-Nonce header that ACME asks for.") from error
+    except (errors.Error, JoseError) as error:
+        raise Garbled(f"{host} answered in a way that ACME does not know ({type(error).__name__}).") from error
+    except (requests.RequestException, BadParameter) as error:
+        raise Garbled(f"{host} cannot be asked ({type(error).__name__}).") from error
+
+
+def read_binding(credential: str) -> tuple[str, str]:
+    """Read an external account, `kid:hmac`: its key id, and its HMAC key in base64url. Raises BadParameter."""
+    key_id, _, hmac_key = credential.strip().rpartition(":")
+    hmac_key = hmac_key.rstrip("=")
+    try:
+        usable = key_id and base64.b64decode(hmac_key + "=" * (-len(hmac_key) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        usable = b""
+    if not usable:
+        text = "The issuer's password is not an external account in the form kid:hmac, with the HMAC key in base64url."
+        raise BadParameter(text, "credentials.pwd")
+    return key_id, hmac_key
+
+
+def _identifier(name: str) -> dict[str, str]:
+    try:
+        return {"type": "ip", "value": str(ipaddress.ip_address(name))}
+    except ValueError:
+        return {"type": "dns", "value": name}

@@ -1,0 +1,65 @@
+"""What the journal of an issuance records between the steps: a flat table of fixed words, counts and URLs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+
+from certworker.issuers.acme.problems import retry_time
+from certworker.issuers.acme.resources import Order
+
+LONGEST_POLL = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """How far an issuance has come.
+
+    `step` tells what was done last: account, ordered, answered, cleared, finalized. `answered` and `cleared` count the
+    authorizations whose challenge was answered, and whose response was taken down; `polls` the looks since the last step
+    forward; `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    """
+
+    step: str = ""
+    account_url: str = ""
+    order_url: str = ""
+    finalize_url: str = ""
+    certificate_url: str = ""
+    answered: int = 0
+    cleared: int = 0
+    polls: int = 0
+    restarts: int = 0
+
+    @classmethod
+    def read(cls, progress: Mapping[str, str] | None) -> "Journal":
+        """Read what was recorded."""
+        texts = {name: value for name, value in (progress or {}).items() if name in _TEXTS}
+        counts = {name: int(value) for name, value in (progress or {}).items() if name in _COUNTS}
+        return cls(**texts, **counts)  # type: ignore[arg-type]
+
+    def show(self) -> dict[str, str]:
+        """Show it as progress; what is empty is left out."""
+        return {name: str(value) for name, value in asdict(self).items() if value}
+
+    def forward(self, step: str, order: Order) -> "Journal":
+        """Note that the order has come to `step`."""
+        return replace(
+            self,
+            step=step,
+            order_url=order.url,
+            finalize_url=order.finalize,
+            certificate_url=order.certificate or "",
+            polls=0,
+        )
+
+    def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
+        """Note a look that found nothing new, and when the next is due: when the CA says, or less and less often."""
+        pause = min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
+        return replace(self, polls=self.polls + 1), retry_time(retry_after, at) or at + pause
+
+    def begun_anew(self) -> "Journal":
+        """Forget the order."""
+        return Journal(restarts=self.restarts + 1)
+
+
+_COUNTS = frozenset({"answered", "cleared", "polls", "restarts"})
+_TEXTS = frozenset({"step", "account_url", "order_url", "finalize_url", "certificate_url"})
