@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Double
+from sqlalchemy import Double, UniqueConstraint
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
-from certworker.store.columns import KindText, OrderedText, PolicyText, ReasonText, UnixTime
+from certworker.store.columns import KindText, OrderedText, PolicyText, ReasonText, Serial, UnixTime
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.operations import Certificate, OperationReason, Renewal
@@ -15,13 +15,21 @@ from certworker.vault.policy import Policy
 
 
 class CertificateRow(Row, table=True):
-    """What all versions of a certificate share besides the head. `issuer` is the policy's, for lists over the fleet."""
+    """What all versions of a certificate share besides the head.
+
+    `number` lets a claim name one row with one value. `issuer` is the policy's, for lists over the fleet.
+    """
 
     __tablename__ = "certificate"
-    __table_args__ = (belongs_to("head", "vault_id", "kind", "folded"),)
+    __table_args__ = (
+        belongs_to("head", "vault_id", "kind", "folded"),
+        UniqueConstraint("vault_id", "folded"),
+        {"sqlite_autoincrement": True},
+    )
 
-    vault_id: str = Field(primary_key=True)
-    folded: str = Field(primary_key=True, sa_type=OrderedText)
+    number: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    vault_id: str
+    folded: str = Field(sa_type=OrderedText)
     kind: ObjectKind = Field(sa_type=KindText)
     name: str
     issuer: str

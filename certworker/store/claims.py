@@ -1,0 +1,126 @@
+"""Claims: how any number of workers share what is due, each thing taken by one of them.
+
+A claim is one conditional UPDATE. On PostgreSQL its subselect locks the row that it chose and skips those that others hold,
+so workers do not wait for each other; on SQLite the transaction has the only write lock. Leases are whole seconds: by the
+database's clock on PostgreSQL (workers' clocks may differ), from the caller's time on SQLite (one machine, perhaps a virtual
+clock).
+"""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    Table,
+    and_,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from certworker.store.columns import UnixTime
+from certworker.store.tables.certificates import CERTIFICATE, certificate_record
+from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
+from certworker.store.tables.operations import OPERATION, operation_record
+from certworker.store.transaction import Transaction
+from certworker.vault.operations import Certificate, Operation
+
+_IN_PROGRESS: ColumnElement[str] = literal_column("'inProgress'")
+_CERTIFICATE_KIND: ColumnElement[str] = literal_column("'certificate'")
+_DATABASE_CLOCK = cast(func.floor(func.extract("epoch", func.now())), BigInteger)
+_CALLERS_CLOCK = cast(bindparam("at", type_=UnixTime()), BigInteger)
+
+
+def operation_waits(operation: FromClause) -> ColumnElement[bool]:
+    """Tell the operations that a worker will have to look at, now or later."""
+    return and_(operation.c.status == _IN_PROGRESS, operation.c.due_at.is_not(None))
+
+
+def renewal_waits(certificate: FromClause) -> ColumnElement[bool]:
+    """Tell the certificates that a worker will have to renew: live, enabled, and with no operation in progress."""
+    current = exists().where(
+        HEAD.c.vault_id == certificate.c.vault_id,
+        HEAD.c.kind == _CERTIFICATE_KIND,
+        HEAD.c.folded == certificate.c.folded,
+        HEAD.c.deleted_at.is_(None),
+        CERTIFICATE_VERSION.c.vault_id == HEAD.c.vault_id,
+        CERTIFICATE_VERSION.c.folded == HEAD.c.folded,
+        CERTIFICATE_VERSION.c.version == HEAD.c.current_version,
+        CERTIFICATE_VERSION.c.enabled,
+    )
+    busy = exists().where(
+        OPERATION.c.vault_id == certificate.c.vault_id,
+        OPERATION.c.folded == certificate.c.folded,
+        OPERATION.c.status == _IN_PROGRESS,
+    )
+    return and_(certificate.c.due_at.is_not(None), current, ~busy)
+
+
+def due(table: FromClause) -> ColumnElement[datetime]:
+    """Tell when a row can be claimed: when it is due, and its lease has run out."""
+    return case((table.c.lease_until > table.c.due_at, table.c.lease_until), else_=table.c.due_at)
+
+
+def _claim(table: Table, candidate: FromClause, waits: ColumnElement[bool], now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    lease_until = type_coerce(candidate.c.lease_until, BigInteger)
+    free = or_(lease_until.is_(None), lease_until <= now)
+    chosen = (
+        select(candidate.c.number)
+        .where(waits, candidate.c.due_at <= bindparam("at", type_=UnixTime()), free)
+        .order_by(candidate.c.due_at, candidate.c.number)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=candidate)
+        .scalar_subquery()
+    )
+    lease = {
+        "lease_owner": bindparam("owner"),
+        "lease_until": type_coerce(now + bindparam("lease", type_=BigInteger()), UnixTime()),
+        "fence": table.c.fence + 1,
+    }
+    return update(table).where(table.c.number == chosen).values(lease).returning(*table.c)
+
+
+def _claim_operation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    candidate = OPERATION.alias("candidate")
+    return _claim(OPERATION, candidate, operation_waits(candidate), now)
+
+
+def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    candidate = CERTIFICATE.alias("candidate")
+    return _claim(CERTIFICATE, candidate, renewal_waits(candidate), now)
+
+
+_OPERATION_ON_POSTGRESQL: Final = _claim_operation(_DATABASE_CLOCK)
+_OPERATION_ON_SQLITE: Final = _claim_operation(_CALLERS_CLOCK)
+_RENEWAL_ON_POSTGRESQL: Final = _claim_renewal(_DATABASE_CLOCK)
+_RENEWAL_ON_SQLITE: Final = _claim_renewal(_CALLERS_CLOCK)
+
+
+class Claims(Transaction):
+    """Takes what is due, for one worker and for the time of a lease."""
+
+    def claim_operation(self, owner: str, at: datetime, lease: timedelta) -> Operation | None:
+        """Claim the operation in progress that has been due the longest at `at`, and is under no lease."""
+        statement = _OPERATION_ON_POSTGRESQL if self._on_postgresql else _OPERATION_ON_SQLITE
+        row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
+        return operation_record(row) if row else None
+
+    def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
+        """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress."""
+        statement = _RENEWAL_ON_POSTGRESQL if self._on_postgresql else _RENEWAL_ON_SQLITE
+        row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
+        return certificate_record(row) if row else None
+
+
+def _seconds(lease: timedelta) -> int:
+    return lease // timedelta(seconds=1)

@@ -1,0 +1,124 @@
+"""Engines: how each of the two databases is opened, and `open_store`.
+
+SQLite: write-ahead log, synchronous=FULL (a commit that was answered survives a power cut), foreign keys on. Transactions are
+begun by us: BEGIN IMMEDIATE where something is to be written, so that nobody reads what another is about to change.
+
+PostgreSQL: writing at READ COMMITTED (changes are conditional and say so), reading in one REPEATABLE READ snapshot.
+"""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from certworker.clock import Clock
+from certworker.errors import SetupError
+from certworker.store.transactions import SqlStore
+from certworker.vault.store import Store
+
+LOCK_WAIT: Final = timedelta(seconds=10)
+"""How long a transaction waits for another one's lock before it is given up as Unavailable."""
+
+_STATEMENT_TIME: Final = timedelta(seconds=30)
+_IDLE_TIME: Final = timedelta(minutes=1)
+_CONNECT_SECONDS: Final = 10
+_POOL_SIZE: Final = 10
+_POOL_OVERFLOW: Final = 10
+_RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or postgresql://USER@HOST/NAME."
+
+
+def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT) -> Store:
+    """Open the database that `database_url` names; connections are made when they are needed first.
+
+    `clock` tells which challenges have expired. Call `migrate` first. Raises SetupError.
+    """
+    engine = open_engine(database_url, lock_wait)
+    if engine.dialect.name == "sqlite":
+        return SqlStore(engine, engine.execution_options(begin="BEGIN IMMEDIATE"), clock)
+    snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return SqlStore(snapshot, engine.execution_options(isolation_level="READ COMMITTED"), clock)
+
+
+def open_engine(database_url: str, lock_wait: timedelta = LOCK_WAIT) -> Engine:
+    """Make the engine for a URL. Raises SetupError where the URL, its folder or its driver is not right."""
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise SetupError(f"The database URL cannot be read. {_RIGHT}") from None
+    match url.drivername:
+        case "sqlite":
+            return _open_sqlite(url, lock_wait)
+        case "postgresql" | "postgresql+psycopg":
+            return _open_postgresql(url.set(drivername="postgresql+psycopg"), lock_wait)
+    raise SetupError(f"The database URL begins with '{url.drivername}:', which is not supported. {_RIGHT}")
+
+
+def _open_sqlite(url: URL, lock_wait: timedelta) -> Engine:
+    _make_file(url.database)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        connect_args={"timeout": lock_wait.total_seconds(), "isolation_level": None},
+        pool_size=_POOL_SIZE,
+        max_overflow=_POOL_OVERFLOW,
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_file(path: str | None) -> None:
+    """Make the file before SQLite does, so that nobody else can ever read it; its journals take over its mode."""
+    if not path or path == ":memory:":
+        raise SetupError(f"The database URL names no file; several processes meet in the database. {_RIGHT}")
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        folder = Path(path).parent
+        message = f"The database {path} cannot be opened: {error.strerror}. Its folder must exist and be writable: {folder}"
+        raise SetupError(message) from error
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+
+def _open_postgresql(url: URL, lock_wait: timedelta) -> Engine:
+    arguments: dict[str, object] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "certworker"}
+    if "options" not in url.query:
+        arguments["options"] = (
+            f"-c lock_timeout={_milliseconds(lock_wait)}"
+            f" -c statement_timeout={_milliseconds(max(_STATEMENT_TIME, lock_wait))}"
+            f" -c idle_in_transaction_session_timeout={_milliseconds(_IDLE_TIME)}"
+        )
+    try:
+        return create_engine(
+            url,
+            hide_parameters=True,
+            connect_args=arguments,
+            pool_size=_POOL_SIZE,
+            max_overflow=_POOL_OVERFLOW,
+            pool_timeout=lock_wait.total_seconds(),
+            pool_pre_ping=True,
+        )
+    except ImportError as error:
+        message = (
+            "PostgreSQL needs the library psycopg, which is not installed. Install it with: pip install 'certworker[postgres]'"
+        )
+        raise SetupError(message) from error
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)

@@ -1,0 +1,27 @@
+"""What the database's failures mean to the rest of the house. The failure itself stays behind as the cause."""
+
+from datetime import timedelta
+from typing import Final, NoReturn
+
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from certworker.errors import BadParameter, Conflict, Unavailable
+
+RETRY_AFTER: Final = timedelta(seconds=5)
+
+
+def fail(error: SQLAlchemyError) -> NoReturn:
+    """Raise what a failure means; the failure itself where it is a mistake of ours.
+
+    Raises Conflict (a rule of the schema stands in the way), BadParameter (a value that the database cannot hold) or
+    Unavailable (locked for too long, gone, full).
+    """
+    match error:
+        case IntegrityError():
+            raise Conflict("Another record is in the way, or one that this belongs to is gone.") from error
+        case DataError():
+            raise BadParameter("A value holds characters that cannot be stored.") from error
+        case OperationalError() | InterfaceError() | PoolTimeout() | DBAPIError(connection_invalidated=True):
+            raise Unavailable("The database does not answer, is busy or is full.", RETRY_AFTER) from error
+    raise error

@@ -1,0 +1,82 @@
+"""Bringing a database to the schema of this release.
+
+Alembic is loaded only where there is something to do: a warm start reads one row.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from certworker.errors import SetupError
+from certworker.store.engine import open_engine
+from certworker.store.failures import fail
+
+REVISIONS: Final = ("0001",)
+"""Every revision that this release knows, the oldest first. The last one is what its tables are."""
+
+HEAD: Final = REVISIONS[-1]
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+MIGRATION_LOCK: Final = 0x63657274_6D696772
+"""The advisory lock of whoever migrates: "certmigr" in ASCII."""
+
+_VERSION_TABLE: Final = "alembic_version"
+_REVISION: Final = text("SELECT version_num FROM alembic_version")
+_NO_TIMEOUT: Final = text("SET LOCAL lock_timeout = 0")
+_NO_STATEMENT_TIMEOUT: Final = text("SET LOCAL statement_timeout = 0")
+_LOCK: Final = select(func.pg_advisory_xact_lock(MIGRATION_LOCK))
+
+
+def migrate(database_url: str) -> None:
+    """Make or update the schema, all of it or nothing. Any number of processes may do this at once; one does the work.
+
+    Raises SetupError where the database was written by a newer release (it is left as it is), Unavailable where it does not
+    answer.
+    """
+    engine = open_engine(database_url)
+    try:
+        if not _is_current(engine):
+            _upgrade(engine)
+    except SQLAlchemyError as error:
+        fail(error)
+    finally:
+        engine.dispose()
+
+
+def _is_current(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        return _revision(connection) == HEAD
+
+
+def _revision(connection: Connection) -> str | None:
+    """Read the database's revision; none where there is no schema yet. Raises SetupError for one of a newer release."""
+    if not inspect(connection).has_table(_VERSION_TABLE):
+        return None
+    revision = connection.execute(_REVISION).scalar()
+    if revision is not None and revision not in REVISIONS:
+        raise SetupError(
+            f"The database was written by a newer release of certworker (its schema is {revision}, this release knows up to "
+            f"{HEAD}). Start the newer release, or restore the backup that was made before the update. Nothing was changed."
+        )
+    return None if revision is None else str(revision)
+
+
+def _upgrade(engine: Engine) -> None:
+    """Take the lock, look again, and run the migrations in the same transaction."""
+    with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(_NO_TIMEOUT)
+            connection.execute(_NO_STATEMENT_TIMEOUT)
+            connection.execute(_LOCK)
+        if _revision(connection) != HEAD:
+            _run(connection)
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command  # noqa: PLC0415  # costs a second, and is needed once in a release
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    command.upgrade(config, HEAD)

@@ -1,0 +1,1 @@
+"""The schema's history, for alembic. `certworker.store.migrate` runs it."""

@@ -1,0 +1,13 @@
+"""Alembic's entry: runs on the connection that `migrate` holds, inside its transaction and under its lock."""
+
+from alembic import context
+
+from certworker.store.tables import METADATA
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=METADATA,
+    transactional_ddl=True,  # SQLite too: the transaction is begun by us, not by the driver
+)
+with context.begin_transaction():
+    context.run_migrations()

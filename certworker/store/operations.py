@@ -1,0 +1,107 @@
+"""Certificate operations: what is asked and what is changed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, or_, select, update
+
+from certworker.errors import Conflict, LeaseLost, OperationInProgress
+from certworker.store.columns import UnixTime
+from certworker.store.tables.operations import (
+    IN_PROGRESS,
+    JOURNAL,
+    OPERATION,
+    journal_record,
+    operation_record,
+    operation_values,
+)
+from certworker.store.transaction import Transaction
+from certworker.vault.objects import fold_name
+from certworker.vault.operations import JournalEntry, Operation, OperationStatus, Progress
+
+_OF_CERTIFICATE = select(OPERATION).where(
+    OPERATION.c.vault_id == bindparam("vault_id"), OPERATION.c.folded == bindparam("folded")
+)
+_LATEST = _OF_CERTIFICATE.order_by(OPERATION.c.number.desc()).limit(1)
+_BY_ID = select(OPERATION).where(OPERATION.c.id == bindparam("id"))
+_JOURNAL = select(JOURNAL).where(JOURNAL.c.operation_id == bindparam("operation_id")).order_by(JOURNAL.c.sequence)
+
+
+class OperationReader(Transaction):
+    """What can be asked of operations."""
+
+    def operation(self, vault_id: str, name: str) -> Operation | None:
+        """Find a certificate's latest operation, unless it was deleted."""
+        row = self._one(_LATEST, vault_id=vault_id, folded=fold_name(name))
+        return operation_record(row) if row else None
+
+    def operation_by_id(self, operation_id: str) -> Operation | None:
+        """Find an operation."""
+        row = self._one(_BY_ID, id=operation_id)
+        return operation_record(row) if row else None
+
+    def journal(self, operation_id: str) -> tuple[JournalEntry, ...]:
+        """List the steps of an operation in order."""
+        return tuple(map(journal_record, self._all(_JOURNAL, operation_id=operation_id)))
+
+
+class OperationWriter(OperationReader):
+    """What can be changed in operations."""
+
+    def add_operation(self, operation: Operation) -> None:
+        """Add an operation. Raises OperationInProgress where the certificate already has one in progress."""
+        if self._try_add(OPERATION, operation_values(operation)):
+            return
+        other = self._in_progress(operation.vault_id, operation.name)
+        if other is None or operation.status is not OperationStatus.IN_PROGRESS:
+            raise Conflict(f"There is already an operation {operation.id}.")
+        message = f"The certificate {operation.name} has a pending operation. Wait until it ends, or cancel or delete it."
+        raise OperationInProgress(message, other.id)
+
+    def update_operation(self, operation: Operation) -> None:
+        """Replace an operation in progress whose `fence` is the stored one. A lease of it ends with this.
+
+        Where somebody asked for the cancellation meanwhile, the request stands and stays due. Raises LeaseLost where the
+        fence has moved on, or the operation has ended.
+        """
+        values = operation_values(operation)
+        for fixed in ("id", "vault_id", "folded", "kind", "name", "fence"):
+            del values[fixed]
+        if operation.status is OperationStatus.IN_PROGRESS:
+            cancelled = or_(OPERATION.c.cancellation_requested, bindparam("asked", operation.cancellation_requested))
+            values["due_at"] = case((cancelled, _time("now", operation.updated)), else_=_time("due", operation.due_at))
+            values["cancellation_requested"] = cancelled
+        this = and_(OPERATION.c.id == operation.id, OPERATION.c.fence == operation.fence, IN_PROGRESS)
+        self._require(self._change(update(OPERATION).where(this).values(values)), operation.id)
+
+    def keep_progress(self, operation_id: str, fence: int, progress: Progress, at: datetime) -> None:
+        """Record a provider's progress under a lease that goes on. Raises LeaseLost where the fence has moved on."""
+        leased = and_(OPERATION.c.fence == fence, OPERATION.c.lease_owner.is_not(None), IN_PROGRESS)
+        change = update(OPERATION).where(OPERATION.c.id == operation_id, leased)
+        self._require(self._change(change.values(progress=progress, updated=at)), operation_id)
+
+    def request_cancellation(self, operation_id: str, at: datetime) -> None:
+        """Ask for an operation in progress to be cancelled: it falls due at once, a lease goes on until recording."""
+        change = update(OPERATION).where(OPERATION.c.id == operation_id, IN_PROGRESS)
+        self._change(change.values(cancellation_requested=True, due_at=at, updated=at))
+
+    def delete_operation(self, operation_id: str) -> None:
+        """Forget an operation and its journal."""
+        self._change(delete(OPERATION).where(OPERATION.c.id == operation_id))
+
+    def add_journal(self, operation_id: str, at: datetime, step: str, detail: Progress) -> None:
+        """Append a step to an operation's journal."""
+        number = select(func.coalesce(func.max(JOURNAL.c.sequence), 0) + 1).where(JOURNAL.c.operation_id == operation_id)
+        entry = {"operation_id": operation_id, "sequence": number.scalar_subquery(), "at": at, "step": step, "detail": detail}
+        self._change(insert(JOURNAL).values(entry))
+
+    def _in_progress(self, vault_id: str, name: str) -> Row[Any] | None:
+        return self._one(_OF_CERTIFICATE.where(IN_PROGRESS), vault_id=vault_id, folded=fold_name(name))
+
+    def _require(self, changed: int, operation_id: str) -> None:
+        if changed == 0:
+            raise LeaseLost(f"The operation {operation_id} was taken over by another worker, has ended or was deleted.")
+
+
+def _time(name: str, at: datetime | None) -> Any:  # noqa: ANN401
+    return bindparam(name, at, type_=UnixTime())

@@ -1,0 +1,91 @@
+"""The plan: the whole fleet at a glance, and when there is something to do next."""
+
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, and_, func, literal_column, select, true
+
+from certworker.store.claims import due, operation_waits, renewal_waits
+from certworker.store.tables.certificates import CERTIFICATE, renewal_record
+from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
+from certworker.store.tables.operations import OPERATION
+from certworker.store.tables.vaults import VAULT
+from certworker.store.transaction import Transaction
+from certworker.vault.store import FleetEntry
+
+_LATEST = (
+    select(OPERATION.c.vault_id, OPERATION.c.folded, func.max(OPERATION.c.number).label("number"))
+    .group_by(OPERATION.c.vault_id, OPERATION.c.folded)
+    .subquery("latest")
+)
+_SAME_HEAD = and_(
+    HEAD.c.vault_id == CERTIFICATE.c.vault_id,
+    HEAD.c.kind == literal_column("'certificate'"),
+    HEAD.c.folded == CERTIFICATE.c.folded,
+    HEAD.c.deleted_at.is_(None),
+)
+_CURRENT = and_(
+    CERTIFICATE_VERSION.c.vault_id == HEAD.c.vault_id,
+    CERTIFICATE_VERSION.c.folded == HEAD.c.folded,
+    CERTIFICATE_VERSION.c.version == HEAD.c.current_version,
+)
+_LAST_OPERATION = and_(_LATEST.c.vault_id == HEAD.c.vault_id, _LATEST.c.folded == HEAD.c.folded)
+_FLEET: Final = (
+    select(
+        VAULT.c.name.label("vault"),
+        HEAD.c.name,
+        HEAD.c.current_version,
+        CERTIFICATE.c.issuer,
+        CERTIFICATE.c.due_at,
+        CERTIFICATE.c.reason,
+        CERTIFICATE.c.jitter,
+        CERTIFICATE.c.failures,
+        CERTIFICATE.c.last_error,
+        func.coalesce(CERTIFICATE_VERSION.c.enabled, OPERATION.c.enabled, true()).label("enabled"),
+        CERTIFICATE_VERSION.c.not_before,
+        CERTIFICATE_VERSION.c.expires,
+        OPERATION.c.status,
+        OPERATION.c.created.label("operation_created"),
+        OPERATION.c.due_at.label("operation_due_at"),
+        OPERATION.c.status_details,
+    )
+    .select_from(CERTIFICATE)
+    .join(HEAD, _SAME_HEAD)
+    .join(VAULT, VAULT.c.id == HEAD.c.vault_id)
+    .outerjoin(CERTIFICATE_VERSION, _CURRENT)
+    .outerjoin(_LATEST, _LAST_OPERATION)
+    .outerjoin(OPERATION, OPERATION.c.number == _LATEST.c.number)
+    .order_by(VAULT.c.folded, HEAD.c.folded)
+)
+_NEXT_OPERATION: Final = select(func.min(due(OPERATION)).label("at")).where(operation_waits(OPERATION))
+_NEXT_RENEWAL: Final = select(func.min(due(CERTIFICATE)).label("at")).where(renewal_waits(CERTIFICATE))
+
+
+class PlanReader(Transaction):
+    """What can be asked of the plan."""
+
+    def fleet(self) -> tuple[FleetEntry, ...]:
+        """List every live certificate, by vault and name. One statement, however many there are."""
+        return tuple(map(_entry, self._all(_FLEET)))
+
+    def next_due(self) -> datetime | None:
+        """Tell when the next operation or renewal falls due; what is under a lease, when the lease runs out."""
+        rows = (self._one(_NEXT_OPERATION), self._one(_NEXT_RENEWAL))
+        return min((row.at for row in rows if row and row.at), default=None)
+
+
+def _entry(row: Row[Any]) -> FleetEntry:
+    return FleetEntry(
+        vault=row.vault,
+        name=row.name,
+        issuer=row.issuer,
+        version=row.current_version,
+        enabled=row.enabled,
+        not_before=row.not_before,
+        not_after=row.expires,
+        renewal=renewal_record(row),
+        operation_status=row.status,
+        operation_created=row.operation_created,
+        operation_due_at=row.operation_due_at,
+        operation_details=row.status_details,
+    )

@@ -1,0 +1,65 @@
+"""One transaction, and the few ways in which the nouns speak to it."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Executable, Row, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+
+from certworker.clock import Clock
+from certworker.errors import Conflict
+from certworker.store.failures import fail
+from certworker.store.tables.row import Values
+
+
+class Transaction:
+    """A transaction that is open. Every failure is told in the house's own words (see `failures`)."""
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+        self._on_postgresql = connection.dialect.name == "postgresql"
+
+    def _one(self, statement: Executable, **values: Any) -> Row[Any] | None:  # noqa: ANN401
+        try:
+            return self._connection.execute(statement, values).first()
+        except SQLAlchemyError as error:
+            fail(error)
+
+    def _all(self, statement: Executable, **values: Any) -> Sequence[Row[Any]]:  # noqa: ANN401
+        try:
+            return self._connection.execute(statement, values).all()
+        except SQLAlchemyError as error:
+            fail(error)
+
+    def _change(self, statement: Executable, **values: Any) -> int:  # noqa: ANN401
+        """Carry out a change, and count the rows."""
+        try:
+            return self._connection.execute(statement, values).rowcount
+        except SQLAlchemyError as error:
+            fail(error)
+
+    def _add(self, table: Table, values: Values, taken: str) -> None:
+        """Insert a row. Raises Conflict with the words `taken`; the transaction can go on even then."""
+        if not self._try_add(table, values):
+            raise Conflict(taken)
+
+    def _try_add(self, table: Table, values: Values) -> bool:
+        """Insert a row unless one of its keys is taken; say whether it was inserted."""
+        first = next(iter(table.primary_key))
+        return self._one(self._insert(table).values(values).on_conflict_do_nothing().returning(first)) is not None
+
+    def _put(self, table: Table, values: Values, key: Iterable[str], keep: Iterable[str] = ()) -> None:
+        """Insert a row, or replace the one of the same `key` except for its columns `keep`."""
+        statement = self._insert(table).values(values)
+        changed = [name for name in values if name not in {*key, *keep}]
+        new = {name: statement.excluded[name] for name in changed}
+        self._change(statement.on_conflict_do_update(index_elements=list(key), set_=new))
+
+    def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
+        return postgresql.insert(table) if self._on_postgresql else sqlite.insert(table)
+
+    def _at(self) -> datetime:
+        return self._clock()

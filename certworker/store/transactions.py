@@ -1,0 +1,106 @@
+"""The port's store, on any of the databases: what opens and ends transactions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from certworker.clock import Clock
+from certworker.store.certificates import CertificateReader, CertificateWriter
+from certworker.store.claims import Claims
+from certworker.store.events import EventReader, EventWriter
+from certworker.store.failures import fail
+from certworker.store.issuers import IssuerReader, IssuerWriter
+from certworker.store.objects import ObjectReader, ObjectWriter
+from certworker.store.operations import OperationReader, OperationWriter
+from certworker.store.plan import PlanReader
+from certworker.store.vaults import VaultReader, VaultWriter
+from certworker.vault.store import Reader, Writer
+
+_NOTHING = text("SELECT 1")
+
+
+class SqlReader(VaultReader, IssuerReader, ObjectReader, CertificateReader, OperationReader, EventReader, PlanReader):
+    """A consistent view."""
+
+
+class SqlWriter(VaultWriter, IssuerWriter, ObjectWriter, CertificateWriter, OperationWriter, Claims, EventWriter, PlanReader):
+    """A transaction that changes things."""
+
+
+class SqlStore:
+    """A database. Opened after a process has started; its connections are never shared over a fork."""
+
+    def __init__(self, reading: Engine, writing: Engine, clock: Clock) -> None:
+        self._reading = reading
+        self._writing = writing
+        self._clock = clock
+
+    @property
+    def inline_reads(self) -> bool:
+        """Whether a hot read is faster where it stands than in a thread of its own (SQLite)."""
+        return self._reading.dialect.name == "sqlite"
+
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """Open a consistent view. Raises Unavailable."""
+        connection = _begin(self._reading)
+        try:
+            yield SqlReader(connection, self._clock)
+        finally:
+            _close(connection)
+
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
+        """Open a transaction: committed at the end, rolled back by any exception. Raises Unavailable, Conflict."""
+        connection = _begin(self._writing)
+        try:
+            writer = SqlWriter(connection, self._clock)
+            yield writer
+            writer.write_events()
+            _commit(connection)
+        finally:
+            _close(connection)
+
+    def ping(self) -> None:
+        """Ask the database for nothing. Raises Unavailable where it does not answer."""
+        connection = _begin(self._reading)
+        try:
+            connection.execute(_NOTHING)
+        except SQLAlchemyError as error:
+            fail(error)
+        finally:
+            _close(connection)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._reading.dispose()
+
+
+def _begin(engine: Engine) -> Connection:
+    try:
+        connection = engine.connect()
+    except SQLAlchemyError as error:
+        fail(error)
+    try:
+        connection.begin()
+    except SQLAlchemyError as error:
+        connection.close()
+        fail(error)
+    return connection
+
+
+def _commit(connection: Connection) -> None:
+    try:
+        connection.commit()
+    except SQLAlchemyError as error:
+        fail(error)
+
+
+def _close(connection: Connection) -> None:
+    """Give the connection back; what was not committed is rolled back."""
+    try:
+        connection.close()
+    except SQLAlchemyError as error:
+        fail(error)
