@@ -32,6 +32,7 @@ from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.keyring import Keyring, MasterKey
 from certworker.vault.keys import Keys
 from certworker.vault.progression import Progression
+from certworker.vault.renewals import Renewals
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
 from certworker.vault.versions import Versions
@@ -54,6 +55,7 @@ class House:
     secrets: Secrets
     issuers: Issuers
     issuances: Issuances
+    renewals: Renewals
     progression: Progression
     challenges: Challenges
     local: LocalProvider
@@ -95,6 +97,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random) -> Hou
         secrets=Secrets(store, keyring, access),
         issuers=issuers,
         issuances=issuances,
+        renewals=Renewals(store, issuances, clock),
         progression=Progression(store, drafts, versions, issuers, providers, clock),
         challenges=challenges,
         local=local,

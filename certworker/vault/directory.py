@@ -109,13 +109,13 @@ class Directory:
         self, writer: Writer, tenant_id: str, display_name: str, *, administrator: bool
     ) -> tuple[Principal, str]:
         """Add an application and give its client secret, which is not kept and cannot be shown again."""
-        secret = secrets.token_urlsafe(32)
+        secret, secret_hash = new_client_secret()
         principal = Principal(
             object_id=str(uuid4()),
             client_id=str(uuid4()),
             tenant_id=tenant_id,
             display_name=display_name,
-            secret_hash=hash_secret(secret),
+            secret_hash=secret_hash,
             administrator=administrator,
             created=whole_second(self._clock()),
         )
@@ -132,6 +132,12 @@ class Directory:
         if vault is None:
             raise Unauthenticated("This deployment has no identity provider yet.")
         return vault.id
+
+
+def new_client_secret() -> tuple[str, str]:
+    """Make a client secret of 256 random bits, and its hash."""
+    secret = secrets.token_urlsafe(32)
+    return secret, hash_secret(secret)
 
 
 def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> None:

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
-from certworker.errors import Conflict
-from certworker.vault.directory import Directory
+from certworker.errors import Conflict, SetupError
+from certworker.vault.directory import Directory, new_client_secret
 from certworker.vault.keyring import Keyring
 from certworker.vault.store import Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, Vault, check_vault_name
@@ -64,6 +64,16 @@ class Founding:
             writer.add_wrapped_key(self._keyring.new_vault_key(vault.id, vault.created))
             administrator, secret = self._directory.add_application(writer, tenant_id, administrator_name, administrator=True)
         return Founded(vault, administrator, secret)
+
+    def renew_secret(self) -> tuple[Principal, str]:
+        """Give the first administrator a new client secret; the old one ends at once. Raises SetupError without one."""
+        with self._store.writing() as writer:
+            administrator = next((found for found in writer.principals() if found.administrator), None)
+            if administrator is None:
+                raise SetupError("This deployment has no administrator.")
+            secret, hashed = new_client_secret()
+            writer.set_principal_secret(administrator.object_id, hashed)
+        return administrator, secret
 
     def _add_vault(self, writer: Writer, vault_id: str, name: str, tenant_id: str, subscription_id: str) -> Vault:
         at = whole_second(self._clock())

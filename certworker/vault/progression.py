@@ -14,6 +14,7 @@ from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import Operation, OperationReason, OperationStatus, Progress
+from certworker.vault.renewals import put_off
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
 
@@ -49,6 +50,10 @@ class Progression:
             self._fail(operation, Rejected(ISSUER_ERROR, str(unfit), configuration=True))
             return
         self._step_on(operation, provider, request)
+
+    def postpone(self, operation: Operation, failure: str) -> None:
+        """Record that a step went wrong in a way that its provider did not foresee, and plan the next attempt."""
+        self._retry(operation, Pending(operation.progress, None, failure), whole_second(self._clock()))
 
     def _prepare(self, operation: Operation) -> tuple[Provider, IssuanceRequest]:
         policy = operation.policy
@@ -157,7 +162,7 @@ class Progression:
             writer.update_operation(failed)
             writer.add_journal(operation.id, at, "failed", {})
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
-            put_off(writer, operation, at, rejected.message, configuration=rejected.configuration)
+            _put_off(writer, operation, at, rejected.message, configuration=rejected.configuration)
             detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
             writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))
 
@@ -177,20 +182,15 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
     writer.update_operation(replace(cancelled, cancellation_requested=True))
     writer.add_journal(operation.id, at, "cancelled", {})
     writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "cancelled")
-    put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
+    _put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
     detail = {"vault": _vault_name(writer, operation)}
     writer.add_event(_event(EventType.OPERATION_CANCELLED, operation, at, detail))
 
 
-def put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
-    """Plan the next attempt at a renewal that failed. What somebody asked for is theirs to ask for again."""
-    certificate = writer.certificate(operation.vault_id, operation.name)
-    if operation.reason is OperationReason.CREATE or certificate is None:
-        return
-    failures = certificate.renewal.failures + 1
-    due_at = next_attempt(failures, at, _not_after(writer, operation), configuration=configuration)
-    renewal = replace(certificate.renewal, due_at=due_at, failures=failures, last_error=error)
-    writer.set_renewal(operation.vault_id, operation.name, None, renewal)
+def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
+    # what somebody asked for is theirs to ask for again
+    if operation.reason is not OperationReason.CREATE:
+        put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
 
 
 def _check_key(issued: Issued, operation: Operation) -> None:

@@ -1,0 +1,131 @@
+"""One process of the service, started by the supervisor: `python -m certworker.cli.child ROLE ...`."""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from threading import Event, Thread
+
+from certworker.api.app import build_app
+from certworker.api.challenges import build_challenge_app
+from certworker.api.ops import build_ops_app
+from certworker.api.serve import BackgroundServer, serve
+from certworker.api.server_certificate import ServerCertificate
+from certworker.bootstrap import House, open_house
+from certworker.cli.logs import set_up_logging
+from certworker.cli.sockets import inherit
+from certworker.errors import CertworkerError
+from certworker.metrics import Metrics
+from certworker.settings import load_settings
+from certworker.worker.rounds import Rounds
+from certworker.worker.scheduler import Scheduler
+
+ROTATION_SECONDS = 5.0
+"""How often an API process looks whether the server's certificate was rotated."""
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one role until it is told to stop; give the exit code."""
+    options = _parse(arguments)
+    settings = load_settings(Path(options.config))
+    set_up_logging(settings.log.level, options.role, options.log_file)
+    watch_parent(options.parent)
+    try:
+        with open_house(settings) as house:
+            run = _run_api if options.role == "api" else _run_worker
+            run(house, options)
+    except CertworkerError as error:
+        sys.stderr.write(f"certworker: {error}\n")
+        return 1
+    return 0
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="certworker.cli.child")
+    parser.add_argument("role", choices=("api", "worker"))
+    parser.add_argument("--config", required=True)
+    parser.add_argument("--ready", type=int, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--log-file", type=Path)
+    for name in ("--https", "--ops", "--http01"):
+        parser.add_argument(name, type=int, nargs="*", default=())
+    return parser.parse_args(arguments)
+
+
+def watch_parent(descriptor: int) -> None:
+    """End in order when the supervisor is gone, however it died: its end of the pipe closes with it."""
+
+    def wait() -> None:
+        os.read(descriptor, 1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=wait, name="parent-watch", daemon=True).start()
+
+
+def _tell_ready(descriptor: int) -> None:
+    os.write(descriptor, b"1")
+    os.close(descriptor)
+
+
+def _run_api(house: House, options: argparse.Namespace) -> None:
+    certificate = ServerCertificate(house)
+    stopping = Event()
+    ops = BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)) if options.ops else None
+    rotation = Thread(target=_follow_rotation, args=(certificate, stopping), name="rotation", daemon=True)
+    rotation.start()
+    if ops:
+        ops.start()
+    try:
+        serve(
+            build_app(house),
+            inherit(options.https),
+            ssl_context=certificate.context(),
+            drain_seconds=house.settings.server.drain_seconds,
+            on_ready=lambda: _tell_ready(options.ready),
+        )
+    finally:
+        stopping.set()
+        if ops:
+            ops.stop()
+
+
+def _follow_rotation(certificate: ServerCertificate, stopping: Event) -> None:
+    while not stopping.wait(ROTATION_SECONDS):
+        try:
+            certificate.refresh()
+        except (CertworkerError, OSError) as error:
+            _log.warning("The server's certificate could not be looked at: %s", error)
+
+
+def _run_worker(house: House, options: argparse.Namespace) -> None:
+    stopped = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    settings = house.settings.worker
+    rounds = [Rounds(house) for _ in range(settings.parallel)]
+    scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
+    servers = [
+        BackgroundServer(app(), inherit(descriptors))
+        for app, descriptors in (
+            (lambda: build_challenge_app(house), options.http01),
+            (lambda: build_ops_app(house, Metrics(house.store).text), options.ops),
+        )
+        if descriptors
+    ]
+    for server in servers:
+        server.start()
+    scheduler.start()
+    _tell_ready(options.ready)
+    stopped.wait()
+    _log.info("Stopping: the rounds under way are finished first.")
+    scheduler.stop()
+    for server in servers:
+        server.stop()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

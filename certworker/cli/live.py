@@ -1,0 +1,130 @@
+"""The live picture of `certworker dev`: each certificate, and what just happened."""
+
+import sys
+from collections import deque
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from certworker.bootstrap import House
+from certworker.vault.events import Event, EventType
+from certworker.vault.operations import OperationStatus
+from certworker.vault.store import FleetEntry
+
+NEWS_LINES = 12
+REDRAWS_PER_SECOND = 4
+
+
+def show_live(house: House, rounds: Iterable[None], headline: str, after: int) -> None:
+    """Show the fleet at every turn of `rounds`: as a picture on a terminal, as lines of news elsewhere."""
+    news = News(house, after)
+    if not sys.stdout.isatty():
+        for _ in rounds:
+            for event in news.read():
+                print(describe(event), flush=True)  # noqa: T201  # the terminal is this command's business
+        return
+    console = Console()
+    with Live(console=console, refresh_per_second=REDRAWS_PER_SECOND, screen=False) as live:
+        for _ in rounds:
+            news.read()
+            live.update(picture(house.fleet.entries(), news.lines, headline, house.clock()))
+
+
+class News:
+    """A cursor over the events, and the last lines of it."""
+
+    def __init__(self, house: House, after: int) -> None:
+        self._house = house
+        self._after = after
+        self.lines: deque[str] = deque(maxlen=NEWS_LINES)
+
+    def read(self) -> tuple[Event, ...]:
+        """Read what is new."""
+        events = self._house.fleet.events(self._after)
+        if events:
+            self._after = events[-1].sequence
+        self.lines.extend(describe(event) for event in events if _is_news(event))
+        return tuple(event for event in events if _is_news(event))
+
+
+def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, at: datetime) -> Group:
+    """Draw the fleet as a table, with the news below."""
+    table = Table(title=headline, title_justify="left", expand=True)
+    for column in ("Vault", "Certificate", "Issuer", "State", "Expires in", "Renews in"):
+        table.add_column(column, overflow="fold")
+    for entry in fleet:
+        state, style = state_of(entry, at)
+        expires, renews = time_left(entry.not_after, at), time_left(entry.renewal.due_at, at)
+        table.add_row(entry.vault, entry.name, entry.issuer, Text(state, style), expires, renews)
+    footer = Text("Ctrl-C stops everything; the next start goes on from here.", "dim")
+    return Group(table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in news), footer)
+
+
+def state_of(entry: FleetEntry, at: datetime) -> tuple[str, str]:
+    """Say in a word or two how a certificate stands, and in which style to print it."""
+    if entry.not_after is None:
+        return _state_without_version(entry)
+    states = (
+        (entry.not_after <= at, "EXPIRED", "bold red"),
+        (not entry.enabled, "disabled", "dim"),
+        (entry.operation_status is OperationStatus.IN_PROGRESS, "renewing", "cyan"),
+        (entry.renewal.failures > 0, f"renewal failed {entry.renewal.failures} times", "red"),
+    )
+    return next(((word, style) for holds, word, style in states if holds), ("valid", "green"))
+
+
+def _state_without_version(entry: FleetEntry) -> tuple[str, str]:
+    if entry.operation_status is OperationStatus.IN_PROGRESS:
+        return ("waits for its signature" if entry.operation_due_at is None else "being issued"), "yellow"
+    return ("failed" if entry.operation_status is OperationStatus.FAILED else "has no version"), "bold red"
+
+
+def time_left(until: datetime | None, at: datetime) -> str:
+    """Say how long it is until then, in the two largest units."""
+    if until is None:
+        return "-"
+    left = until - at
+    sign = "-" if left < timedelta(0) else ""
+    seconds = abs(int(left.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{sign}{days} d {hours} h"
+    if hours:
+        return f"{sign}{hours} h {minutes} min"
+    return f"{sign}{minutes} min {seconds % 60:02} s"
+
+
+_SENTENCES = {
+    EventType.CERTIFICATE_NEW_VERSION: "has a new version, issued by {issuer} (reason: {reason})",
+    EventType.OPERATION_CREATED: "is asked for from {issuer}",
+    EventType.OPERATION_RETRY: "was not issued: {error} It is tried again at {next}",
+    EventType.OPERATION_FAILED: "failed: {error}",
+    EventType.OPERATION_CANCELLED: "was cancelled",
+    EventType.OPERATION_STEP: "is on its way: {step}",
+    EventType.RENEWAL_STARTED: "falls due for renewal (reason: {reason})",
+    EventType.OBJECT_DELETED: "was deleted",
+    EventType.OBJECT_RECOVERED: "was recovered",
+    EventType.OBJECT_PURGED: "was purged",
+}
+
+
+def _is_news(event: Event) -> bool:
+    # the companions' events say the same again
+    return event.type not in (EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
+
+
+def describe(event: Event) -> str:
+    """Tell an event in one line."""
+    sentence = _SENTENCES[event.type].format_map(_Detail(event.detail))
+    return f"{event.at:%H:%M:%S}  {event.kind} {event.detail.get('vault', '')}/{event.name} {sentence}"
+
+
+class _Detail(dict[str, str]):
+    """The detail of an event; what an older release did not write is shown as a question mark."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"

@@ -1,0 +1,110 @@
+"""The command `certworker`."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from certworker.errors import CertworkerError
+
+DEFAULT_HOME = "~/.certworker"
+DEFAULT_PORT = 8443
+_EXIT_ERROR = 1
+
+app = typer.Typer(
+    help="A vault that speaks the Azure Key Vault API, and a worker that keeps its certificates alive.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file (TOML); see `certworker settings`.")]
+
+
+@app.command()
+def dev(
+    home: Annotated[
+        Path | None, typer.Option(help=f"Folder for everything that is kept; default $CERTWORKER_HOME or {DEFAULT_HOME}.")
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="HTTPS port; 0 takes a free one.")] = DEFAULT_PORT,
+    demo: Annotated[bool, typer.Option("--demo", help="Plant a first set of certificates, one for each road.")] = False,  # noqa: FBT002
+) -> None:
+    """Run everything on this machine: vault, worker, identity provider and a simulated CA.
+
+    Once all serves, HOME/dev.json (mode 0600) tells clients where and as whom; it is taken away at the stop. Ctrl-C or SIGTERM
+    stops; the next start goes on with the same data.
+    """
+    from certworker.cli.dev import run_dev  # noqa: PLC0415  # the other commands start without it
+
+    run_dev(home or Path(os.environ.get("CERTWORKER_HOME", DEFAULT_HOME)).expanduser(), port, demo=demo)
+
+
+@app.command()
+def run(
+    config: ConfigOption,
+    role: Annotated[str, typer.Option(help="all, api or worker.")] = "all",
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="HTTPS port, before server.port.")] = None,
+    metrics_port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port for metrics, before metrics.port.")] = None,
+) -> None:
+    """Run the service in the foreground. SIGTERM drains and stops; SIGHUP reads the settings again.
+
+    Further processes with `--role api` or `--role worker` can work beside it on the same database.
+    """
+    from certworker.cli.service import Role, run_service  # noqa: PLC0415
+
+    if role not in set(Role):
+        raise typer.BadParameter("it is all, api or worker", param_hint="--role")
+    run_service(config, Role(role), port, metrics_port)
+
+
+@app.command()
+def init(
+    config: ConfigOption,
+    vault: Annotated[str, typer.Option(help="Name of the first vault.")] = "main",
+    administrator: Annotated[str, typer.Option(help="Display name of the first administrator.")] = "administrator",
+) -> None:
+    """Set a deployment up: master key (unless there is one), database, subscription, administrator and first vault.
+
+    Prints the administrator's credentials as JSON on standard output. The client secret is shown this once.
+    """
+    from certworker.bootstrap import make_master_key, open_house  # noqa: PLC0415
+    from certworker.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings(config)
+    make_master_key(settings.seal.master_key_file)
+    with open_house(settings) as house:
+        founded = house.founding.found(vault, administrator)
+    shown = {
+        "tenant_id": founded.administrator.tenant_id,
+        "subscription_id": founded.vault.subscription_id,
+        "client_id": founded.administrator.client_id,
+        "client_secret": founded.client_secret,
+        "object_id": founded.administrator.object_id,
+        "authority": settings.authority,
+        "vault_url": f"https://{founded.vault.name}.{settings.vault_suffix}",
+    }
+    typer.echo(json.dumps(shown, indent=2))
+    typer.echo(f"Back up {settings.seal.master_key_file}, apart from the database: without it nothing opens.", err=True)
+
+
+@app.command()
+def settings() -> None:
+    """Print every setting with its default, unit and help, as a settings file."""
+    from certworker.cli.sample import sample_settings  # noqa: PLC0415
+
+    typer.echo(sample_settings(), nl=False)
+
+
+def run_command() -> None:
+    """Run the command line; an error of ours is one line and exit code 1."""
+    try:
+        app()
+    except CertworkerError as error:
+        sys.stderr.write(f"certworker: {error}\n")
+        raise SystemExit(_EXIT_ERROR) from None
+
+
+if __name__ == "__main__":
+    run_command()

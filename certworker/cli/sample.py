@@ -1,0 +1,42 @@
+"""The settings file as a sample: every setting with its default, its unit and its help."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from certworker.settings import IssuerSettings, Settings
+
+_HEAD = """\
+# certworker's settings: every one with its default. Relative paths are relative to this file.
+# An environment variable goes before the file: CERTWORKER_SERVER__PORT=9443 is `port` in [server].
+"""
+
+
+def sample_settings() -> str:
+    """Write the sample; `certworker settings` prints it, and config/certworker.toml is it."""
+    lines = [_HEAD, *_entries(Settings)]
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            lines += [f"\n[{name}]  # {(section.__doc__ or '').partition(': ')[2]}", *_entries(section)]
+    lines += ["\n# What Key Vault's issuer record has no word for, by the name of the record.", "# [issuers.NAME]"]
+    lines += _entries(IssuerSettings)
+    return "\n".join(lines) + "\n"
+
+
+def _entries(section: type[BaseModel]) -> list[str]:
+    entries = []
+    for name, field in section.model_fields.items():
+        if field.description and name != "issuers":
+            entries += [f"# {field.description}", f"# {name} = {_show(field)}"]
+    return entries
+
+
+def _show(field: FieldInfo) -> str:
+    value = field.get_default()
+    if value is None:
+        return '""'
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    return f'"{value}"' if isinstance(value, str | Path) else str(value)

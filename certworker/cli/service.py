@@ -1,0 +1,209 @@
+"""The long-running service: settings, sockets, processes, signals."""
+
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from threading import Event
+
+from certworker.api.server_certificate import ServerCertificate
+from certworker.bootstrap import House, open_house
+from certworker.cli import sockets as listening
+from certworker.cli.logs import set_up_logging
+from certworker.cli.notify import notify
+from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
+from certworker.errors import CertworkerError, SetupError
+from certworker.settings import PREFIX, Settings, load_settings
+
+STOP_MARGIN_SECONDS = 5
+_NEED_RESTART = ("database_url", "server.listen", "server.port", "metrics.listen", "metrics.port", "challenges")
+
+_log = logging.getLogger(__name__)
+
+
+class Role(StrEnum):
+    """What a service process does: answer requests, do what is due, or both."""
+
+    ALL = "all"
+    API = "api"
+    WORKER = "worker"
+
+
+class Service:
+    """The processes of one deployment on this machine, and the sockets that they share."""
+
+    def __init__(
+        self, config: Path, settings: Settings, role: Role, kept: Sequence[int] = (), log_file: Path | None = None
+    ) -> None:
+        self._config = config
+        self._settings = settings
+        self._role = role
+        self._kept = tuple(kept)
+        self._log_file = log_file
+        self._sockets = ExitStack()
+        self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS)
+        self._https: list[socket.socket] = []
+        self._ops: list[socket.socket] = []
+        self._http01: list[socket.socket] = []
+
+    def prepare(self, house: House) -> None:
+        """Check the database and the master key, and make the server's certificate. Raises SetupError."""
+        if not house.founding.is_done():
+            raise SetupError(f"This deployment has not been set up. Run: certworker init -c {self._config}")
+        if self._role is not Role.WORKER:
+            ServerCertificate(house).ensure()
+
+    def bind(self) -> None:
+        """Listen on every port. Raises SetupError where one is taken."""
+        settings = self._settings
+        self._sockets.callback(lambda: listening.close([*self._https, *self._ops, *self._http01]))
+        if self._role is not Role.WORKER:
+            self._https = listening.bind(settings.server.listen, settings.server.port, "server.port")
+            # where the port was left to the system, the processes learn it from here
+            os.environ[PREFIX + "SERVER__PORT"] = str(listening.port_of(self._https))
+        self._ops = listening.bind((settings.metrics.listen,), settings.metrics.port, "metrics.port")
+        if self._role is not Role.API and settings.challenges.http01_port is not None:
+            self._bind_responder(settings.challenges.http01_listen, settings.challenges.http01_port)
+
+    def _bind_responder(self, addresses: Sequence[str], port: int) -> None:
+        try:
+            self._http01 = listening.bind(addresses, port, "challenges.http01_port")
+        except SetupError as error:
+            # the responses lie in the database: a further worker may leave the answers to the first one
+            if self._role is not Role.WORKER:
+                raise
+            _log.warning("%s This worker leaves http-01 challenges to another one.", error)
+
+    def addresses(self) -> str:
+        """Tell where the service can be reached."""
+        parts = []
+        if self._https:
+            parts.append(f"vaults at https://NAME.vault.{self._settings.server.domain}:{listening.port_of(self._https)}")
+        parts.append(f"metrics at http://{self._settings.metrics.listen}:{listening.port_of(self._ops)}/metrics")
+        return ", ".join(parts)
+
+    def start(self, beside: Sequence[Program] = ()) -> None:
+        """Start the processes, and those `beside` them, and come back when they serve. Raises SetupError."""
+        self.supervisor.start([*beside, *self.programs()])
+
+    def programs(self) -> list[Program]:
+        """Name the processes of this role."""
+        programs = []
+        if self._role is not Role.WORKER:
+            sockets = {"--https": self._https, "--ops": self._ops}
+            count = self._settings.server.processes
+            programs += [self._program("api", f"api-{number}", sockets) for number in range(1, count + 1)]
+        if self._role is not Role.API:
+            own = {"--http01": self._http01, "--ops": self._ops if self._role is Role.WORKER else []}
+            programs.append(self._program("worker", "worker", own))
+        return programs
+
+    def reload(self) -> None:
+        """Read the settings again, and put new processes in the place of the old, which finish what they have begun.
+
+        With settings that cannot be used, everything stays as it is.
+        """
+        notify("RELOADING=1")
+        try:
+            fresh = load_settings(self._config)
+            for name in _NEED_RESTART:
+                if _value(fresh, name) != _value(self._settings, name):
+                    _log.warning("%s has changed; that takes effect at the next start.", name)
+            logging.getLogger().setLevel(fresh.log.level.upper())
+            self.supervisor.replace(self.programs())
+            self._settings = fresh
+            _log.info("The settings were read again.")
+        except CertworkerError as error:
+            _log.error("The settings stay as they were: %s", error)
+        notify("READY=1")
+
+    def close(self) -> None:
+        """Stop the processes and close the sockets."""
+        notify("STOPPING=1")
+        self.supervisor.stop()
+        self._sockets.close()
+
+    def _program(self, role: str, name: str, sockets: dict[str, list[socket.socket]]) -> Program:
+        command = [
+            *python("certworker.cli.child", role, "--config", str(self._config)),
+            "--ready",
+            "{ready}",
+            "--parent",
+            "{parent}",
+        ]
+        if self._log_file:
+            command += ["--log-file", str(self._log_file)]
+        inherited = list(self._kept)
+        for option, bound in sockets.items():
+            if bound:
+                numbers = [listener.fileno() for listener in bound]
+                command += [option, *(str(number) for number in numbers)]
+                inherited += numbers
+        return Program(name, tuple(command), tuple(inherited))
+
+
+def _value(settings: Settings, name: str) -> object:
+    value: object = settings
+    for step in name.split("."):
+        value = getattr(value, step)
+    return value
+
+
+class Signals:
+    """SIGTERM and SIGINT stop, SIGHUP reloads; a second SIGINT is left to Python."""
+
+    def __init__(self) -> None:
+        self.stopping = Event()
+        self.reloading = Event()
+
+    @contextmanager
+    def caught(self) -> Iterator["Signals"]:
+        """Catch the signals for as long as this lasts."""
+        handlers: dict[int, Callable[..., object]] = {
+            signal.SIGTERM: lambda *_: self.stopping.set(),
+            signal.SIGINT: lambda *_: self.stopping.set(),
+            signal.SIGHUP: lambda *_: self.reloading.set(),
+        }
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def until_stopped(self, service: Service) -> Iterator[None]:
+        """Come round a few times a second until a stop is asked for; keep the processes alive meanwhile."""
+        while not self.stopping.is_set():
+            if self.reloading.is_set():
+                self.reloading.clear()
+                service.reload()
+            service.supervisor.look()
+            yield
+            self.stopping.wait(POLL_SECONDS)
+
+
+def run_service(config: Path, role: Role, port: int | None, metrics_port: int | None) -> None:
+    """Run the service until SIGTERM or SIGINT; ports given here go before the settings. Raises SetupError."""
+    for name, value in (("SERVER__PORT", port), ("METRICS__PORT", metrics_port)):
+        if value is not None:
+            os.environ[PREFIX + name] = str(value)  # the processes read their settings for themselves
+    settings = load_settings(config)
+    set_up_logging(settings.log.level, "service")
+    service = Service(config, settings, role)
+    with Signals().caught() as signals:
+        try:
+            with open_house(settings) as house:
+                service.prepare(house)
+            service.bind()
+            service.start()
+            notify("READY=1")
+            _log.info("Ready (%s).", service.addresses())
+            for _ in signals.until_stopped(service):
+                continue
+            _log.info("Stopping.")
+        finally:
+            service.close()

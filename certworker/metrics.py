@@ -1,0 +1,104 @@
+"""Metrics: the database's truth, shown to Prometheus. Nothing here is counted in memory.
+
+Timestamps are absolute, in Unix seconds, so that `not_after - time()` works; counters end in `_total`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from certworker.vault.operations import OperationStatus
+from certworker.vault.store import FleetEntry, Store
+
+_LABELS = ("vault", "name", "issuer")
+
+
+class Metrics:
+    """The text that a scrape gets."""
+
+    def __init__(self, store: Store) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_StoreCollector(store))
+
+    def text(self) -> tuple[bytes, str]:
+        """Give the exposition and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_LATEST
+
+
+class _StoreCollector(Collector):
+    """Reads the store at each scrape, so that every process tells the same and a restart forgets nothing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def describe(self) -> Iterable[Metric]:
+        """Name no metrics ahead: they are read when asked for."""
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        """Read and show everything."""
+        with self._store.reading() as reader:
+            fleet, tallies, heartbeats = reader.fleet(), reader.tallies(), reader.heartbeats()
+        yield from _certificates(fleet)
+        yield from _pending(fleet)
+        attempts = CounterMetricFamily(
+            "certworker_issuance_attempts", "Attempts at issuance by result.", labels=("vault", "issuer", "result")
+        )
+        for labels, count in sorted(tallies.items()):
+            attempts.add_metric(labels, count)
+        yield attempts
+        last_run = _gauge("certworker_scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
+        seconds = _gauge("certworker_scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
+        failed = _gauge("certworker_scheduler_last_run_failed", "Whether its last run failed.", ("job",))
+        for beat in heartbeats:
+            last_run.add_metric((beat.job,), beat.at.timestamp())
+            seconds.add_metric((beat.job,), beat.seconds)
+            failed.add_metric((beat.job,), float(beat.failed))
+        yield from (last_run, seconds, failed)
+        build = _gauge("certworker_build_info", "The version that runs; always 1.", ("version",))
+        build.add_metric((version("certworker"),), 1)
+        yield build
+
+
+def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
+    not_before = _gauge("certworker_certificate_not_before_timestamp_seconds", "From when the current version is valid.")
+    not_after = _gauge("certworker_certificate_not_after_timestamp_seconds", "Until when the current version is valid.")
+    renewal = _gauge("certworker_certificate_renewal_due_timestamp_seconds", "When the next version falls due.")
+    failures = _gauge("certworker_certificate_renewal_failures", "Attempts at renewal that failed in a row.")
+    for entry in fleet:
+        labels = (entry.vault, entry.name, entry.issuer)
+        _add_time(not_before, labels, entry.not_before)
+        _add_time(not_after, labels, entry.not_after)
+        _add_time(renewal, labels, entry.renewal.due_at)
+        if entry.version:
+            failures.add_metric(labels, entry.renewal.failures)
+    yield from (not_before, not_after, renewal, failures)
+
+
+def _pending(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
+    pending = [entry for entry in fleet if entry.operation_status is OperationStatus.IN_PROGRESS]
+    counts = Counter((entry.vault, entry.issuer) for entry in pending)
+    operations = _gauge("certworker_operations_pending", "Certificate operations in progress.", ("vault", "issuer"))
+    oldest = _gauge(
+        "certworker_operations_pending_oldest_timestamp_seconds", "When the oldest of them was created.", ("vault", "issuer")
+    )
+    for labels, count in sorted(counts.items()):
+        operations.add_metric(labels, count)
+        created = [entry.operation_created for entry in pending if (entry.vault, entry.issuer) == labels]
+        _add_time(oldest, labels, min((at for at in created if at), default=None))
+    yield from (operations, oldest)
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...] = _LABELS) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=labels)
+
+
+def _add_time(gauge: GaugeMetricFamily, labels: tuple[str, ...], at: datetime | None) -> None:
+    if at is not None:
+        gauge.add_metric(labels, at.timestamp())

@@ -1,0 +1,131 @@
+"""The rounds: whatever is due, done. Nothing that is due lives in memory."""
+
+import logging
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import TypeVar
+
+from certworker.bootstrap import House
+from certworker.clock import whole_second
+from certworker.errors import CertworkerError, LeaseLost
+from certworker.vault.deletions import Deletions
+from certworker.vault.operations import Certificate, Operation
+from certworker.vault.progression import LEASE
+from certworker.vault.vaults import Heartbeat
+
+MOST_A_ROUND = 100
+"""A round is cut here, so that a long one starves nobody; the next follows at once."""
+UPKEEP_INTERVAL = timedelta(minutes=1)
+BEAT_INTERVAL = timedelta(seconds=15)
+"""How often an idle worker writes that it is alive: a commit costs a disk's flush."""
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class Rounds:
+    """Looks at the database for what is due, claims it, and does it. Any number of processes can do so side by side."""
+
+    def __init__(self, house: House, owner: str | None = None) -> None:
+        self._house = house
+        self._owner = owner or f"{socket.gethostname()}:{os.getpid()}"
+        self._upkeep_at: datetime | None = None
+        self._beat_at: datetime | None = None
+
+    def run_due(self, at: datetime) -> datetime | None:
+        """Do all that is due at `at`; tell when something falls due next, none where nothing is planned."""
+        begun, at = monotonic(), whole_second(at)
+        done = 0
+        try:
+            if (due := self._next_due()) is not None and due <= at:
+                done += self.renew(at)
+                done += self.advance(at)
+            if _is_time(self._upkeep_at, at, UPKEEP_INTERVAL):
+                self._upkeep_at = at
+                done += self.keep_up(at)
+        except CertworkerError:
+            self._beat(at, monotonic() - begun, failed=True)
+            raise
+        if done or _is_time(self._beat_at, at, BEAT_INTERVAL):
+            self._beat(at, monotonic() - begun, failed=False)
+        return self._next_due()
+
+    def renew(self, at: datetime) -> int:
+        """Begin the renewals that are due; give their count."""
+        return self._each(lambda: self._claim_renewal(at), self._renew)
+
+    def advance(self, at: datetime) -> int:
+        """Take the operations that are due as far as they go; give their count."""
+        return self._each(lambda: self._claim_operation(at), self._advance)
+
+    def keep_up(self, at: datetime) -> int:
+        """Take down stale challenge responses, and purge what is due to be purged; give the count of both."""
+        deletions = Deletions()
+        with self._house.store.writing() as writer:
+            stale = writer.delete_expired_challenges(at)
+            purgeable = writer.purgeable(at, MOST_A_ROUND)
+            for head in purgeable:
+                if vault := writer.vault(head.vault_id):
+                    deletions.purge(writer, vault, head, at)
+        return stale + len(purgeable)
+
+    def _each(self, claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
+        count = 0
+        while count < MOST_A_ROUND and (item := claim()) is not None:
+            count += 1
+            work(item)
+        return count
+
+    def _claim_operation(self, at: datetime) -> Operation | None:
+        with self._house.store.writing() as writer:
+            return writer.claim_operation(self._owner, at, LEASE)
+
+    def _claim_renewal(self, at: datetime) -> Certificate | None:
+        with self._house.store.writing() as writer:
+            return writer.claim_renewal(self._owner, at, LEASE)
+
+    def _advance(self, operation: Operation) -> None:
+        progression = self._house.progression
+        _guard(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
+
+    def _renew(self, certificate: Certificate) -> None:
+        renewals = self._house.renewals
+        _guard(certificate.name, lambda: renewals.begin(certificate), lambda text: renewals.put_off(certificate, text))
+
+    def _next_due(self) -> datetime | None:
+        with self._house.store.reading() as reader:
+            return reader.next_due()
+
+    def _beat(self, at: datetime, seconds: float, *, failed: bool) -> None:
+        self._beat_at = at
+        with self._house.store.writing() as writer:
+            writer.beat(Heartbeat("rounds", at, seconds, failed))
+
+
+def _guard(name: str, work: Callable[[], object], put_off: Callable[[str], None]) -> None:
+    """Keep one broken certificate from stopping the round: what went wrong is logged, recorded, and tried again later."""
+    try:
+        work()
+    except LeaseLost as lost:
+        _log.info("%s: %s", name, lost)
+    except CertworkerError as error:
+        _log.error("%s: %s", name, error)  # the message says it all
+        put_off(str(error))
+    except Exception as error:  # noqa: BLE001  # a provider is somebody else's code, and one certificate must not stop all
+        # the text of a foreign exception may hold anything: only its kind and place are told
+        _log.error("%s: unexpected %s at %s", name, type(error).__name__, _place(error))
+        put_off(f"An unexpected {type(error).__name__} came up; the log tells where.")
+
+
+def _place(error: BaseException) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "an unknown place"
+
+
+def _is_time(last: datetime | None, at: datetime, interval: timedelta) -> bool:
+    return last is None or not timedelta(0) <= at - last < interval
