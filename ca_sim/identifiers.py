@@ -117,4 +117,4 @@ def _is_punycode(text: str) -> bool:
         decoded = text.encode("ascii").decode("punycode")
     except UnicodeError:
         return False
-    return not decoded.isascii() and decoded.encode("punycode").decode("ascii") == text
+    return not decoded.isascii() and decoded.isprintable() and decoded.encode("punycode").decode("ascii") == text

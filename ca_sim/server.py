@@ -141,6 +141,7 @@ def _server(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=75,  # longer than clients poll, so that they seldom meet a closing connection
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,
     )

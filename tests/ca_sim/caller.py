@@ -86,19 +86,19 @@ class Caller:
         """Post a body as it is."""
         return self.http.post(url, content=json.dumps(body), headers={"Content-Type": content_type})
 
-    def post(self, url: str, payload: object = None, **changed: Any) -> httpx.Response:
+    def post(self, url: str, payload: object = None, /, **changed: object) -> httpx.Response:
         """Post a signed request; `changed` are members of the header that differ, None leaves one out."""
         header = {name: value for name, value in (self.header(url) | changed).items() if value is not None}
         return self.send(url, jws(self.key, header, payload))
 
-    def register(self, **members: Any) -> httpx.Response:
+    def register(self, **members: object) -> httpx.Response:
         """Register the key."""
         self.kid = ""
         answer = self.post(self.directory["newAccount"], {"termsOfServiceAgreed": True} | members)
         self.kid = answer.headers.get("Location", "")
         return answer
 
-    def order(self, *names: str, **members: Any) -> httpx.Response:
+    def order(self, *names: str, **members: object) -> httpx.Response:
         """Place an order for DNS names."""
         identifiers = [{"type": "dns", "value": name} for name in names]
         return self.post(self.directory["newOrder"], {"identifiers": identifiers} | members)
@@ -130,7 +130,7 @@ class Caller:
             time.sleep(0.01)
         raise AssertionError(f"{url} stays {document['status']}")
 
-    def ready_order(self, responder: Responder, *names: str, **members: Any) -> tuple[str, dict[str, Any]]:
+    def ready_order(self, responder: Responder, *names: str, **members: object) -> tuple[str, dict[str, Any]]:
         """Bring an order to ready; give its URL and document."""
         answer = self.order(*names, **members)
         assert answer.status_code == 201, answer.text
@@ -138,11 +138,11 @@ class Caller:
         url = answer.headers["Location"]
         return url, self.post(url).json()
 
-    def issue(self, responder: Responder, *names: str, key: Key | None = None, **members: Any) -> x509.Certificate:
+    def issue(self, responder: Responder, *names: str, key: Key | None = None, **members: object) -> x509.Certificate:
         """Go the whole way to a certificate."""
         return x509.load_pem_x509_certificates(self.issue_chain(responder, *names, key=key, **members))[0]
 
-    def issue_chain(self, responder: Responder, *names: str, key: Key | None = None, **members: Any) -> bytes:
+    def issue_chain(self, responder: Responder, *names: str, key: Key | None = None, **members: object) -> bytes:
         """Go the whole way to the PEM chain."""
         url, order = self.ready_order(responder, *names, **members)
         assert order["status"] == "ready"
@@ -151,7 +151,7 @@ class Caller:
         assert done["status"] == "valid", done
         return self.post(done["certificate"]).content
 
-    def revoke(self, certificate: x509.Certificate, **members: Any) -> httpx.Response:
+    def revoke(self, certificate: x509.Certificate, **members: object) -> httpx.Response:
         """Ask for a revocation with the account's key."""
         der = encode(certificate.public_bytes(Encoding.DER))
         return self.post(self.directory["revokeCert"], {"certificate": der} | members)

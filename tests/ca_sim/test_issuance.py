@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import josepy
 import pytest
 from acme import challenges, client, messages
 from cryptography import x509
@@ -14,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from josepy.jwa import ES256, RS256
+from josepy.jwk import JWK, JWKEC, JWKRSA
 
 from ca_sim.server import Running
 from tests.ca_sim.caller import Caller, make_csr
@@ -27,11 +28,12 @@ def acme_client(running: Running, tmp_path: Path, request: pytest.FixtureRequest
     """Register with the library, with each kind of key."""
     bundle = tmp_path / "root.pem"
     bundle.write_bytes(running.root_pem)
+    key: JWK = JWKRSA(key=rsa.generate_private_key(65537, 2048))
+    algorithm = RS256
     if request.param == "ES256":
-        key, algorithm = josepy.JWKEC(key=ec.generate_private_key(ec.SECP256R1())), josepy.ES256
-    else:
-        key, algorithm = josepy.JWKRSA(key=rsa.generate_private_key(65537, 2048)), josepy.RS256
-    net = client.ClientNetwork(key, alg=algorithm, verify_ssl=str(bundle))
+        key, algorithm = JWKEC(key=ec.generate_private_key(ec.SECP256R1())), ES256
+    net = client.ClientNetwork(key, alg=algorithm)
+    net.verify_ssl = str(bundle)  # type: ignore[assignment]  # requests takes a path as well
     made = client.ClientV2(client.ClientV2.get_directory(running.directory_url, net), net)
     made.new_account(messages.NewRegistration.from_data(email="a@example.test", terms_of_service_agreed=True))
     yield made
