@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from random import Random, SystemRandom
+from types import MappingProxyType
 
 from certworker.clock import Clock, utc_now
 from certworker.crypto.sealing import KEY_SIZE, new_key
@@ -27,6 +28,7 @@ from certworker.vault.directory import Directory
 from certworker.vault.drafts import Drafts
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
+from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.keyring import Keyring, MasterKey
@@ -38,6 +40,7 @@ from certworker.vault.store import Store
 from certworker.vault.versions import Versions
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
+NO_PROVIDERS: Providers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +66,30 @@ class House:
 
 
 @contextmanager
-def open_house(settings: Settings, clock: Clock = utc_now, random: Random | None = None) -> Iterator[House]:
+def open_house(
+    settings: Settings, clock: Clock = utc_now, random: Random | None = None, providers: Providers = NO_PROVIDERS
+) -> Iterator[House]:
     """Build a House on a database that is migrated first, and close it at the end. Raises SetupError."""
     migrate(settings.database_url)
     store = open_store(settings.database_url, clock)
     try:
-        yield build(settings, clock, store, random or SystemRandom())
+        yield build(settings, clock, store, random or SystemRandom(), providers)
     finally:
         store.close()
 
 
-def build(settings: Settings, clock: Clock, store: Store, random: Random) -> House:
-    """Wire the services together. Raises SetupError where the master key is missing, or not the database's."""
+def build(settings: Settings, clock: Clock, store: Store, random: Random, providers: Providers = NO_PROVIDERS) -> House:
+    """Wire the services together, with further `providers` beside (or before) those of the house.
+
+    Raises SetupError where the master key file is missing or no key.
+    """
     keyring = Keyring(store, read_master_key(settings.seal.master_key_file))
     access = Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
     acme = AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
-    providers = load_providers({"acme": acme, "local": local})
-    issuers = Issuers(store, keyring, access, providers, clock)
+    known = load_providers({"acme": acme, "local": local, **providers})
+    issuers = Issuers(store, keyring, access, known, clock)
     drafts, versions = Drafts(store, keyring), Versions(keyring, random)
     issuances = Issuances(store, drafts, versions, clock)
     directory = Directory(store, keyring, clock)
@@ -98,7 +106,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random) -> Hou
         issuers=issuers,
         issuances=issuances,
         renewals=Renewals(store, issuances, clock),
-        progression=Progression(store, drafts, versions, issuers, providers, clock),
+        progression=Progression(store, drafts, versions, issuers, known, clock),
         challenges=challenges,
         local=local,
         fleet=Fleet(store),

@@ -21,6 +21,9 @@ HTTP_01 = "http-01"
 BATCH = 10
 """So many authorizations are dealt with in one step."""
 
+PATIENCE = 3
+"""So many times a finalized order may seem to be gone before it is believed."""
+
 SHORTEST_STAY = timedelta(hours=1)
 LONGEST_STAY = timedelta(days=7)
 """How long a challenge response is up at the least, should the CA's clock differ, and at the most."""
@@ -49,7 +52,20 @@ class Issuance:
             if not _is_gone(error.problem):
                 raise
             return begin_anew(self._journal, str(error), self._at)
+        except Garbled as error:
+            if error.status != NOT_FOUND:
+                raise
+            return self._miss(str(error))
         return self._after_look(order)
+
+    def _miss(self, why: str) -> Step:
+        """Deal with a 404 that says nothing: the CA's way to say that the order is gone, or a broken proxy's.
+
+        An order that may have been finalized is not given up for the first of them.
+        """
+        if self._journal.step not in ("cleared", "finalized") or self._journal.missing >= PATIENCE:
+            return begin_anew(self._journal, why, self._at)
+        return Pending(replace(self._journal, missing=self._journal.missing + 1).show(), None, failure=why)
 
     def _after_look(self, order: Order) -> Step:
         match order.status:

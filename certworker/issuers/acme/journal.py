@@ -16,7 +16,7 @@ class Journal:
 
     `step` tells what was done last: account, ordered, answered, cleared, finalized. `answered` and `cleared` count the
     authorizations whose challenge was answered, and whose response was taken down; `polls` the looks since the last step
-    forward; `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    forward, `missing` those that found no order; `restarts` how often it began anew, because the CA had forgotten the account or the order.
     """
 
     step: str = ""
@@ -27,6 +27,7 @@ class Journal:
     answered: int = 0
     cleared: int = 0
     polls: int = 0
+    missing: int = 0
     restarts: int = 0
 
     @classmethod
@@ -49,6 +50,7 @@ class Journal:
             finalize_url=order.finalize,
             certificate_url=order.certificate or "",
             polls=0,
+            missing=0,
         )
 
     def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
@@ -61,5 +63,5 @@ class Journal:
         return Journal(restarts=self.restarts + 1)
 
 
-_COUNTS = frozenset({"answered", "cleared", "polls", "restarts"})
+_COUNTS = frozenset({"answered", "cleared", "polls", "missing", "restarts"})
 _TEXTS = frozenset({"step", "account_url", "order_url", "finalize_url", "certificate_url"})

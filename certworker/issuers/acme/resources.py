@@ -83,7 +83,8 @@ def read_order(document: object, url: str, host: str, retry_after: str | None) -
     return Order(
         url=url,
         status=_string(fields, "status", host),
-        authorizations=tuple(authorizations[:MAX_AUTHORIZATIONS]),
+        # sorted, because they are counted through, and servers do not keep their order (Pebble shuffles it on every read)
+        authorizations=tuple(sorted(authorizations)[:MAX_AUTHORIZATIONS]),
         finalize=_string(fields, "finalize", host),
         certificate=certificate if isinstance(certificate, str) and len(certificate) <= LONGEST_STRING else None,
         expires=_time(fields.get("expires")),

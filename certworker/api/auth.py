@@ -1,0 +1,81 @@
+"""Who calls: the bearer challenge, and the token that answers it (RFC 6750, in Key Vault's form)."""
+
+from dataclasses import dataclass
+
+from certworker.api.hosts import Place, Plane
+from certworker.bootstrap import House
+from certworker.errors import Unauthenticated, VaultNotFound
+from certworker.settings import Settings
+from certworker.vault.access import Caller
+from certworker.vault.vaults import SYSTEM_VAULT, Vault
+
+NO_TOKEN = "AKV10000: Request is missing a Bearer or PoP token."  # noqa: S105  # a text
+_SCHEME = "bearer "
+
+
+class Challenged(Unauthenticated):
+    """The caller has to bring a token, or another one. `challenge` is the WWW-Authenticate header."""
+
+    def __init__(self, message: str, challenge: str) -> None:
+        super().__init__(message)
+        self.challenge = challenge
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that was let in: who calls, and which vault."""
+
+    caller: Caller
+    vault: Vault
+
+
+def admit(house: House, place: Place, authorization: str | None) -> Admission:
+    """Find the vault and tell who calls. Raises VaultNotFound, Challenged."""
+    vault = find_vault(house, place)
+    if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+        raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
+    settings, token = house.settings, authorization[len(_SCHEME) :].strip()
+    try:
+        caller = house.directory.caller(token, vault.tenant_id, issuer_of(settings, vault.tenant_id), audiences_of(settings))
+    except Unauthenticated as error:
+        raise Challenged(str(error), challenge_of(settings, place, vault, refused=True)) from None
+    return Admission(caller, vault)
+
+
+def find_vault(house: House, place: Place) -> Vault:
+    """Find the vault that a host stands for; the bare domain stands for the first one that was made.
+
+    The service's own vault is not served. Raises VaultNotFound, which says which host would be right.
+    """
+    with house.store.reading() as reader:
+        if place.plane is Plane.BARE:
+            vaults = sorted((vault for vault in reader.vaults() if vault.name != SYSTEM_VAULT), key=lambda vault: vault.created)
+            found = vaults[0] if vaults else None
+        else:
+            found = reader.vault_by_name(place.vault_name) if place.plane is Plane.VAULT else None
+    if found is None or found.name == SYSTEM_VAULT:
+        suffix = house.settings.vault_suffix
+        here = place.vault_name or place.netloc or "this host"
+        raise VaultNotFound(f"There is no vault at {here}. A vault is at https://NAME.{suffix}, with NAME for the vault's name.")
+    return found
+
+
+def challenge_of(settings: Settings, place: Place, vault: Vault, *, refused: bool = False) -> str:
+    """Write the challenge.
+
+    Only the tenant may stand in the path of `authorization`, and no value may hold a comma or an equals sign: clients split
+    there. A client of the bare domain may not resolve login.DOMAIN, so it is sent to the host that it called.
+    """
+    authority = place.url if place.plane is Plane.BARE else settings.authority
+    challenge = f'Bearer authorization="{authority}/{vault.tenant_id}", resource="{settings.resource}"'
+    return f'{challenge}, error="invalid_token"' if refused else challenge
+
+
+def issuer_of(settings: Settings, tenant_id: str) -> str:
+    """Name a tenant's token issuer: the same whichever host the token was asked from."""
+    return f"{settings.authority}/{tenant_id}/v2.0"
+
+
+def audiences_of(settings: Settings) -> tuple[str, ...]:
+    """Name the audiences of tokens for the data plane."""
+    return (settings.resource, f"{settings.resource}/")

@@ -1,0 +1,60 @@
+"""Request bodies: read with a cap, parsed by a pydantic model."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from starlette.requests import Request
+
+from certworker.api.errors import TooLarge, explain
+from certworker.errors import BadParameter
+
+MAX_BODY = 1024 * 1024
+_DISCARDED = 8 * MAX_BODY
+"""So much of a body that is too large is read and thrown away: many clients listen only after they have sent everything."""
+
+
+def _printable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text has no NUL character")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+
+
+class Body(BaseModel):
+    """A JSON object from a client. A field that is null is as good as absent; unknown fields are left alone."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+BodyType = TypeVar("BodyType", bound=Body)
+
+
+async def read_body(request: Request, cap: int = MAX_BODY) -> bytes:
+    """Read a whole body. Raises TooLarge without keeping what is over `cap` bytes."""
+    declared = request.headers.get("content-length", "0")
+    size = int(declared) if declared.isdecimal() and len(declared) < 16 else 0  # noqa: PLR2004
+    chunks = bytearray()
+    if size <= _DISCARDED:
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > _DISCARDED:
+                break
+            if size <= cap:
+                chunks += chunk
+    if size > cap:
+        raise TooLarge(f"The request body is larger than {cap} bytes, the most that is taken.")
+    return bytes(chunks)
+
+
+async def parse_body(request: Request, model: type[BodyType]) -> BodyType:
+    """Read a JSON body into `model`. Raises BadParameter, which names the field, or TooLarge."""
+    raw = await read_body(request)
+    if not raw.strip():
+        raise BadParameter("The request has no body; it takes a JSON object.")
+    try:
+        return model.model_validate_json(raw)
+    except ValidationError as error:
+        raise explain(error) from None

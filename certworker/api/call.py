@@ -1,0 +1,127 @@
+"""One request on the data plane, as a route sees it: who calls, which vault, what was asked; and how to answer."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from certworker.api.api_versions import ApiVersion
+from certworker.api.bodies import BodyType, parse_body
+from certworker.api.hosts import Place
+from certworker.api.threads import Threads
+from certworker.bootstrap import House
+from certworker.errors import BadParameter
+from certworker.vault.access import Caller
+from certworker.vault.objects import check_name
+from certworker.vault.store import Page
+from certworker.vault.vaults import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CALL: Final = "certworker.call"
+"""Where a call lies in the ASGI scope."""
+MAX_RESULTS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request that was let in."""
+
+    house: House
+    threads: Threads
+    place: Place
+    caller: Caller
+    vault: Vault
+    api_version: ApiVersion
+    query: Mapping[str, str]
+    request: Request
+
+    @property
+    def name(self) -> str:
+        """The object's name out of the path. Raises BadParameter where nothing may be called so."""
+        return check_name(self.request.path_params["name"])
+
+    @property
+    def version(self) -> str | None:
+        """The object's version out of the path; none means the current one."""
+        version: str | None = self.request.path_params.get("version")
+        return version
+
+    async def run(self, method: Callable[Concatenate[Caller, Vault, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a service's method for this caller and vault, in a thread."""
+        return await self.threads.run(method, self.caller, self.vault, *args, **kwargs)
+
+    async def read(self, method: Callable[Concatenate[Caller, Vault, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a service's method that is read often and quickly: where it stands, if the store says that this is faster."""
+        if self.house.store.inline_reads:
+            return method(self.caller, self.vault, *args, **kwargs)
+        return await self.run(method, *args, **kwargs)
+
+    async def body(self, model: type[BodyType]) -> BodyType:
+        """Read the JSON body. Raises BadParameter, TooLarge."""
+        return await parse_body(self.request, model)
+
+    def flag(self, name: str) -> bool:
+        """Read a query field that is true or false. Raises BadParameter."""
+        text = self.query.get(name.lower(), "false").lower()
+        if text not in {"true", "false", ""}:
+            raise BadParameter(f"{name} has the value {text[:20]!r}: it is true or false.", name)
+        return text == "true"
+
+    def max_results(self) -> int:
+        """Read how many items a page is to have. Raises BadParameter."""
+        text = self.query.get("maxresults") or str(MAX_RESULTS)
+        if not (text.isascii() and text.isdecimal() and len(text) <= 2 and 1 <= int(text) <= MAX_RESULTS):  # noqa: PLR2004
+            raise BadParameter(f"maxresults has the value {text[:20]!r}: it is 1 to {MAX_RESULTS}.", "maxresults")
+        return int(text)
+
+    def after(self) -> str | None:
+        """Read where a page is to go on. Raises BadParameter for a token that was not given out here."""
+        token = self.query.get("$skiptoken")
+        if not token:
+            return None
+        try:
+            return urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+        except ValueError:
+            raise BadParameter("$skiptoken is not one that a nextLink of this vault has.", "$skiptoken") from None
+
+    def page(self, page: Page[T], render: Callable[[T], dict[str, Any]]) -> Response:
+        """Answer with a page of a list; its nextLink is on the host that the client called."""
+        return answer({"value": [render(item) for item in page.items], "nextLink": self._next_link(page.next)})
+
+    def _next_link(self, after: str | None) -> str | None:
+        if after is None:
+            return None
+        fields = {
+            "api-version": self.api_version.name,
+            "$skiptoken": urlsafe_b64encode(after.encode()).rstrip(b"=").decode(),
+            "maxresults": str(self.max_results()),
+        }
+        if "includepending" in self.query:
+            fields["includePending"] = self.query["includepending"]
+        return f"{self.place.url}{self.request.url.path}?{urlencode(fields, safe='$')}"
+
+
+def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    return Response(body, status, headers, "application/json; charset=utf-8")
+
+
+Handler = Callable[[Call], Awaitable[Response]]
+
+
+def route(methods: str, path: str, handler: Handler) -> Route:
+    """Lead requests for `path` to a handler; `methods` are separated by blanks."""
+
+    async def endpoint(request: Request) -> Response:
+        return await handler(request.scope[CALL](request))
+
+    return Route(path, endpoint, methods=methods.split())

@@ -1,0 +1,130 @@
+"""Runs an ASGI app on sockets that somebody else has bound: in the main thread until a signal, or beside it in a thread."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from certworker.errors import SetupError
+
+KEEP_ALIVE_SECONDS = 65
+"""Longer than most clients and proxies keep a connection: then it is they who close it, and never while a request is under way."""
+_START_SECONDS = 30.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def serve(
+    app: ASGIApp,
+    sockets: Sequence[socket.socket],
+    ssl_context: ssl.SSLContext | None = None,
+    *,
+    drain_seconds: int = 10,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then give open requests `drain_seconds`, and come back; the sockets are closed.
+
+    For the main thread. `on_ready` is called once connections are taken.
+    """
+    _Server(app, sockets, ssl_context, drain_seconds, on_ready).run_until_stopped()
+
+
+class BackgroundServer:
+    """Serves from a thread of its own, which leaves signals alone."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        ssl_context: ssl.SSLContext | None = None,
+        *,
+        drain_seconds: int = 1,
+    ) -> None:
+        self._ready = threading.Event()
+        self._server = _Server(app, sockets, ssl_context, drain_seconds, self._ready.set)
+        self._thread = threading.Thread(target=self._run, name="server", daemon=True)
+
+    def start(self) -> None:
+        """Start, and come back when connections are taken. Raises SetupError where that fails."""
+        self._thread.start()
+        if not self._ready.wait(_START_SECONDS) or not self._server.started:
+            raise SetupError("The server did not start; the log says why.")
+
+    def stop(self) -> None:
+        """Stop taking connections, let open requests finish, and come back. Without effect where it was not started."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._server.run_until_stopped()
+        finally:
+            self._ready.set()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn on given sockets. A signal ends it in order and is not raised again: what comes after is the caller's."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        sockets: Sequence[socket.socket],
+        ssl_context: ssl.SSLContext | None,
+        drain_seconds: int,
+        on_ready: Callable[[], None] | None,
+    ) -> None:
+        super().__init__(_config(app, ssl_context, drain_seconds))
+        self._sockets = list(sockets)
+        self._on_ready = on_ready
+
+    def run_until_stopped(self) -> None:
+        with asyncio.Runner(loop_factory=self.config.get_loop_factory()) as runner:
+            runner.run(self.serve(self._sockets))
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self._on_ready:
+            self._on_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _config(app: ASGIApp, ssl_context: ssl.SSLContext | None, drain_seconds: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        loop="uvloop",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,  # the app writes its own line, without query strings
+        server_header=False,
+        proxy_headers=False,  # what a client says of its own address is not believed
+        workers=1,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=drain_seconds,
+        ssl_context_factory=_factory(ssl_context) if ssl_context else None,
+    )
+
+
+def _factory(context: ssl.SSLContext) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
+    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return lambda _config, _default: context
