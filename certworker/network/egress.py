@@ -23,6 +23,11 @@ ANSWER_BYTES = 4 * 1024 * 1024
 TOTAL = timedelta(seconds=60)
 REDIRECTS = 3
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ALSO_SPECIAL = tuple(
+    ipaddress.ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "3fff::/20", "5f00::/16")
+)
+"""Blocks of IANA's special-purpose registries that not every Python has in its own tables."""
+
 _LOOPBACK: tuple[tuple[socket.AddressFamily, str], ...] = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
@@ -164,4 +169,4 @@ def _meant(address: IPAddress) -> Iterator[IPAddress]:
 def _is_public(address: IPAddress) -> bool:
     refused = address.is_multicast or address.is_reserved or address.is_unspecified or address.is_link_local
     refused = refused or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local)
-    return address.is_global and not refused
+    return address.is_global and not refused and not any(address in block for block in _ALSO_SPECIAL)

@@ -16,7 +16,8 @@ class Journal:
 
     `step` tells what was done last: account, ordered, answered, cleared, finalized. `answered` and `cleared` count the
     authorizations whose challenge was answered, and whose response was taken down; `polls` the looks since the last step
-    forward, `missing` those that found no order; `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    forward, `missing` those that found no order; `restarts` how often it began anew, because the CA had forgotten the
+    account or the order.
     """
 
     step: str = ""
