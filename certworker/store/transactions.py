@@ -92,9 +92,11 @@ def _begin(engine: Engine) -> Connection:
 
 
 def _commit(connection: Connection) -> None:
+    """Commit. A connection that could not is thrown away: SQLite leaves the transaction open on it."""
     try:
         connection.commit()
     except SQLAlchemyError as error:
+        connection.invalidate()
         fail(error)
 
 
