@@ -71,7 +71,7 @@ class Challenges(Section):
     """[challenges]: the worker's http-01 responder (RFC 8555 section 8.3)."""
 
     http01_listen: tuple[str, ...] = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
-    http01_port: Port | None = Field(80, description="TCP port; CAs on the internet come to 80 only")
+    http01_port: Port = Field(0, description="TCP port, 80 for CAs on the internet; 0 answers no challenges here")
 
 
 class IssuerSettings(Section):

@@ -19,7 +19,7 @@ def sample_settings() -> str:
     for name, field in Settings.model_fields.items():
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
-            lines += [f"\n[{name}]  # {(section.__doc__ or '').partition(': ')[2]}", *_entries(section)]
+            lines += [f"\n[{name}]  # {(section.__doc__ or '').partition(': ')[2].rstrip('.')}", *_entries(section)]
     lines += ["\n# What Key Vault's issuer record has no word for, by the name of the record.", "# [issuers.NAME]"]
     lines += _entries(IssuerSettings)
     return "\n".join(lines) + "\n"
@@ -36,7 +36,7 @@ def _entries(section: type[BaseModel]) -> list[str]:
 def _show(field: FieldInfo) -> str:
     value = field.get_default()
     if value is None:
-        return '""'
+        return '"FILE"   (not set by default)'
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
     return f'"{value}"' if isinstance(value, str | Path) else str(value)

@@ -66,7 +66,7 @@ class Service:
             # where the port was left to the system, the processes learn it from here
             os.environ[PREFIX + "SERVER__PORT"] = str(listening.port_of(self._https))
         self._ops = listening.bind((settings.metrics.listen,), settings.metrics.port, "metrics.port")
-        if self._role is not Role.API and settings.challenges.http01_port is not None:
+        if self._role is not Role.API and settings.challenges.http01_port:
             self._bind_responder(settings.challenges.http01_listen, settings.challenges.http01_port)
 
     def _bind_responder(self, addresses: Sequence[str], port: int) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     or_,
     select,
     type_coerce,
+    union,
     update,
 )
 from sqlalchemy.sql.dml import ReturningUpdate
@@ -120,6 +121,16 @@ class Claims(Transaction):
         statement = _RENEWAL_ON_POSTGRESQL if self._on_postgresql else _RENEWAL_ON_SQLITE
         row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
         return certificate_record(row) if row else None
+
+    def lease_owners(self) -> tuple[str, ...]:
+        """List who holds a lease, or held one that was not ended."""
+        held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in (OPERATION, CERTIFICATE))
+        return tuple(row[0] for row in self._all(union(*held)))
+
+    def release_leases(self, owner: str) -> None:
+        """End every lease of an owner that is gone. The fence stays, and moves on with the next claim."""
+        for table in (OPERATION, CERTIFICATE):
+            self._change(update(table).where(table.c.lease_owner == owner).values(lease_owner=None, lease_until=None))
 
 
 def _seconds(lease: timedelta) -> int:

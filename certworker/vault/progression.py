@@ -18,7 +18,7 @@ from certworker.vault.renewals import put_off
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=3)
 STEPPING_TIME = timedelta(minutes=1)
 """How long a worker steps on before it gives its lease back. A step's own deadline is shorter than the rest of the lease."""
 ISSUER_ERROR = "Certificate issuer error"

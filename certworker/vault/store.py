@@ -257,6 +257,12 @@ class Writer(Reader, Protocol):
     def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
         """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress, likewise."""
 
+    def lease_owners(self) -> tuple[str, ...]:
+        """List who holds a lease, or held one that was not ended."""
+
+    def release_leases(self, owner: str) -> None:
+        """End every lease of an owner that is gone."""
+
     def set_renewal(self, vault_id: str, name: str, fence: int | None, renewal: Renewal) -> None:
         """Replace a certificate's renewal, and end a lease on it.
 

@@ -1,8 +1,6 @@
 """The rounds: whatever is due, done. Nothing that is due lives in memory."""
 
 import logging
-import os
-import socket
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from time import monotonic
@@ -15,6 +13,7 @@ from certworker.vault.deletions import Deletions
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
 from certworker.vault.vaults import Heartbeat
+from certworker.worker.owner import is_gone, own_name
 
 MOST_A_ROUND = 100
 """A round is cut here, so that a long one starves nobody; the next follows at once."""
@@ -31,9 +30,16 @@ class Rounds:
 
     def __init__(self, house: House, owner: str | None = None) -> None:
         self._house = house
-        self._owner = owner or f"{socket.gethostname()}:{os.getpid()}"
+        self._owner = owner or own_name()
         self._upkeep_at: datetime | None = None
         self._beat_at: datetime | None = None
+
+    def take_over(self) -> None:
+        """End the leases of processes of this machine that are gone, so that what they had begun goes on now."""
+        with self._house.store.writing() as writer:
+            for owner in writer.lease_owners():
+                if is_gone(owner):
+                    writer.release_leases(owner)
 
     def run_due(self, at: datetime) -> datetime | None:
         """Do all that is due at `at`; tell when something falls due next, none where nothing is planned."""

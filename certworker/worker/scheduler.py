@@ -35,7 +35,9 @@ class Scheduler:
         self._watch = Watch(clock, self._arm)
 
     def start(self) -> None:
-        """Begin to wake."""
+        """Begin to wake; first, what a killed process of this machine had begun is set free."""
+        for rounds in self._rounds[:1]:
+            rounds.take_over()
         self._scheduler.start()
         self._arm()
         self._watch.start()

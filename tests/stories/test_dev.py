@@ -1,0 +1,160 @@
+"""The first day, as a newcomer has it: `certworker dev` on real parts, and the unmodified Azure SDKs."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from azure.identity import ClientSecretCredential
+from azure.keyvault.certificates import CertificateClient, CertificatePolicy
+from azure.keyvault.secrets import SecretClient
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs12
+from cryptography.x509.verification import PolicyBuilder, Store
+
+from certworker.cli.sockets import free_port
+
+Dev = dict[str, Any]
+START_SECONDS = 60
+
+
+@contextmanager
+def running(home: Path, port: int, *arguments: str) -> Iterator[tuple["subprocess.Popen[str]", Dev]]:
+    """Run `certworker dev` until the block ends; give the process and what dev.json says."""
+    command = [sys.executable, "-m", "certworker.cli.main", "dev", "--home", str(home), "--port", str(port), *arguments]
+    with (home.parent / "output.txt").open("a+") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, text=True)
+        try:
+            yield process, await_dev_json(home, process, output.name)
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(20) == 0
+    assert not (home / "dev.json").exists() or process.returncode < 0
+
+
+def await_dev_json(home: Path, process: "subprocess.Popen[str]", output: str) -> Dev:
+    """Wait until everything serves."""
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if (home / "dev.json").exists() and json.loads((home / "dev.json").read_text())["pid"] == process.pid:
+            found: Dev = json.loads((home / "dev.json").read_text())
+            return found
+        time.sleep(0.05)
+    pytest.fail(f"certworker dev did not come up: {Path(output).read_text()}")
+
+
+def clients(dev: Dev) -> tuple[CertificateClient, SecretClient]:
+    """Make the Azure clients, as their documentation says."""
+    credential = ClientSecretCredential(
+        dev["tenant_id"],
+        dev["client_id"],
+        dev["client_secret"],
+        authority=dev["authority"],
+        disable_instance_discovery=True,
+        connection_verify=dev["ca_bundle"],
+    )
+    return (
+        CertificateClient(dev["vault_url"], credential, connection_verify=dev["ca_bundle"]),
+        SecretClient(dev["vault_url"], credential, connection_verify=dev["ca_bundle"]),
+    )
+
+
+def secrets_of(dev: Dev, name: str) -> str | None:
+    """Read a secret's value."""
+    certificates, secrets = clients(dev)
+    with certificates, secrets:
+        return secrets.get_secret(name).value
+
+
+def assert_chain_verifies(leaf: x509.Certificate, chain: list[x509.Certificate], root: Path, host: str) -> None:
+    """Check a leaf and its chain as a TLS client would."""
+    store = Store(x509.load_pem_x509_certificates(root.read_bytes()))
+    PolicyBuilder().store(store).build_server_verifier(x509.DNSName(host)).verify(leaf, chain)
+
+
+@pytest.fixture
+def port() -> int:
+    """Find a free port."""
+    return free_port(0)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Give a home folder that is not there yet."""
+    return tmp_path / "home"
+
+
+def test_first_day(home: Path, port: int) -> None:
+    """A newcomer starts it, and gets a self-signed and an ACME certificate through the unmodified SDK."""
+    with running(home, port) as (_, dev):
+        assert (home / "dev.json").stat().st_mode & 0o777 == 0o600
+        certificates, secrets = clients(dev)
+        with certificates, secrets:
+            own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
+            certificate = certificates.begin_create_certificate("own", own).result()
+            assert isinstance(certificate.cer, bytearray | bytes)  # type: ignore[union-attr]
+            secret = secrets.get_secret("own")
+            key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), None)
+            assert key is not None
+            assert leaf is not None
+            assert leaf.public_key() == key.public_key()
+
+            policy = CertificatePolicy(
+                dev["ca_sim"]["issuer"],
+                subject="CN=shop.example.test",
+                san_dns_names=["shop.example.test"],
+                content_type="application/x-pem-file",
+            )
+            poller = certificates.begin_create_certificate("shop", policy, _polling_interval=0.5)
+            assert poller.result().name == "shop"  # type: ignore[union-attr]
+            pem = (secrets.get_secret("shop").value or "").encode()
+            assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+            first, *rest = x509.load_pem_x509_certificates(pem)
+            assert_chain_verifies(first, rest, Path(dev["ca_sim"]["ca_bundle"]), "shop.example.test")
+        metrics = httpx.get(dev["metrics_url"]).text
+        assert 'certworker_issuance_attempts_total{issuer="ca-sim-acme",result="issued",vault="dev"} 1.0' in metrics
+        assert "shop" in httpx.get(dev["console_url"]).text
+
+
+def test_second_start_goes_on(home: Path, port: int) -> None:
+    """After a kill -9 of the supervisor a second start has the same data, the same administrator and the same CA."""
+    with running(home, port, "--demo") as (process, before):
+        certificates, _ = clients(before)
+        with certificates:
+            known = {found.name for found in certificates.list_properties_of_certificates(include_pending=True)}
+            secret = secrets_of(before, "internal")
+        assert known == {"internal", "web", "partner"}
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait(10)
+    with running(home, port) as (_, after):
+        volatile = ("pid",)
+        assert {key: after[key] for key in after if key not in volatile} == {
+            key: before[key] for key in before if key not in volatile
+        }
+        certificates, secrets = clients(after)
+        with certificates, secrets:
+            assert known == {found.name for found in certificates.list_properties_of_certificates(include_pending=True)}
+            assert secrets.get_secret("internal").value == secret
+
+
+def test_one_home_serves_one(home: Path, port: int) -> None:
+    """A second service in the same home, and another program on the port, are told so in one line."""
+    with running(home, port):
+        command = [sys.executable, "-m", "certworker.cli.main", "dev", "--port", str(port)]
+        second = subprocess.run([*command, "--home", str(home)], capture_output=True, text=True, check=False, timeout=60)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert "Another certworker is running" in second.stderr.splitlines()[-1]
+        elsewhere = home.parent / "elsewhere"
+        third = subprocess.run([*command, "--home", str(elsewhere)], capture_output=True, text=True, check=False, timeout=60)
+        assert third.returncode == 1
+        assert f"Port {port}" in third.stderr.splitlines()[-1]
