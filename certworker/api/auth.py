@@ -56,7 +56,9 @@ def find_vault(house: House, place: Place) -> Vault:
     if found is None or found.name == SYSTEM_VAULT:
         suffix = house.settings.vault_suffix
         here = place.vault_name or place.netloc or "this host"
-        raise VaultNotFound(f"There is no vault at {here}. A vault is at https://NAME.{suffix}, with NAME for the vault's name.")
+        raise VaultNotFound(
+            f"There is no vault at {here}. A vault is at https://NAME.{suffix}, with NAME for the vault's name."
+        )
     return found
 
 

@@ -15,6 +15,7 @@ from certworker.api.api_versions import ApiVersion
 from certworker.api.bodies import BodyType, parse_body
 from certworker.api.hosts import Place
 from certworker.api.threads import Threads
+from certworker.api.wire import View
 from certworker.bootstrap import House
 from certworker.errors import BadParameter
 from certworker.vault.access import Caller
@@ -42,6 +43,11 @@ class Call:
     api_version: ApiVersion
     query: Mapping[str, str]
     request: Request
+
+    @property
+    def view(self) -> View:
+        """For whom answers are rendered."""
+        return View(self.place.url, self.vault, self.api_version)
 
     @property
     def name(self) -> str:
@@ -106,7 +112,7 @@ class Call:
         }
         if "includepending" in self.query:
             fields["includePending"] = self.query["includepending"]
-        return f"{self.place.url}{self.request.url.path}?{urlencode(fields, safe='$')}"
+        return f"{self.place.url}{self.request.scope['path']}?{urlencode(fields, safe='$')}"
 
 
 def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

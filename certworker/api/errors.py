@@ -106,10 +106,8 @@ def _headers(error: Exception) -> dict[str, str]:
 
 def _http_error(error: HTTPException) -> JSONResponse:
     """Render what the router refuses."""
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allowed = (error.headers or {}).get("Allow", "")
-        return key_vault_error(405, "MethodNotAllowed", f"The method is not allowed here; allowed: {allowed}.", None, error.headers)
-    return key_vault_error(error.status_code, "NotFound", str(error.detail), None, error.headers)
+    code = "MethodNotAllowed" if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else "NotFound"
+    return key_vault_error(error.status_code, code, error.detail, None, error.headers)
 
 
 def explain(error: ValidationError) -> errors.BadParameter:

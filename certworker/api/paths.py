@@ -34,9 +34,7 @@ def _decode(segment: bytes) -> str:
     except UnicodeDecodeError:
         raise BadParameter("The request URI is not UTF-8.") from None
     if text in {".", ".."} or not text.isprintable() or any(sign in text for sign in "/\\"):
-        raise BadParameter(
-            "The request URI contains an invalid name: a segment holds a slash, a control character, or only dots."
-        )
+        raise BadParameter("The request URI contains an invalid name: with a slash, a control character or only dots.")
     return text
 
 
@@ -63,8 +61,6 @@ def query_of(query: bytes) -> Mapping[str, str]:
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_QUERY_FIELDS)
     except ValueError:
-        message = (
-            f"The query of the request URI cannot be read: it is percent-encoded UTF-8, at most {_MOST_QUERY_FIELDS} fields."
-        )
+        message = f"The query cannot be read: it is percent-encoded UTF-8, {_MOST_QUERY_FIELDS} fields at most."
         raise BadParameter(message) from None
     return MappingProxyType({key.lower(): value for key, value in reversed(pairs)})

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from certworker.errors import SetupError
 
 KEEP_ALIVE_SECONDS = 65
-"""Longer than most clients and proxies keep a connection: then it is they who close it, and never while a request is under way."""
+"""Longer than most clients and proxies keep a connection, so that it is they who close it, never with a request under way."""
 _START_SECONDS = 30.0
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -125,6 +125,5 @@ def _config(app: ASGIApp, ssl_context: ssl.SSLContext | None, drain_seconds: int
 
 
 def _factory(context: ssl.SSLContext) -> Callable[[uvicorn.Config, Callable[[], ssl.SSLContext]], ssl.SSLContext]:
-    if context.minimum_version < ssl.TLSVersion.TLSv1_2:
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.minimum_version = max(context.minimum_version, ssl.TLSVersion.TLSv1_2)
     return lambda _config, _default: context

@@ -1,5 +1,6 @@
 """Certificates: made, shown, listed, deleted; and their policies and pending operations."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from certworker.clock import Clock, whole_second
@@ -11,7 +12,7 @@ from certworker.vault.issuances import Issuances
 from certworker.vault.lifetime import renewal_point
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, check_name, check_tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationStatus
-from certworker.vault.policy import Policy, check, complete
+from certworker.vault.policy import Policy, complete
 from certworker.vault.progression import cancel
 from certworker.vault.store import Page, Reader, Store
 from certworker.vault.vaults import Vault
@@ -92,13 +93,16 @@ class Certificates:
         with self._store.reading() as reader:
             return _certificate(reader, _live_head(reader, vault, name))
 
-    def set_policy(self, caller: Caller, vault: Vault, name: str, policy: Policy) -> Certificate:
-        """Replace a certificate's policy, and plan its renewal anew. Raises CertificateNotFound, BadParameter."""
+    def update_policy(self, caller: Caller, vault: Vault, name: str, change: Callable[[Policy], Policy]) -> Certificate:
+        """Put `change` of a certificate's policy in its place, and plan its renewal anew.
+
+        Raises CertificateNotFound, BadParameter.
+        """
         self._access.require(caller, vault, "certificates", "update")
-        check(policy)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             known = _certificate(writer, _live_head(writer, vault, name))
+            policy = complete(change(known.policy))
             changed = replace(known, policy=policy, policy_updated=at)
             current = writer.certificate_version(vault.id, name, None)
             if current:
@@ -108,31 +112,31 @@ class Certificates:
             writer.put_certificate(changed)
         return changed
 
-    def operation(self, caller: Caller, vault: Vault, name: str) -> Operation:
-        """Show a certificate's pending operation. Raises OperationNotFound."""
+    def operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
+        """Show a certificate's pending operation. Raises OperationNotFound, also where it is not `operation_id`."""
         self._access.require(caller, vault, "certificates", "get")
         with self._store.reading() as reader:
-            return _operation(reader, vault, name)
+            return _operation(reader, vault, name, operation_id)
 
-    def request_cancellation(self, caller: Caller, vault: Vault, name: str) -> Operation:
+    def request_cancellation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Ask for a pending operation to be cancelled; a worker carries it out. Raises OperationNotFound, Forbidden."""
         self._access.require(caller, vault, "certificates", "update")
         at = whole_second(self._clock())
         with self._store.writing() as writer:
-            operation = _operation(writer, vault, name)
+            operation = _operation(writer, vault, name, operation_id)
             if operation.status is not OperationStatus.IN_PROGRESS:
                 raise Forbidden("Pending status must be in progress to allow update.")
             writer.request_cancellation(operation.id, at)
             return replace(operation, cancellation_requested=True, updated=at)
 
-    def delete_operation(self, caller: Caller, vault: Vault, name: str) -> Operation:
+    def delete_operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Forget a certificate's pending operation, and give its last state. Raises OperationNotFound.
 
         One in progress is cancelled by this: whatever its CA still sends is not merged.
         """
         self._access.require(caller, vault, "certificates", "delete")
         with self._store.writing() as writer:
-            operation = _operation(writer, vault, name)
+            operation = _operation(writer, vault, name, operation_id)
             if operation.status is OperationStatus.IN_PROGRESS:
                 cancel(writer, operation, whole_second(self._clock()))
             writer.delete_operation(operation.id)
@@ -205,10 +209,10 @@ def _certificate(reader: Reader, head: ObjectHead) -> Certificate:
     return certificate
 
 
-def _operation(reader: Reader, vault: Vault, name: str) -> Operation:
+def _operation(reader: Reader, vault: Vault, name: str, operation_id: str | None) -> Operation:
     head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)
     operation = reader.operation(vault.id, name) if head and not head.deletion else None
-    if operation is None:
+    if operation is None or operation_id not in {None, operation.id}:
         raise OperationNotFound(f"Pending certificate not found: {name}")
     return operation
 

@@ -1,0 +1,135 @@
+"""The HTTPS app: every plane behind one port, told apart by host and path."""
+
+import importlib.metadata
+import logging
+import re
+from collections.abc import Mapping
+from time import perf_counter
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Router
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from certworker.api.data_plane import REGION, DataPlane, allowed_methods
+from certworker.api.errors import error_response, key_vault_error
+from certworker.api.hosts import Place, Plane, place_of
+from certworker.api.identity import IdentityProvider
+from certworker.api.paths import COLLECTIONS, clean_path, method_of
+from certworker.api.threads import Threads, closing
+from certworker.bootstrap import House
+
+_log = logging.getLogger("certworker.access")
+_CLIENT_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_ALWAYS = {
+    "Cache-Control": "no-cache",
+    "Pragma": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
+}
+
+
+def build_app(house: House) -> ASGIApp:
+    """Build the app of the HTTPS port. Its threads end with its lifespan."""
+    threads = Threads(house.settings.server.threads)
+    return Router(default=Front(house, threads), redirect_slashes=False, lifespan=closing(threads))
+
+
+class Front:
+    """Where every request comes in: made plain, led to its plane, answered with the headers that all answers have."""
+
+    def __init__(self, house: House, threads: Threads) -> None:
+        self._house = house
+        self._release = importlib.metadata.version("certworker")
+        self._vaults = DataPlane(house, threads)
+        self._identity = IdentityProvider(house, threads)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, whatever happens, and log one line of it: no query string, no header."""
+        begun, exchange = perf_counter(), _Exchange(scope, self._house.settings.server.domain, self._release)
+        sending = exchange.sending(send)
+        try:
+            await self._dispatch(exchange, scope, receive, sending)
+        except Exception as error:  # rendered, and logged where it is ours, by the error table
+            if exchange.status:  # the answer has begun: there is no other to be given
+                raise
+            await self._refuse(error, exchange.request_id, scope)(scope, receive, sending)
+        finally:
+            took = (perf_counter() - begun) * 1000
+            _log.info(
+                "%s %s%s %s %.1fms %s", scope["method"], *exchange.where(scope), exchange.status, took, exchange.request_id
+            )
+
+    async def _dispatch(self, exchange: "_Exchange", scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
+        scope["method"] = method_of(scope["method"], exchange.headers.get("x-http-method"))
+        place, first = exchange.place, path.split("/", 2)[1]
+        if place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
+            await self._identity.serve(place, exchange.request_id, scope, receive, send)
+        elif place.plane in {Plane.MANAGEMENT, Plane.GRAPH}:
+            await _not_served(place)(scope, receive, send)
+        else:
+            exchange.is_vault = True
+            await self._vaults.serve(place, exchange.headers.get("authorization"), scope, receive, send)
+
+    def _refuse(self, error: Exception, request_id: str, scope: Scope) -> Response:
+        if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004
+            error = HTTPException(405, "The method is not allowed here.", {"Allow": allowed_methods(scope)})
+        return error_response(error, request_id)
+
+
+class _Exchange:
+    """One request and its answer, as the front keeps them."""
+
+    def __init__(self, scope: Scope, domain: str, release: str) -> None:
+        self.headers = Headers(scope=scope)
+        self.place = place_of(self.headers.get("host", ""), domain)
+        self.request_id = str(uuid4())
+        self.status = 0
+        self.is_vault = False
+        self._scope = scope
+        self._release = release
+
+    def where(self, scope: Scope) -> tuple[str, str]:
+        """Tell host and path, fit for one line of a log."""
+        return self.place.netloc, scope["path"].encode("unicode_escape").decode()[:300]
+
+    def sending(self, send: Send) -> Send:
+        """Wrap `send`, so that every answer gets the headers that all answers have."""
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.status = message["status"]
+                headers = MutableHeaders(raw=message.setdefault("headers", []))
+                for name, value in self._always().items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return sending
+
+    def _always(self) -> Mapping[str, str]:
+        headers = {**_ALWAYS, "x-ms-request-id": self.request_id}
+        asked = self.headers.get("x-ms-client-request-id", "")
+        if _CLIENT_REQUEST_ID.fullmatch(asked):
+            headers["x-ms-client-request-id"] = asked
+        if self.is_vault:
+            headers |= {
+                "x-ms-keyvault-service-version": self._release,
+                "x-ms-keyvault-network-info": self._network_info(),
+            }
+        if REGION in self._scope:
+            headers["x-ms-keyvault-region"] = self._scope[REGION]
+        return headers
+
+    def _network_info(self) -> str:
+        address = (self._scope.get("client") or ("",))[0]
+        family, kind = ("InterNetworkV6", "Ipv6") if ":" in address else ("InterNetwork", "Ipv4")
+        return f"conn_type={kind};addr={address};act_addr_fam={family};"
+
+
+def _not_served(place: Place) -> Response:
+    """Answer for a plane that is not there, in the shape of Azure Resource Manager's errors, which is Key Vault's."""
+    message = f"This release does not serve the {place.plane} plane."
+    return key_vault_error(404, "NotFound", message)

@@ -1,0 +1,48 @@
+"""Operations of Key Vault's that this release does not serve: it says so, instead of leaving a client to guess."""
+
+from starlette.responses import Response
+
+from certworker.api.call import Call, route
+from certworker.api.errors import NotServed
+
+_BEFORE_NAMES = (
+    ("GET PUT DELETE", "/certificates/contacts"),
+    ("GET PUT", "/keys/{name}/rotationpolicy"),
+)
+_OPERATIONS = (
+    ("PATCH", "/certificates/issuers/{name}"),
+    ("POST", "/certificates/restore"),
+    ("PATCH", "/certificates/{name}"),
+    ("POST", "/certificates/{name}/backup"),
+    ("POST", "/certificates/{name}/import"),
+    ("POST", "/certificates/{name}/pending/merge"),
+    ("PATCH", "/certificates/{name}/{version}"),
+    ("PUT PATCH DELETE", "/secrets/{name}"),
+    ("POST", "/secrets/restore"),
+    ("POST", "/secrets/{name}/backup"),
+    ("PATCH", "/secrets/{name}/{version}"),
+    ("GET", "/deletedsecrets"),
+    ("GET DELETE", "/deletedsecrets/{name}"),
+    ("POST", "/deletedsecrets/{name}/recover"),
+    ("PUT PATCH DELETE", "/keys/{name}"),
+    ("POST", "/keys/restore"),
+    ("PATCH", "/keys/{name}/{version}"),
+    ("POST", "/keys/{name}/{operation}"),
+    ("GET", "/keys/{name}/{version}/attestation"),
+    ("POST", "/keys/{name}/{version}/{operation}"),
+    ("GET", "/deletedkeys"),
+    ("GET DELETE", "/deletedkeys/{name}"),
+    ("POST", "/deletedkeys/{name}/recover"),
+    ("POST", "/rng"),
+)
+
+
+async def refuse(call: Call) -> Response:
+    """Say that the operation is known and not served."""
+    scope = call.request.scope
+    raise NotServed(f"This release does not serve the operation {scope['method']} {scope['path']}.")
+
+
+FIRST_ROUTES = tuple(route(methods, path, refuse) for methods, path in _BEFORE_NAMES)
+"""Paths whose fixed words would pass for names: these stand before the routes of names."""
+ROUTES = tuple(route(methods, path, refuse) for methods, path in _OPERATIONS)
