@@ -22,14 +22,20 @@ CONNECTIONS = 20
 SHORTEST_WAIT = 0.01
 
 
-def build_client(rules: EgressRules, ca_bundle: str | Path | None = None, timeout_seconds: float = 10.0) -> "EgressClient":
+def build_client(
+    rules: EgressRules,
+    ca_bundle: str | Path | None = None,
+    timeout_seconds: float = 10.0,
+    trust: "Trust | None" = None,
+) -> "EgressClient":
     """Build a client that keeps `rules`. `ca_bundle` is a PEM file that takes the place of the public authorities.
 
     `timeout_seconds` is for each wait; the whole exchange is bounded by the rules. Its requests raise Unreachable,
     AnswerTooLarge, EgressRefused, and BadParameter for what is no URL. Raises SettingsError for a bundle that cannot be read.
     """
+    context = (trust or Trust()).context(ca_bundle)
     budget = Budget(rules.total.total_seconds())
-    return EgressClient(rules, EgressTransport(rules, _context(ca_bundle), budget), budget, timeout_seconds)
+    return EgressClient(rules, EgressTransport(rules, context, budget), budget, timeout_seconds)
 
 
 def read_body(response: httpx.Response, limit: int) -> bytes:
@@ -40,6 +46,41 @@ def read_body(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise AnswerTooLarge(f"{response.url.host} sent an answer of more than {limit} bytes.")
     return bytes(body)
+
+
+class Trust:
+    """The authorities that servers are verified by, loaded once for each state of a bundle (it takes 50 ms). For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loaded: dict[str, tuple[tuple[int, int], ssl.SSLContext]] = {}
+
+    def context(self, ca_bundle: str | Path | None) -> ssl.SSLContext:
+        """Give what verifies by a bundle as it is now, or by the public authorities. Raises SettingsError."""
+        path = "" if ca_bundle is None else str(ca_bundle)
+        try:
+            state = _state(path)
+            with self._lock:
+                known, context = self._loaded.get(path, (None, None))
+                if context is None or known != state:
+                    context = _load(path)
+                    self._loaded[path] = (state, context)
+                return context
+        except OSError as error:
+            raise SettingsError(f"The CA bundle {path} cannot be read: {error}.") from error
+
+
+def _state(path: str) -> tuple[int, int]:
+    if not path:
+        return 0, 0
+    found = Path(path).stat()
+    return found.st_mtime_ns, found.st_size
+
+
+def _load(path: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=path) if path else httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 class EgressClient(httpx.Client):
@@ -261,15 +302,3 @@ def _refuse_downgrade(response: httpx.Response) -> None:
         return  # httpx says so itself when it follows
     if target.scheme != "https":
         raise EgressRefused(f"{response.url.host} redirects from https to {target.scheme}, which is not followed.")
-
-
-def _context(ca_bundle: str | Path | None) -> ssl.SSLContext:
-    if ca_bundle is None:
-        context = httpx.create_ssl_context(trust_env=False)
-    else:
-        try:
-            context = ssl.create_default_context(cafile=str(ca_bundle))
-        except OSError as error:
-            raise SettingsError(f"The CA bundle {ca_bundle} cannot be read: {error}.") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context

@@ -84,6 +84,8 @@ class Responder:
         responder = self
 
         class Handler(BaseHTTPRequestHandler):
+            disable_nagle_algorithm = True
+
             def do_GET(self) -> None:
                 found = responder.board.find(self.path.removeprefix("/.well-known/acme-challenge/"))
                 body = (found or "nothing here").encode()

@@ -101,6 +101,7 @@ class ScriptedHandler(BaseHTTPRequestHandler):
     """Carries out what the script says."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     ca: ScriptedCA
 
     def do_POST(self) -> None:

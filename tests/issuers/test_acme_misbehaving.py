@@ -1,5 +1,6 @@
 """What becomes of an issuance at a CA that is busy, broken or lying: a step always gives an answer, and says what happened."""
 
+import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -342,3 +343,11 @@ def test_a_response_stays_up_long_enough(ca: ScriptedCA, ordered: Journey) -> No
         ca.script["/authorization"] = as_json(ca.authorization() | {"expires": expires})
         ordered.provider().step(ordered.request, ordered.progress, NOON)
         assert ordered.board.seen[TOKEN] == NOON + timedelta(days=stay)
+
+
+def test_tokens_do_not_enter_the_log(ordered: Journey, caplog: pytest.LogCaptureFixture) -> None:
+    """Not even at the level at which the library would write down all that goes over the wire."""
+    with caplog.at_level(logging.DEBUG):
+        ordered.until_step("answered")
+    assert TOKEN in ordered.board.seen
+    assert TOKEN not in caplog.text

@@ -14,7 +14,7 @@ import pytest
 
 from certworker.errors import BadParameter, SettingsError
 from certworker.network.egress import AnswerTooLarge, EgressRefused, EgressRules, SocketAddress, Unreachable
-from certworker.network.http import build_client, read_body
+from certworker.network.http import Trust, build_client, read_body
 from tests.issuers.memory import serving
 from tests.issuers.pebble import write_certificate
 
@@ -25,6 +25,7 @@ class Handler(BaseHTTPRequestHandler):
     """A server that does what its path says."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         """Answer."""
@@ -231,6 +232,20 @@ def test_a_missing_bundle_is_a_fault_of_the_settings(tmp_path: Path) -> None:
     """The file is named."""
     with pytest.raises(SettingsError, match=r"none\.pem"):
         build_client(LOOPBACK, tmp_path / "none.pem")
+
+
+def test_a_bundle_that_changes_is_read_again(secure: tuple[int, Path], tmp_path: Path) -> None:
+    """What a process has loaded never outlives the file that it came from."""
+    port, bundle = secure
+    trust, copy = Trust(), tmp_path / "bundle.pem"
+    write_certificate(tmp_path)[1].rename(copy)
+    with build_client(LOOPBACK, copy, trust=trust) as client, pytest.raises(Unreachable, match="certificate verify failed"):
+        client.get(f"https://localhost:{port}/")
+    first = trust.context(copy)
+    assert trust.context(copy) is first
+    copy.write_bytes(bundle.read_bytes() * 2)
+    with build_client(LOOPBACK, copy, trust=trust) as client:
+        assert client.get(f"https://localhost:{port}/").status_code == 200
 
 
 def test_the_environment_has_no_say(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

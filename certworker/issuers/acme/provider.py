@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from certworker.crypto.keys import generate_key
 from certworker.errors import BadParameter, SettingsError
@@ -19,9 +20,12 @@ from certworker.issuers.acme.journal import Journal
 from certworker.issuers.acme.problems import ISSUER_ERROR, NOT_FOUND, AcmeProblem, Garbled, clean, retry_time, verdict
 from certworker.issuers.acme.session import AcmeNetwork
 from certworker.network.egress import EgressRefused, EgressRules, Unreachable
-from certworker.network.http import EgressClient, build_client
+from certworker.network.http import EgressClient, Trust, build_client
 from certworker.vault.issuance import Account, AccountBook, ChallengeBoard, IssuanceRequest, Pending, Rejected, Step
 from certworker.vault.operations import Progress
+
+Connect = Callable[[EgressRules, str | None, float], EgressClient]
+"""Builds an HTTP client from the rules, the CA bundle and the time for each wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +50,13 @@ class AcmeProvider:
         challenges: ChallengeBoard,
         rules: EgressRules,
         settings_of: Callable[[str], AcmeIssuerSettings],
-        connect: Callable[[EgressRules, str | None, float], EgressClient] = build_client,
+        connect: Connect | None = None,
     ) -> None:
         self._accounts = accounts
         self._challenges = challenges
         self._rules = rules
         self._settings_of = settings_of
-        self._connect = connect
+        self._connect = connect or partial(build_client, trust=Trust())
         self._directories = Directories()
 
     def step(self, request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
