@@ -35,6 +35,7 @@ EVENT_LOCK: Final = 0x63657274_6576656E
 """The advisory lock of those who append events: "certeven" in ASCII."""
 
 _EVENTS = select(EVENT).where(EVENT.c.sequence > bindparam("after")).order_by(EVENT.c.sequence)
+_ADD_EVENT = insert(EVENT)
 _LAST_EVENT = select(func.coalesce(func.max(EVENT.c.sequence), 0).label("last"))
 _TALLIES = select(VAULT.c.name, TALLY.c.issuer, TALLY.c.result, TALLY.c.count).join(VAULT, VAULT.c.id == TALLY.c.vault_id)
 _CHECK_KEYS_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
@@ -99,7 +100,7 @@ class EventWriter(EventReader):
             self._one(_LOCK_EVENTS)
         rows, self._kept_back = [event_values(event) for event in self._kept_back], []
         try:
-            self._connection.execute(insert(EVENT), rows)
+            self._connection.execute(_ADD_EVENT, rows)
         except SQLAlchemyError as error:
             fail(error)
 

@@ -130,7 +130,7 @@ class Reader(Protocol):
         """Find the account at a CA."""
 
     def challenge(self, token: str) -> str | None:
-        """Find the response to a challenge's token."""
+        """Find the response to a challenge's token, unless it has expired."""
 
     def events(self, after: int, limit: int) -> tuple[Event, ...]:
         """List events in order, beginning after the sequence number `after`."""

@@ -19,25 +19,43 @@ from tests.store.workers import Pair
 from tests.support.clock import FakeClock
 from tests.support.records import a_vault
 
-Urls = Callable[[], str]
 DATABASES = ("sqlite", "postgresql")
 
 
+class Server:
+    """A PostgreSQL server."""
+
+    def __init__(self, url_of: Callable[[str], str]) -> None:
+        self._url_of = url_of
+        self._numbers = count(1)
+
+    def create(self, template: str = "template1") -> str:
+        """Make a database, empty or the copy of a template, and give its URL."""
+        name = f"test{next(self._numbers)}"
+        self._run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._url_of(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database, whoever is still connected to it."""
+        self._run(f"DROP DATABASE {database_name(url)} WITH (FORCE)")
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._url_of("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def database_name(url: str) -> str:
+    """Read the name of the database out of a URL."""
+    return url.partition("?")[0].rpartition("/")[2]
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[Callable[[str], str]]:
-    """Start a PostgreSQL server; gives what makes an empty database, or a copy of a template, and tells its URL."""
+def postgresql() -> Iterator[Server]:
+    """Start a PostgreSQL server for the whole run."""
     folder = tempfile.mkdtemp(prefix="pg", dir="/tmp")  # a socket's path must be short
     try:
         with _server(Path(folder)) as url_of:
-            numbers = count(1)
-
-            def create(template: str) -> str:
-                name = f"test{next(numbers)}"
-                with psycopg.connect(url_of("postgres"), autocommit=True) as connection:
-                    connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-                return url_of(name)
-
-            yield create
+            yield Server(url_of)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -58,43 +76,44 @@ def _server(folder: Path) -> Iterator[Callable[[str], str]]:
 
 
 @pytest.fixture(scope="session")
-def migrated_postgresql(postgresql: Callable[[str], str]) -> Urls:
-    """Give what makes copies of a migrated PostgreSQL database."""
-    url = postgresql("template1")
+def postgresql_template(postgresql: Server) -> str:
+    """Migrate a PostgreSQL database to make copies of, and give its name."""
+    url = postgresql.create()
     migrate(url)
-    template = url.partition("?")[0].rpartition("/")[2]
-    return lambda: postgresql(template)
+    return database_name(url)
 
 
 @pytest.fixture(scope="session")
-def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Urls:
-    """Give what makes copies of a migrated SQLite database."""
-    folder = tmp_path_factory.mktemp("sqlite")
-    migrate(f"sqlite:///{folder / 'template.db'}")
-    numbers = count(1)
-
-    def create() -> str:
-        path = folder / f"test{next(numbers)}.db"
-        shutil.copy(folder / "template.db", path)
-        return f"sqlite:///{path}"
-
-    return create
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Migrate a SQLite database to make copies of."""
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    migrate(f"sqlite:///{path}")
+    return path
 
 
 @pytest.fixture(params=DATABASES)
-def database_url(request: pytest.FixtureRequest) -> str:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Make a fresh database with the schema of this release, on SQLite and on PostgreSQL."""
-    create: Urls = request.getfixturevalue(f"migrated_{request.param}")
-    return create()
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "test.db")
+        yield f"sqlite:///{tmp_path / 'test.db'}"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    url = server.create(request.getfixturevalue("postgresql_template"))
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture(params=DATABASES)
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Make a database with nothing in it."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'empty.db'}"
-    create: Callable[[str], str] = request.getfixturevalue("postgresql")
-    return create("template1")
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    url = server.create()
+    yield url
+    server.drop(url)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from certworker.errors import BadParameter, SetupError, Unavailable
-from certworker.store.engine import open_store
+from certworker.store.engine import open_engine, open_store
 from certworker.store.migrate import migrate
 from certworker.vault.store import Store, Writer
 from tests.store.workers import die_writing
@@ -53,7 +53,7 @@ try:
 except SetupError as error:
     print(error)
 """
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)  # noqa: S603
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "certworker[postgres]" in result.stdout
 
 
@@ -77,6 +77,17 @@ def test_reads_are_inline_on_sqlite_only(store: Store, database_url: str) -> Non
     """SQLite answers faster than a thread can be started; PostgreSQL is waited for."""
     assert store.inline_reads == database_url.startswith("sqlite")
     store.ping()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_sqlite_is_set_to_lose_nothing(database_url: str) -> None:
+    """A commit is on the disk when it is answered (2: FULL), foreign keys hold, and readers do not block writers."""
+    engine = open_engine(database_url)
+    with engine.connect() as connection:
+        pragmas = ("synchronous", "foreign_keys", "journal_mode", "busy_timeout")
+        found = [connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() for pragma in pragmas]
+    engine.dispose()
+    assert found == [2, 1, "wal", 10_000]
 
 
 def test_a_view_stays_as_it_was_opened(store: Store) -> None:

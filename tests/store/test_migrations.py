@@ -105,4 +105,4 @@ def test_a_warm_start_does_not_load_alembic(database_url: str) -> None:
     """Alembic takes a second to load; a database that is current does not need it."""
     program = "import sys; from certworker.store.migrate import migrate; migrate(sys.argv[1]); print('alembic' in sys.modules)"
     command = [sys.executable, "-c", program, database_url]
-    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"  # noqa: S603
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"
