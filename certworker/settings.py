@@ -7,9 +7,9 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from certworker.errors import SettingsError
 
@@ -21,6 +21,21 @@ class Section(BaseModel):
     """A table of the settings file. Unknown names are refused: a misspelt setting must not be a silent default."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("certificate_file", "key_file", "ca_bundle", "http01_port", mode="before", check_fields=False)
+    @classmethod
+    def _empty_is_none(cls, value: object) -> object:
+        """Read an empty text as none, which TOML and the environment have no word for."""
+        return None if value == "" else value
+
+    @field_validator("listen", "allow_private", "http01_listen", "contacts", mode="before", check_fields=False)
+    @classmethod
+    def _split_at_commas(cls, value: object, info: ValidationInfo) -> object:
+        """Read a list that the environment gives with commas."""
+        is_list = get_origin(cls.model_fields[str(info.field_name)].annotation) is tuple
+        if not (is_list and isinstance(value, str)):
+            return value
+        return tuple(part for item in value.split(",") if (part := item.strip()))
 
 
 class Server(Section):
@@ -160,10 +175,18 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 
 def _put(values: dict[str, Any], path: list[str], value: str) -> None:
+    # lists are given with commas; those, numbers and paths are read from text by the model
     for step in path[:-1]:
-        values = values.setdefault(step, {})
-    # lists are given with commas; numbers and paths are read from text by the model
-    values[path[-1]] = value.split(",") if path[-1] in ("listen", "allow_private", "http01_listen", "contacts") else value
+        name = _known(values, step)
+        if not isinstance(values.setdefault(name, {}), dict):
+            values[name] = {}
+        values = values[name]
+    values[_known(values, path[-1])] = value
+
+
+def _known(values: Mapping[str, Any], name: str) -> str:
+    """Find the name in the case in which the file has it: an issuer's table may have capitals."""
+    return next((known for known in values if known.casefold() == name), name)
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:

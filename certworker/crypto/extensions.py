@@ -87,6 +87,17 @@ def key_usage_extension(words: tuple[str, ...], key: PublicKey) -> x509.KeyUsage
     return x509.KeyUsage(**bits)
 
 
+def leaf_key_usage(usage: x509.KeyUsage) -> x509.KeyUsage:
+    """Take the bits of an authority out of a key usage."""
+    bits = {attribute: _bit(usage, attribute) for attribute in KEY_USAGES.values()}
+    return x509.KeyUsage(**{**bits, "key_cert_sign": False, "crl_sign": False})
+
+
+def marks_any(extension: x509.ExtensionType) -> bool:
+    """Whether an extension is a key usage with at least one bit."""
+    return isinstance(extension, x509.KeyUsage) and any(_bit(extension, attribute) for attribute in KEY_USAGES.values())
+
+
 def read_usages(extensions: x509.Extensions) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Read (key usage in Key Vault's words, extended key usage as dotted OIDs) out of extensions."""
     key_usage: tuple[str, ...] = ()
@@ -116,5 +127,7 @@ def _utf8_string(text: str) -> bytes:
 
 
 def _read_utf8_string(der: bytes) -> str:
+    if len(der) < 2 or der[0] != _UTF8_TAG:  # noqa: PLR2004
+        raise ValueError("a user principal name that is no UTF8String")
     header = 2 if der[1] <= _SHORT_FORM else 2 + (der[1] & _SHORT_FORM)
     return der[header:].decode()

@@ -59,7 +59,9 @@ def term_of(sealed: bytes) -> int:
 
 
 def open_sealed(key: SealingKey, sealed: bytes, place: str) -> bytes:
-    """Open the record at `place`. Raises SealBroken where it was altered, moved, or sealed under another key."""
+    """Open the record at `place`. Raises SealBroken where it was altered, moved, or sealed under another key or term."""
+    if term_of(sealed) != key.term:
+        raise SealBroken(f"The sealed record at {place} was sealed under another term.")
     header, nonce, ciphertext = (
         sealed[:_HEADER_SIZE],
         sealed[_HEADER_SIZE : _HEADER_SIZE + _NONCE_SIZE],

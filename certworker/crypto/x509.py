@@ -4,21 +4,24 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import NameOID, ObjectIdentifier
+from cryptography.x509.oid import ObjectIdentifier
 
-from certworker.crypto.extensions import SubjectNames, key_usage_extension, read_names, read_usages, san_extension
-from certworker.crypto.keys import PublicKey, load_private, signing_hash
-from certworker.errors import BadParameter
-
-_ATTRIBUTE_NAMES = MappingProxyType(
-    {"E": NameOID.EMAIL_ADDRESS, "EMAIL": NameOID.EMAIL_ADDRESS, "S": NameOID.STATE_OR_PROVINCE_NAME}
+from certworker.crypto.extensions import (
+    SubjectNames,
+    key_usage_extension,
+    leaf_key_usage,
+    marks_any,
+    read_names,
+    read_usages,
+    san_extension,
 )
-"""Short names that Windows and Azure use beside those of RFC 4514."""
+from certworker.crypto.keys import PublicKey, load_private, signing_hash
+from certworker.crypto.subjects import parse_subject
+from certworker.errors import BadParameter
 
 MAX_CHAIN = 20
 
@@ -47,20 +50,6 @@ class CertificateFacts:
     key_usage: tuple[str, ...]
     ekus: tuple[str, ...]
     is_authority: bool
-
-
-def parse_subject(text: str) -> x509.Name:
-    """Read a distinguished name in RFC 4514 form (`CN=web.example.test, O=Contoso`). Raises BadParameter."""
-    try:
-        return x509.Name.from_rfc4514_string(text, dict(_ATTRIBUTE_NAMES)) if text else x509.Name([])
-    except (ValueError, TypeError) as error:
-        message = f"x509_props.subject is not a distinguished name such as 'CN=www.example.com, O=Example': {error}."
-        raise BadParameter(message, "x509_props.subject") from error
-
-
-def check_subject(text: str) -> None:
-    """Refuse what is not a distinguished name. Raises BadParameter."""
-    parse_subject(text)
 
 
 def build_csr(private_key: bytes, request: CertificateRequest) -> bytes:
@@ -95,7 +84,7 @@ def self_sign(
 
 
 def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: datetime, not_after: datetime) -> bytes:
-    """Issue a DER leaf for a DER CSR: its subject and extensions are taken over, save that it is never an authority."""
+    """Issue a DER leaf for a DER CSR: subject, names and usages are taken over, and nothing that makes an authority."""
     request = x509.load_der_x509_csr(csr)
     if not request.is_signature_valid:
         raise BadParameter("The certificate signing request is not signed by its own key.")
@@ -105,8 +94,9 @@ def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: dat
     builder = x509.CertificateBuilder(issuer.subject, request.subject, public)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)
     for extension in request.extensions:
-        if not isinstance(extension.value, x509.BasicConstraints):
-            builder = builder.add_extension(extension.value, extension.critical)
+        value = leaf_key_usage(extension.value) if isinstance(extension.value, x509.KeyUsage) else extension.value
+        if isinstance(value, x509.SubjectAlternativeName | x509.ExtendedKeyUsage) or marks_any(value):
+            builder = builder.add_extension(value, extension.critical)
     identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -117,8 +107,9 @@ def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: dat
 def _extensions(
     request: CertificateRequest, key: PublicKey, *, authority: bool = False
 ) -> Iterable[tuple[x509.ExtensionType, bool]]:
-    if request.key_usage:
-        yield key_usage_extension(request.key_usage, key), True
+    # RFC 5280 section 4.2.1.3: where the extension is there, a bit is set
+    if marks_any(usage := key_usage_extension(request.key_usage, key)):
+        yield usage, True
     if request.ekus:
         yield x509.ExtendedKeyUsage([ObjectIdentifier(oid) for oid in request.ekus]), False
     if request.names.any():
@@ -130,6 +121,13 @@ def _extensions(
 def read_certificate(der: bytes) -> CertificateFacts:
     """Read what a DER certificate says. Raises BadParameter where it cannot be read."""
     certificate = _load(der)
+    try:
+        return _facts(certificate)
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+        raise BadParameter(f"This certificate says something that cannot be read: {error}.") from error
+
+
+def _facts(certificate: x509.Certificate) -> CertificateFacts:
     key_usage, ekus = read_usages(certificate.extensions)
     return CertificateFacts(
         subject=certificate.subject.rfc4514_string(),
@@ -173,12 +171,13 @@ def to_pem(certificates: Iterable[bytes]) -> bytes:
 def order_chain(leaf: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
     """Put the certificates that lead up from `leaf` in order, its issuer first.
 
-    Each is the one whose key signed the one before it. What does not belong is left out, the leaf itself included.
+    Each is the one whose key signed the one before it. A self-signed one is the last, and of two for the same key the
+    cross-signed one goes before, since it leads further. What does not belong is left out, the leaf itself included.
     """
     current, chain = _load(leaf), []
-    remaining = [_load(der) for der in others[:MAX_CHAIN] if der != leaf]
-    while above := next((other for other in remaining if _signed(other, current)), None):
-        remaining.remove(above)
+    remaining = sorted((_load(der) for der in others[:MAX_CHAIN] if der != leaf), key=_is_self_issued)
+    while not _is_self_issued(current) and (above := next((one for one in remaining if _signed(one, current)), None)):
+        remaining = [other for other in remaining if other != above]
         chain.append(above.public_bytes(Encoding.DER))
         current = above
     return tuple(chain)
@@ -192,6 +191,10 @@ def _signed(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     except (InvalidSignature, TypeError, ValueError):
         return False
     return True
+
+
+def _is_self_issued(certificate: x509.Certificate) -> bool:
+    return certificate.subject == certificate.issuer
 
 
 def _is_authority(certificate: x509.Certificate) -> bool:

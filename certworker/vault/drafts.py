@@ -88,6 +88,7 @@ def certificate_request(policy: Policy) -> CertificateRequest:
 
 def _failed_renewal(reader: Reader, vault_id: str, name: str) -> Operation | None:
     last = reader.operation(vault_id, name)
-    if last and last.status is OperationStatus.FAILED and last.reason is not OperationReason.CREATE:
-        return last
-    return None
+    if last is None or last.status is not OperationStatus.FAILED or last.reason is OperationReason.CREATE:
+        return None
+    # where a later operation was forgotten, its version may have been had already
+    return None if reader.key(vault_id, name, last.version) else last

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import self_sign
-from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, OperationInProgress
+from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.lifetime import self_signed_validity
@@ -54,6 +54,9 @@ class Issuances:
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
+            head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
+            if head is None or head.deletion:
+                raise LeaseLost(f"The certificate {certificate.name} was deleted meanwhile.")
             detail = {"vault": vault.name, "reason": reason.value, "issuer": certificate.policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)

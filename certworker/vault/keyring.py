@@ -49,7 +49,7 @@ class Keyring:
     def new_vault_key(self, vault_id: str, at: datetime) -> WrappedKey:
         """Make the first key of a vault, to be added in the transaction that adds the vault."""
         wrapped = self._master.wrap(vault_id, 1, key := new_key())
-        self._keep(vault_id, SealingKey(1, key))
+        self._keep(vault_id, SealingKey(1, key), newest=True)
         return WrappedKey(vault_id, 1, wrapped, self._master.id, at)
 
     def seal(self, vault_id: str, plaintext: bytes, place: str) -> bytes:
@@ -78,14 +78,15 @@ class Keyring:
         for wrapped in reversed(wrapped_keys):
             if term is None or wrapped.term == term:
                 key = SealingKey(wrapped.term, self._master.unwrap(wrapped))
-                self._keep(vault_id, key)
+                self._keep(vault_id, key, newest=wrapped is wrapped_keys[-1])
                 return key
         raise SealBroken(f"The vault {vault_id} has no key of the term {term or 'now'}.")
 
-    def _keep(self, vault_id: str, key: SealingKey) -> None:
+    def _keep(self, vault_id: str, key: SealingKey, *, newest: bool) -> None:
         with self._lock:
             self._keys[vault_id, key.term] = key
-            self._newest[vault_id] = max(key.term, self._newest.get(vault_id, 0))
+            if newest:
+                self._newest[vault_id] = key.term
             while len(self._keys) > _MOST_KEYS:
                 self._keys.popitem(last=False)
 

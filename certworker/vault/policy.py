@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from certworker.crypto.extensions import KEY_USAGES, SubjectNames
 from certworker.crypto.keys import CURVES, RSA_SIZES
-from certworker.crypto.x509 import check_subject
+from certworker.crypto.subjects import check_subject
 from certworker.errors import BadParameter
 
 SELF = "Self"

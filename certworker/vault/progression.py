@@ -52,8 +52,13 @@ class Progression:
         self._step_on(operation, provider, request)
 
     def postpone(self, operation: Operation, failure: str) -> None:
-        """Record that a step went wrong in a way that its provider did not foresee, and plan the next attempt."""
-        self._retry(operation, Pending(operation.progress, None, failure), whole_second(self._clock()))
+        """Record that a step went wrong in a way that its provider did not foresee, and plan the next attempt.
+
+        It goes on from what was recorded last. Raises LeaseLost.
+        """
+        with self._store.reading() as reader:
+            progress = _take_up(reader, operation).progress
+        self._retry(operation, Pending(progress, None, failure), whole_second(self._clock()))
 
     def _prepare(self, operation: Operation) -> tuple[Provider, IssuanceRequest]:
         policy = operation.policy
@@ -109,7 +114,7 @@ class Progression:
 
     def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
         try:
-            _check_key(issued, operation)
+            _check_leaf(issued, operation, at)
             records = self._versions.build(operation, self._drafts.private_key(operation), issued.chain, at)
         except BadParameter as error:
             # what does not fit is refused, and never becomes a version
@@ -117,6 +122,10 @@ class Progression:
             return
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
+            if current.cancellation_requested:
+                # the CA was faster than the worker, and yet its answer is not wanted any more
+                cancel(writer, current, at)
+                return
             writer.update_operation(completed(current, at))
             writer.add_journal(operation.id, at, "merged", issued.progress)
             self._versions.swap_in(writer, operation, records, _vault_name(writer, operation))
@@ -193,14 +202,20 @@ def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, 
         put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
 
 
-def _check_key(issued: Issued, operation: Operation) -> None:
-    if not issued.chain or read_certificate(issued.chain[0]).public_key != operation.public_key:
+def _check_leaf(issued: Issued, operation: Operation, at: datetime) -> None:
+    if not issued.chain:
+        raise BadParameter("The issuer answered without a certificate.")
+    leaf = read_certificate(issued.chain[0])
+    if leaf.public_key != operation.public_key:
         raise KeyMismatch("The issuer answered with a certificate for another key.")
+    if leaf.not_after <= at:
+        # it would fall due for renewal at once, and for ever
+        raise BadParameter(f"The issuer answered with a certificate that expired at {leaf.not_after:%Y-%m-%dT%H:%M:%SZ}.")
 
 
-def _take_up(writer: Writer, operation: Operation) -> Operation:
-    """Look again, inside the transaction: the lease may have gone to another, the operation may be cancelled or deleted."""
-    current = writer.operation_by_id(operation.id)
+def _take_up(reader: Reader, operation: Operation) -> Operation:
+    """Look again, inside the transaction: the lease may have gone to another, the operation may be ended or deleted."""
+    current = reader.operation_by_id(operation.id)
     if current is None or current.status is not OperationStatus.IN_PROGRESS or current.fence != operation.fence:
         raise LeaseLost(f"The operation {operation.id} was taken over, ended or deleted meanwhile.")
     return current

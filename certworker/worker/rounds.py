@@ -61,11 +61,11 @@ class Rounds:
 
     def renew(self, at: datetime) -> int:
         """Begin the renewals that are due; give their count."""
-        return self._each(lambda: self._claim_renewal(at), self._renew)
+        return self._each(lambda: self._claim_renewal(self._present(at)), self._renew)
 
     def advance(self, at: datetime) -> int:
         """Take the operations that are due as far as they go; give their count."""
-        return self._each(lambda: self._claim_operation(at), self._advance)
+        return self._each(lambda: self._claim_operation(self._present(at)), self._advance)
 
     def keep_up(self, at: datetime) -> int:
         """Take down stale challenge responses, and purge what is due to be purged; give the count of both."""
@@ -84,6 +84,10 @@ class Rounds:
             count += 1
             work(item)
         return count
+
+    def _present(self, at: datetime) -> datetime:
+        # a round can take longer than a lease: each lease runs from its own claim, not from the round's beginning
+        return max(at, whole_second(self._house.clock()))
 
     def _claim_operation(self, at: datetime) -> Operation | None:
         with self._house.store.writing() as writer:
@@ -114,9 +118,19 @@ class Rounds:
 def _guard(name: str, work: Callable[[], object], put_off: Callable[[str], None]) -> None:
     """Keep one broken certificate from stopping the round: what went wrong is logged, recorded, and tried again later."""
     try:
-        work()
+        _attempt(name, work, put_off)
     except LeaseLost as lost:
         _log.info("%s: %s", name, lost)
+    except CertworkerError as error:
+        # not even the failure could be recorded: the lease runs out, and the work is taken up again
+        _log.error("%s: %s", name, error)
+
+
+def _attempt(name: str, work: Callable[[], object], put_off: Callable[[str], None]) -> None:
+    try:
+        work()
+    except LeaseLost:
+        raise
     except CertworkerError as error:
         _log.error("%s: %s", name, error)  # the message says it all
         put_off(str(error))
