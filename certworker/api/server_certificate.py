@@ -21,7 +21,7 @@ from certworker.settings import Settings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import OperationStatus
-from certworker.vault.policy import PEM, SERVER_AUTH, KeyProperties, Policy, X509Properties
+from certworker.vault.policy import PEM, SERVER_AUTH, KeyProperties, Policy, X509Properties, complete
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.vaults import Vault
 
@@ -137,7 +137,7 @@ def server_names(settings: Settings) -> SubjectNames:
 
 
 def _policy(names: SubjectNames) -> Policy:
-    return Policy(
+    policy = Policy(
         key=KeyProperties("EC", None, "P-256"),
         x509=X509Properties(
             subject=f"CN={names.dns_names[0]}",
@@ -149,6 +149,7 @@ def _policy(names: SubjectNames) -> Policy:
         content_type=PEM,
         issuer=PolicyIssuer(ISSUER),
     )
+    return complete(policy)
 
 
 @contextmanager

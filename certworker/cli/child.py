@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -60,7 +61,8 @@ def watch_parent(descriptor: int) -> None:
     """End in order when the supervisor is gone, however it died: its end of the pipe closes with it."""
 
     def wait() -> None:
-        os.read(descriptor, 1)
+        # whoever shares the pipe may have made it non-blocking: waited for, not read from
+        select.select([descriptor], [], [])
         os.kill(os.getpid(), signal.SIGTERM)
 
     Thread(target=wait, name="parent-watch", daemon=True).start()
@@ -108,14 +110,11 @@ def _run_worker(house: House, options: argparse.Namespace) -> None:
     settings = house.settings.worker
     rounds = [Rounds(house) for _ in range(settings.parallel)]
     scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
-    servers = [
-        BackgroundServer(app(), inherit(descriptors))
-        for app, descriptors in (
-            (lambda: build_challenge_app(house), options.http01),
-            (lambda: build_ops_app(house, Metrics(house.store).text), options.ops),
-        )
-        if descriptors
-    ]
+    servers = []
+    if options.http01:
+        servers.append(BackgroundServer(build_challenge_app(house), inherit(options.http01)))
+    if options.ops:
+        servers.append(BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)))
     for server in servers:
         server.start()
     scheduler.start()

@@ -168,7 +168,7 @@ def _authority(home: Home, lock: int) -> Program:
     ready = home.authority_state / "ready.json"
     ready.unlink(missing_ok=True)
     command = python(
-        "ca_sim", "serve", "--config", str(home.authority_settings), "--ready-file", str(ready), "--parent-fd", "{parent}"
+        "ca_sim.app", "serve", "--config", str(home.authority_settings), "--ready-file", str(ready), "--parent-fd", "{parent}"
     )
     return Program("ca-sim", command, (lock,), ready_file=ready)
 
