@@ -48,6 +48,7 @@ class SqlStore:
         connection = _begin(self._reading)
         try:
             yield SqlReader(connection, self._clock)
+            _commit(connection)  # not a rollback: after one, psycopg forgets the statements that it has prepared
         finally:
             _close(connection)
 

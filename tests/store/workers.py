@@ -46,10 +46,11 @@ def _at_once(work: Callable[[str, str], T], name: str, database_url: str) -> T:
 
 
 def claim_operations(name: str, database_url: str) -> list[str]:
-    """Claim until nothing is due, each in a transaction of its own."""
+    """Claim until nothing is due, each in a transaction of its own, and each at the same moment as the other process."""
     store = open_store(database_url, FakeClock())
     claimed: list[str] = []
     while True:
+        Pair.start.wait(30)
         with store.writing() as writer:
             operation = writer.claim_operation(name, START, LEASE)
         if operation is None:
@@ -63,6 +64,7 @@ def claim_renewals(name: str, database_url: str) -> list[str]:
     store = open_store(database_url, FakeClock())
     claimed: list[str] = []
     while True:
+        Pair.start.wait(30)
         with store.writing() as writer:
             certificate = writer.claim_renewal(name, START, LEASE)
         if certificate is None:
