@@ -22,7 +22,7 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @field_validator("certificate_file", "key_file", "ca_bundle", "http01_port", mode="before", check_fields=False)
+    @field_validator("certificate_file", "key_file", "ca_bundle", mode="before", check_fields=False)
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """Read an empty text as none, which TOML and the environment have no word for."""

@@ -47,7 +47,7 @@ _ATTRIBUTE = re.compile(
     = \s* (?: "(?P<quoted> (?: [^"\\] | \\. | "" )* )" | (?P<plain> (?: \\. | [^\\,;+"\s] | \s+(?=[^\s,;+"]) )* ) ) \s*
     (?P<end> [,;+] | \Z )
     """,
-    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+    re.VERBOSE | re.DOTALL | re.IGNORECASE | re.ASCII,
 )
 
 
@@ -102,5 +102,7 @@ def _unquoted(value: str) -> str:
 
 def _check_characters(name: x509.Name) -> None:
     for attribute in name:
+        if not attribute.value:
+            raise ValueError(f"{attribute.rfc4514_attribute_name} is empty")
         if attribute.oid in _ASCII_ONLY and not str(attribute.value).isascii():
             raise ValueError(f"{attribute.rfc4514_attribute_name} is in ASCII")

@@ -8,18 +8,23 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from certworker.bootstrap import House, make_master_key, open_house
+from certworker.bootstrap import House, build, make_master_key
 from certworker.clock import Clock
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
 from certworker.crypto.x509 import CertificateRequest, self_sign, sign_csr
 from certworker.settings import Seal, Settings
+from certworker.store.engine import open_store
+from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE, Caller
+from certworker.vault.certificates import CertificateBundle
+from certworker.vault.events import Event
 from certworker.vault.issuance import IssuanceRequest, Issued, Step
 from certworker.vault.issuers import IssuerParameters
-from certworker.vault.operations import Operation, Progress
+from certworker.vault.operations import Operation, Progress, Renewal
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.policy import KeyProperties, Policy, X509Properties
+from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 from certworker.worker.rounds import Rounds
 
@@ -34,6 +39,7 @@ class ScriptedAuthority:
     validity: timedelta = timedelta(days=90)
     script: deque[Act] = field(default_factory=deque)
     requests: list[IssuanceRequest] = field(default_factory=list)
+    issued: int = 0
 
     def __post_init__(self) -> None:
         """Make the root."""
@@ -51,6 +57,7 @@ class ScriptedAuthority:
 
     def issue(self, request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Issued:
         """Issue what the CSR asks for."""
+        self.issued += 1
         return Issued((sign_csr(request.csr, self.root, self._key, at, at + self.validity), self.root))
 
 
@@ -68,29 +75,69 @@ class Deployment:
         """Ask for a certificate, as the administrator."""
         return self.house.certificates.create(self.administrator, self.vault, name, policy, tags={})
 
+    def get(self, name: str) -> CertificateBundle:
+        """Show a certificate's current version, as the administrator."""
+        return self.house.certificates.get(self.administrator, self.vault, name)
+
+    def operation(self, name: str) -> Operation:
+        """Show a certificate's pending operation, as the administrator."""
+        return self.house.certificates.operation(self.administrator, self.vault, name)
+
+    def renewal(self, name: str) -> Renewal:
+        """Show what is planned for a certificate."""
+        return self.house.certificates.policy(self.administrator, self.vault, name).renewal
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """List a certificate's versions."""
+        found = self.house.certificates.versions(self.administrator, self.vault, name, None, 25)
+        return tuple(version.version for version in found.items)
+
+    def events(self) -> tuple[Event, ...]:
+        """List every event so far."""
+        return self.house.fleet.events(0, 10_000)
+
     def work(self) -> datetime | None:
         """Let the worker do what is due now; tell when something is due next."""
         return self.rounds.run_due(self.house.clock())
 
 
 @contextmanager
-def open_deployment(folder: Path, clock: Clock, database_url: str | None = None, seed: int = 1) -> Iterator[Deployment]:
-    """Set a deployment up in `folder`, or go on with the one that is there; close it at the end."""
-    authority = ScriptedAuthority()
+def open_deployment(
+    folder: Path,
+    clock: Clock,
+    database_url: str | None = None,
+    seed: int = 1,
+    authority: ScriptedAuthority | None = None,
+    wrap: Callable[[Store], Store] = lambda store: store,
+) -> Iterator[Deployment]:
+    """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
+
+    `wrap` puts something between the services and the store, once everything is set up.
+    """
+    authority = authority or ScriptedAuthority()
     settings = Settings(
         database_url=database_url or f"sqlite:///{folder}/certworker.db", seal=Seal(master_key_file=folder / "master.key")
     )
     make_master_key(settings.seal.master_key_file)
-    with open_house(settings, clock, Random(seed), {"scripted": authority}) as house:
-        if not house.founding.is_done():
-            house.founding.found("contoso", "administrator")
-        with house.store.reading() as reader:
-            vault = reader.vault_by_name("contoso")
-            principal = reader.principals()[0]
-        assert vault is not None
-        house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted"))
-        caller = Caller(principal.object_id, principal.client_id, principal.tenant_id)
+    migrate(settings.database_url)
+    store = open_store(settings.database_url, clock)
+    try:
+        vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
+        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority})
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
+    finally:
+        store.close()
+
+
+def _set_up(house: House) -> tuple[Vault, Caller]:
+    if not house.founding.is_done():
+        house.founding.found("contoso", "administrator")
+    with house.store.reading() as reader:
+        vault = reader.vault_by_name("contoso")
+        principal = reader.principals()[0]
+    assert vault is not None
+    house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted"))
+    return vault, Caller(principal.object_id, principal.client_id, principal.tenant_id)
 
 
 def policy_for(host: str, issuer: str = ISSUER, **changes: object) -> Policy:

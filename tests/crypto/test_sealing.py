@@ -1,0 +1,75 @@
+"""A seal opens at its own place under its own key, and nowhere else."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certworker.crypto.sealing import KEY_SIZE, SealingKey, key_id, new_key, open_sealed, seal, term_of
+from certworker.errors import SealBroken
+
+KEY = SealingKey(7, new_key())
+PLACE = "vault/secret/WEB/1"
+
+
+@given(st.binary(max_size=300), st.text(st.characters(exclude_categories=["Cs"]), max_size=30), st.integers(0, 2**32 - 1))
+def test_what_was_sealed_opens(plaintext: bytes, place: str, term: int) -> None:
+    """Any plaintext, at any place, under any term."""
+    key = SealingKey(term, new_key())
+    sealed = seal(key, plaintext, place)
+    assert open_sealed(key, sealed, place) == plaintext
+    assert term_of(sealed) == term
+
+
+@pytest.mark.parametrize("plaintext", [b"", b"\0" * 5_000_000])
+def test_nothing_and_much_can_be_sealed(plaintext: bytes) -> None:
+    """An empty plaintext and one of megabytes come back."""
+    assert open_sealed(KEY, seal(KEY, plaintext, PLACE), PLACE) == plaintext
+
+
+def test_a_flipped_bit_anywhere_is_noticed() -> None:
+    """Format, term, nonce, ciphertext and tag are all under the seal."""
+    sealed = seal(KEY, b"secret", PLACE)
+    for bit in range(len(sealed) * 8):
+        altered = bytearray(sealed)
+        altered[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(SealBroken):
+            open_sealed(KEY, bytes(altered), PLACE)
+
+
+@pytest.mark.parametrize("length", range(40))
+def test_a_seal_that_was_cut_off_is_noticed(length: int) -> None:
+    """However little is left of it."""
+    with pytest.raises(SealBroken):
+        open_sealed(KEY, seal(KEY, b"secret-value", PLACE)[:length], PLACE)
+
+
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        (KEY, "vault/secret/WEB/2"),
+        (KEY, PLACE + " "),
+        (KEY, ""),
+        (SealingKey(KEY.term, new_key()), PLACE),
+        (SealingKey(KEY.term + 1, KEY.key), PLACE),
+    ],
+    ids=["another version", "a longer place", "no place", "another key", "another term"],
+)
+def test_a_seal_opens_nowhere_else(key: SealingKey, place: str) -> None:
+    """Moved, or looked at with another key or under another term, it stays shut; the error does not tell what is in it."""
+    with pytest.raises(SealBroken) as refusal:
+        open_sealed(key, seal(KEY, b"secret", PLACE), place)
+    assert "secret\n" not in str(refusal.value)
+
+
+def test_the_same_is_never_sealed_the_same_way() -> None:
+    """Each seal has a nonce of its own."""
+    assert len({seal(KEY, b"secret", PLACE) for _ in range(1000)}) == 1000
+
+
+def test_a_key_is_named_without_being_shown() -> None:
+    """Neither `repr` nor the key's id contains it."""
+    shown = repr(KEY) + str(KEY) + f"{KEY}" + key_id(KEY.key)
+    assert len(KEY.key) == KEY_SIZE
+    assert KEY.key.hex() not in shown
+    assert repr(KEY.key) not in shown
+    assert key_id(KEY.key) != key_id(new_key())
