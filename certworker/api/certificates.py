@@ -9,6 +9,7 @@ from certworker.api.call import Call, answer, route
 from certworker.api.wire_certificates import (
     CancellationBody,
     CreateBody,
+    begun_wire,
     bundle_wire,
     deleted_item_wire,
     item_wire,
@@ -28,7 +29,7 @@ async def create(call: Call) -> Response:
     body = await call.body(CreateBody)
     policy = apply_policy(body.policy, Policy()) if body.policy else None
     operation = await call.run(call.house.certificates.create, call.name, policy, tags=body.tags or {}, enabled=body.enabled)
-    return answer(operation_wire(call.view, operation), 202, _where_pending(call, operation))
+    return answer(begun_wire(call.view, operation), 202, _where_pending(call, operation))
 
 
 def _where_pending(call: Call, operation: Operation) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Certificates, their operations and issuers on the wire."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from certworker.api.wire_policy import PolicyBody, issuer_parameters_wire, polic
 from certworker.crypto.keys import base64url
 from certworker.crypto.x509 import thumbprint
 from certworker.vault.certificates import CertificateBundle, CertificateItem
+from certworker.vault.drafts import WAITS_FOR_ISSUER
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.objects import Attributes, CertificateVersion
 from certworker.vault.operations import Operation, OperationStatus
@@ -160,6 +162,15 @@ def operation_wire(view: View, operation: Operation) -> dict[str, Any]:
     if operation.status is OperationStatus.FAILED:
         wire["error"] = {"code": operation.error_code, "message": operation.error_message}
     return wire
+
+
+def begun_wire(view: View, operation: Operation) -> dict[str, Any]:
+    """Show an operation as it stood when it began, as the service answers a create.
+
+    A self-signed certificate is complete by then, but the SDKs' pollers fetch the result only of what they saw in progress.
+    """
+    details = operation.status_details or WAITS_FOR_ISSUER
+    return operation_wire(view, replace(operation, status=OperationStatus.IN_PROGRESS, status_details=details))
 
 
 def issuer_wire(view: View, issuer: Issuer) -> dict[str, Any]:
