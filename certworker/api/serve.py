@@ -16,6 +16,8 @@ from certworker.errors import SetupError
 KEEP_ALIVE_SECONDS = 65
 """Longer than most clients and proxies keep a connection, so that it is they who close it, never with a request under way."""
 _START_SECONDS = 30.0
+_CUT_SECONDS = 0.2
+_MOST_LOOKS = 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -91,6 +93,33 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started and self._on_ready:
             self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # uvicorn closes idle connections, but a TLS client that sits on one in a pool never answers the closing
+        cutting = asyncio.create_task(self._cut_closing())
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+            await self._cut_all()
+
+    async def _cut_closing(self) -> None:
+        while True:
+            await asyncio.sleep(_CUT_SECONDS)
+            for transport in self._transports():
+                if transport.is_closing() and not transport.get_write_buffer_size():
+                    transport.abort()
+
+    async def _cut_all(self) -> None:
+        for transport in self._transports():
+            transport.abort()
+        for _ in range(_MOST_LOOKS):
+            if not self.server_state.connections:
+                break
+            await asyncio.sleep(_CUT_SECONDS / _MOST_LOOKS)
+
+    def _transports(self) -> list[asyncio.Transport]:
+        return [connection.transport for connection in self.server_state.connections]
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
