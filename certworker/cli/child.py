@@ -26,6 +26,8 @@ from certworker.worker.scheduler import Scheduler
 ROTATION_SECONDS = 5.0
 """How often an API process looks whether the server's certificate was rotated."""
 
+_STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one role until it is told to stop; give the exit code."""
     options = _parse(arguments)
     settings = load_settings(Path(options.config))
-    set_up_logging(settings.log.level, options.role, options.log_file)
+    set_up_logging(settings.log.level, options.role)
     watch_parent(options.parent)
     try:
         with open_house(settings) as house:
@@ -51,7 +53,6 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True)
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
-    parser.add_argument("--log-file", type=Path)
     for name in ("--https", "--ops", "--http01"):
         parser.add_argument(name, type=int, nargs="*", default=())
     return parser.parse_args(arguments)
@@ -104,9 +105,8 @@ def _follow_rotation(certificate: ServerCertificate, stopping: Event) -> None:
 
 
 def _run_worker(house: House, options: argparse.Namespace) -> None:
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    # waited for, not handled: a handler may come in the middle of a lock's own code
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     settings = house.settings.worker
     rounds = [Rounds(house) for _ in range(settings.parallel)]
     scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
@@ -119,7 +119,7 @@ def _run_worker(house: House, options: argparse.Namespace) -> None:
         server.start()
     scheduler.start()
     _tell_ready(options.ready)
-    stopped.wait()
+    signal.sigwait(_STOPPING)
     _log.info("Stopping: the rounds under way are finished first.")
     scheduler.stop()
     for server in servers:

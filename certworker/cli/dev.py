@@ -12,7 +12,7 @@ from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli import sockets as listening
 from certworker.cli.demo import plant_demo
-from certworker.cli.home import ISSUER, VAULT, Home, Ports, hosts_lines, resolves, write_json, write_private
+from certworker.cli.home import HOSTS_HINT, ISSUER, VAULT, Home, Ports, resolves, write_json, write_private
 from certworker.cli.live import show_live
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
@@ -76,39 +76,45 @@ description = "A server certificate for 4 minutes, to watch a renewal"
 
 def run_dev(folder: Path, port: int, *, demo: bool) -> None:
     """Run everything until SIGTERM or SIGINT. Raises SetupError where it cannot start."""
-    interactive = sys.stdout.isatty()
-    # the live view owns the terminal; what else is to be said goes to a file beside it
     home = Home(folder)
     home.make()
+    # the live view owns the terminal: what the processes print goes to a file beside it
+    output = home.log if sys.stdout.isatty() else None
     with ExitStack() as stack:
         lock = home.lock()
         stack.callback(os.close, lock)
         home.remove_dev_json()
-        set_up_logging("info", "dev", home.folder / "certworker.log" if interactive else None)
+        set_up_logging("info", "dev", output)
         settings = _write_settings(home, ports := _choose_ports(port))
         make_master_key(home.master_key)
         house = stack.enter_context(open_house(settings))
         credentials = _found(home, house)
-        caller = Caller(credentials["object_id"], credentials["client_id"], credentials["tenant_id"])
         vault = _set_issuer(house, ports)
-        service = Service(
-            home.settings, settings, Role.ALL, kept=(lock,), log_file=home.folder / "certworker.log" if interactive else None
-        )
+        service = Service(home.settings, settings, Role.ALL, kept=(lock,), output=output)
         stack.callback(service.close)
-        signals = stack.enter_context(Signals().caught())
+        signals = stack.enter_context(Signals(of_terminal=True).caught())
         service.prepare(house)
         service.bind()
-        service.start([_authority(home, lock)])
+        service.start([_authority(home, lock, output)])
         write_private(home.ca_bundle, ServerCertificate(house).root().decode())
         seen = house.fleet.last_event()
         if demo:
-            plant_demo(house, caller, vault)
+            plant_demo(house, Caller(credentials["object_id"], credentials["client_id"], credentials["tenant_id"]), vault)
         stack.callback(home.remove_dev_json)
         write_json(home.dev_json, _describe(home, settings, ports, credentials))
-        if not resolves(f"{VAULT}.vault.localhost"):
-            _log.warning("%s", hosts_lines())
-        _log.info("Ready: %s", home.dev_json)
-        show_live(house, signals.until_stopped(service), _headline(home, settings), after=seen)
+        hints = _hints(home, output)
+        for hint in hints:
+            _log.info("%s", hint)
+        show_live(house, signals.until_stopped(service), _headline(home, settings), hints, after=seen)
+
+
+def _hints(home: Home, output: Path | None) -> list[str]:
+    hints = [f"Ready: {home.dev_json} tells clients where and as whom."]
+    if output:
+        hints.append(f"What the processes say goes to {output}.")
+    if not resolves(f"{VAULT}.vault.localhost"):
+        hints.append(HOSTS_HINT)
+    return hints
 
 
 def _choose_ports(https: int) -> Ports:
@@ -164,13 +170,13 @@ def _set_issuer(house: House, ports: Ports) -> Vault:
     return vault
 
 
-def _authority(home: Home, lock: int) -> Program:
+def _authority(home: Home, lock: int, output: Path | None) -> Program:
     ready = home.authority_state / "ready.json"
     ready.unlink(missing_ok=True)
     command = python(
         "ca_sim.app", "serve", "--config", str(home.authority_settings), "--ready-file", str(ready), "--parent-fd", "{parent}"
     )
-    return Program("ca-sim", command, (lock,), ready_file=ready)
+    return Program("ca-sim", command, (lock,), ready_file=ready, output=output)
 
 
 def _describe(home: Home, settings: Settings, ports: Ports, credentials: Mapping[str, str]) -> dict[str, object]:

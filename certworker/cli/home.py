@@ -40,6 +40,7 @@ class Home:
         self.master_key = self.folder / "master.key"
         self.ca_bundle = self.folder / "ca.pem"
         self.credentials = self.folder / "administrator.json"
+        self.log = self.folder / "certworker.log"
         self.dev_json = self.folder / "dev.json"
 
     def make(self) -> None:
@@ -123,12 +124,9 @@ def resolves(name: str) -> bool:
     return True
 
 
-def hosts_lines() -> str:
-    """Say what to do on a machine that does not resolve names under localhost."""
-    names = f"{VAULT}.vault.localhost login.localhost management.localhost graph.localhost"
-    return (
-        "This machine does not resolve names under localhost, which the Azure SDKs need. Do one of these, as root:\n"
-        "  apt-get install libnss-myhostname        (Debian and Ubuntu; for good, and for every name)\n"
-        f"  echo '127.0.0.1 {names}' >> /etc/hosts\n"
-        "Meanwhile clients that turn the challenge check off can use plain localhost."
-    )
+HOSTS_HINT = (
+    "This machine does not resolve names under localhost, which the Azure SDKs need. Do one of these, as root:\n"
+    "  apt-get install libnss-myhostname        (Debian and Ubuntu; for good, and for every name)\n"
+    f"  echo '127.0.0.1 {VAULT}.vault.localhost login.localhost management.localhost graph.localhost' >> /etc/hosts\n"
+    "Meanwhile clients that turn the challenge check off can use plain localhost."
+)

@@ -2,7 +2,7 @@
 
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from rich.console import Console, Group
@@ -14,12 +14,13 @@ from certworker.bootstrap import House
 from certworker.vault.events import Event, EventType
 from certworker.vault.operations import OperationStatus
 from certworker.vault.store import FleetEntry
+from certworker.vault.vaults import SYSTEM_VAULT
 
 NEWS_LINES = 12
 REDRAWS_PER_SECOND = 4
 
 
-def show_live(house: House, rounds: Iterable[None], headline: str, after: int) -> None:
+def show_live(house: House, rounds: Iterable[None], headline: str, hints: Sequence[str], after: int) -> None:
     """Show the fleet at every turn of `rounds`: as a picture on a terminal, as lines of news elsewhere."""
     news = News(house, after)
     if not sys.stdout.isatty():
@@ -31,7 +32,7 @@ def show_live(house: House, rounds: Iterable[None], headline: str, after: int) -
     with Live(console=console, refresh_per_second=REDRAWS_PER_SECOND, screen=False) as live:
         for _ in rounds:
             news.read()
-            live.update(picture(house.fleet.entries(), news.lines, headline, house.clock()))
+            live.update(picture(house.fleet.entries(), news.lines, headline, hints, house.clock()))
 
 
 class News:
@@ -51,17 +52,20 @@ class News:
         return tuple(event for event in events if _is_news(event))
 
 
-def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, at: datetime) -> Group:
+def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, hints: Sequence[str], at: datetime) -> Group:
     """Draw the fleet as a table, with the news below."""
     table = Table(title=headline, title_justify="left", expand=True)
     for column in ("Vault", "Certificate", "Issuer", "State", "Expires in", "Renews in"):
         table.add_column(column, overflow="fold")
     for entry in fleet:
+        if entry.vault == SYSTEM_VAULT:
+            continue  # the service's own certificate is in the metrics; this picture is the user's
         state, style = state_of(entry, at)
         expires, renews = time_left(entry.not_after, at), time_left(entry.renewal.due_at, at)
         table.add_row(entry.vault, entry.name, entry.issuer, Text(state, style), expires, renews)
-    footer = Text("Ctrl-C stops everything; the next start goes on from here.", "dim")
-    return Group(table, *(Text(line, no_wrap=True, overflow="ellipsis") for line in news), footer)
+    footer = [*hints, "Ctrl-C stops everything; the next start goes on from here."]
+    lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in news]
+    return Group(table, *lines, Text(), *(Text(line, "dim") for line in footer))
 
 
 def state_of(entry: FleetEntry, at: datetime) -> tuple[str, str]:

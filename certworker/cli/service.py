@@ -4,11 +4,12 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
-from threading import Event
+from time import sleep
+from types import FrameType
 
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import House, open_house
@@ -37,13 +38,13 @@ class Service:
     """The processes of one deployment on this machine, and the sockets that they share."""
 
     def __init__(
-        self, config: Path, settings: Settings, role: Role, kept: Sequence[int] = (), log_file: Path | None = None
+        self, config: Path, settings: Settings, role: Role, kept: Sequence[int] = (), output: Path | None = None
     ) -> None:
         self._config = config
         self._settings = settings
         self._role = role
         self._kept = tuple(kept)
-        self._log_file = log_file
+        self._output = output
         self._sockets = ExitStack()
         self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS)
         self._https: list[socket.socket] = []
@@ -135,15 +136,13 @@ class Service:
             "--parent",
             "{parent}",
         ]
-        if self._log_file:
-            command += ["--log-file", str(self._log_file)]
         inherited = list(self._kept)
         for option, bound in sockets.items():
             if bound:
                 numbers = [listener.fileno() for listener in bound]
                 command += [option, *(str(number) for number in numbers)]
                 inherited += numbers
-        return Program(name, tuple(command), tuple(inherited))
+        return Program(name, tuple(command), tuple(inherited), output=self._output)
 
 
 def _value(settings: Settings, name: str) -> object:
@@ -154,19 +153,23 @@ def _value(settings: Settings, name: str) -> object:
 
 
 class Signals:
-    """SIGTERM and SIGINT stop, SIGHUP reloads; a second SIGINT is left to Python."""
+    """SIGTERM and SIGINT stop. SIGHUP reloads a service; a program of the terminal stops when its terminal is gone.
 
-    def __init__(self) -> None:
-        self.stopping = Event()
-        self.reloading = Event()
+    A handler only sets a flag: it may come in the middle of anything, of a lock's own code too.
+    """
+
+    def __init__(self, *, of_terminal: bool = False) -> None:
+        self._of_terminal = of_terminal
+        self._stopping = False
+        self._reloading = False
 
     @contextmanager
     def caught(self) -> Iterator["Signals"]:
         """Catch the signals for as long as this lasts."""
-        handlers: dict[int, Callable[..., object]] = {
-            signal.SIGTERM: lambda *_: self.stopping.set(),
-            signal.SIGINT: lambda *_: self.stopping.set(),
-            signal.SIGHUP: lambda *_: self.reloading.set(),
+        handlers = {
+            signal.SIGTERM: self._stop,
+            signal.SIGINT: self._stop,
+            signal.SIGHUP: self._stop if self._of_terminal else self._reload,
         }
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
@@ -177,13 +180,19 @@ class Signals:
 
     def until_stopped(self, service: Service) -> Iterator[None]:
         """Come round a few times a second until a stop is asked for; keep the processes alive meanwhile."""
-        while not self.stopping.is_set():
-            if self.reloading.is_set():
-                self.reloading.clear()
+        while not self._stopping:
+            if self._reloading:
+                self._reloading = False
                 service.reload()
             service.supervisor.look()
             yield
-            self.stopping.wait(POLL_SECONDS)
+            sleep(POLL_SECONDS)
+
+    def _stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stopping = True
+
+    def _reload(self, _number: int, _frame: FrameType | None) -> None:
+        self._reloading = True
 
 
 def run_service(config: Path, role: Role, port: int | None, metrics_port: int | None) -> None:

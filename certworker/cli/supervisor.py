@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -31,13 +32,14 @@ class Program:
     """A process to keep alive. `{ready}` and `{parent}` in its command become the descriptors of its pipes.
 
     It writes a byte to `ready` (or the file `ready_file`, where one is named) when it serves, and ends when `parent` comes to
-    its end, however the supervisor died.
+    its end, however the supervisor died. What it prints goes to the file `output`, where one is named.
     """
 
     name: str
     command: tuple[str, ...]
     inherited: tuple[int, ...] = ()
     ready_file: Path | None = None
+    output: Path | None = None
 
 
 @dataclass(slots=True)
@@ -121,8 +123,12 @@ class Supervisor:
         ready, told = os.pipe()
         command = [part.format(ready=told, parent=self._lifeline[0]) for part in program.command]
         inherited = (told, self._lifeline[0], *program.inherited)
-        process = subprocess.Popen(command, pass_fds=inherited, stdin=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
-        os.close(told)
+        with ExitStack() as stack:
+            stack.callback(os.close, told)
+            output = stack.enter_context(program.output.open("ab")) if program.output else None
+            process = subprocess.Popen(  # noqa: S603  # our own programs
+                command, pass_fds=inherited, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
         return _Child(program, process, ready, monotonic())
 
     def _await_ready(self, child: _Child, deadline: float) -> None:

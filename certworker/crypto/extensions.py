@@ -87,6 +87,14 @@ def key_usage_extension(words: tuple[str, ...], key: PublicKey) -> x509.KeyUsage
     return x509.KeyUsage(**bits)
 
 
+def is_oid(text: str) -> bool:
+    """Whether `text` is a dotted object identifier that DER can hold."""
+    try:
+        return text.isascii() and bool(ObjectIdentifier(text))
+    except ValueError:
+        return False
+
+
 def leaf_key_usage(usage: x509.KeyUsage) -> x509.KeyUsage:
     """Take the bits of an authority out of a key usage."""
     bits = {attribute: _bit(usage, attribute) for attribute in KEY_USAGES.values()}

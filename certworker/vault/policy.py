@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from certworker.crypto.extensions import KEY_USAGES, SubjectNames
+from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_oid
 from certworker.crypto.keys import CURVES, RSA_SIZES
 from certworker.crypto.subjects import check_subject
 from certworker.errors import BadParameter
@@ -26,7 +26,6 @@ DAYS_PER_MONTH = 27
 
 _DNS_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
 _DNS_NAME = re.compile(rf"(?=.{{1,253}}$)(\*\.)?{_DNS_LABEL}(\.{_DNS_LABEL})*")
-_OID = re.compile(r"[012](\.(0|[1-9]\d*))+")
 
 
 class ActionType(StrEnum):
@@ -155,7 +154,7 @@ def _check_x509(x509: X509Properties) -> None:
         )
     _check_names(x509.names)
     for oid in x509.ekus:
-        if not _OID.fullmatch(oid):
+        if not is_oid(oid):
             raise _wrong("x509_props.ekus", oid, "an extended key usage is a dotted object identifier")
     for usage in x509.key_usage:
         if usage not in KEY_USAGES:
