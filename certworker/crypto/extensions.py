@@ -90,7 +90,7 @@ def key_usage_extension(words: tuple[str, ...], key: PublicKey) -> x509.KeyUsage
 def is_oid(text: str) -> bool:
     """Whether `text` is a dotted object identifier that DER can hold."""
     try:
-        return text.isascii() and bool(ObjectIdentifier(text))
+        return ObjectIdentifier(text).dotted_string == text
     except ValueError:
         return False
 

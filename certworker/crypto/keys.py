@@ -51,6 +51,14 @@ def public_der(private: bytes) -> bytes:
     return load_private(private).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
+def fits(spki: bytes, kty: str, size: int | None, curve: str | None) -> bool:
+    """Whether a public key is of a kind: RSA of a size in bits, or EC on a curve."""
+    key = serialization.load_der_public_key(spki)
+    if isinstance(key, rsa.RSAPublicKey):
+        return kty == "RSA" and key.key_size == (size or RSA_SIZES[0])
+    return isinstance(key, ec.EllipticCurvePublicKey) and kty == "EC" and _CURVE_NAMES.get(key.curve.name) == curve
+
+
 def public_jwk(spki: bytes) -> dict[str, str]:
     """Show a public key as the members of a JWK (RFC 7518 section 6): kty, n and e, or kty, crv, x and y."""
     key = serialization.load_der_public_key(spki)

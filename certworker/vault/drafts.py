@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
-from certworker.crypto.keys import generate_key, public_der
+from certworker.crypto.keys import fits, generate_key, public_der
 from certworker.crypto.x509 import CertificateRequest, build_csr
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.objects import ObjectKind, Tags, new_version
@@ -72,7 +72,8 @@ class Drafts:
         # the key of a renewal that failed was never used: the next attempt goes on with it
         if failed and failed.policy.key == policy.key:
             return PendingKey(failed.version, self.private_key(failed))
-        if current and current.kty == policy.key.kty:
+        # a key of another size or curve than the policy asks for cannot be used again
+        if current and fits(current.public_key, policy.key.kty, policy.key.size, policy.key.curve):
             place = object_place(vault_id, ObjectKind.KEY, name, current.version)
             return PendingKey(new_version(), self._keyring.open(vault_id, current.sealed_key, place))
         return PendingKey(new_version(), generate_key(policy.key.kty, policy.key.size, policy.key.curve))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certworker.crypto.extensions import KEY_USAGES, SubjectNames, read_names, read_usages, san_extension
-from certworker.crypto.keys import generate_key, load_private, public_der
+from certworker.crypto.keys import fits, generate_key, load_private, public_der
 from certworker.crypto.x509 import CertificateRequest, build_csr, read_certificate, self_sign, sign_csr, split_pem, validity
 from certworker.errors import BadParameter
 from tests.crypto.authorities import BEGIN, END, Authority, a_request, ec_key
@@ -187,3 +187,13 @@ def test_all_names_come_back(names: SubjectNames) -> None:
     value = x509.Extension(x509.SubjectAlternativeName.oid, False, general)  # noqa: FBT003
     again = x509.load_der_x509_csr(greedy_csr((general, False))).extensions
     assert read_names(x509.Extensions([value])) == read_names(again) == names
+
+
+@pytest.mark.parametrize(
+    ("kty", "size", "curve"), [("RSA", 2048, None), ("RSA", 3072, None), ("EC", None, "P-256"), ("EC", None, "P-384")]
+)
+def test_a_key_fits_its_own_kind_only(kty: str, size: int | None, curve: str | None) -> None:
+    """A key of another size or curve is another kind."""
+    spki = public_der(generate_key(kty, size, curve))
+    kinds = [("RSA", 2048, None), ("RSA", 3072, None), ("EC", None, "P-256"), ("EC", None, "P-384")]
+    assert [kind for kind in kinds if fits(spki, *kind)] == [(kty, size, curve)]
