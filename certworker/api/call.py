@@ -1,7 +1,7 @@
 """One request on the data plane, as a route sees it: who calls, which vault, what was asked; and how to answer."""
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -94,9 +94,12 @@ class Call:
         if not token:
             return None
         try:
-            return urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
+            after = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
         except ValueError:
-            raise BadParameter("$skiptoken is not one that a nextLink of this vault has.", "$skiptoken") from None
+            after = ""
+        if not after.isprintable() or not after:
+            raise BadParameter("$skiptoken is not one that a nextLink of this vault has.", "$skiptoken")
+        return after
 
     def page(self, page: Page[T], render: Callable[[T], dict[str, Any]]) -> Response:
         """Answer with a page of a list; its nextLink is on the host that the client called."""

@@ -1,4 +1,8 @@
-"""`certworker dev`: everything on one machine, made on the first start and gone on with on the next."""
+"""`certworker dev`: everything on one machine, made on the first start and gone on with on the next.
+
+A start that finds all as it was opens no database of its own before everything serves: loading what that takes is most of a
+second, and the processes do it anyway. That is why `dev_house` is imported late.
+"""
 
 import json
 import logging
@@ -6,27 +10,21 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from importlib.metadata import version
 from pathlib import Path
 
-from certworker.api.server_certificate import ServerCertificate
-from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli import sockets as listening
-from certworker.cli.demo import plant_demo
 from certworker.cli.home import HOSTS_HINT, ISSUER, VAULT, Home, Ports, resolves, write_json, write_private
-from certworker.cli.live import show_live
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import Program, python
-from certworker.errors import SetupError
 from certworker.settings import Settings, load_settings
-from certworker.vault.access import SERVICE, Caller
-from certworker.vault.issuers import IssuerParameters
-from certworker.vault.vaults import Vault
 
 _log = logging.getLogger(__name__)
 
+
 _SETTINGS = """\
-# Written by `certworker dev` at each start; settings of your own belong into a file for `certworker run`.
+# Written by `certworker dev` {version} at each start; settings of your own belong into a file for `certworker run`.
 database_url = "sqlite:///certworker.db"
 
 [server]
@@ -85,27 +83,22 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
         stack.callback(os.close, lock)
         home.remove_dev_json()
         set_up_logging("info", "dev", output)
-        settings = _write_settings(home, ports := _choose_ports(port))
-        make_master_key(home.master_key)
-        house = stack.enter_context(open_house(settings))
-        credentials = _found(home, house)
-        vault = _set_issuer(house, ports)
+        ports = _choose_ports(port)
+        credentials = _prepare(home, ports)
+        settings = load_settings(home.settings)
         service = Service(home.settings, settings, Role.ALL, kept=(lock,), output=output)
         stack.callback(service.close)
         signals = stack.enter_context(Signals(of_terminal=True).caught())
-        service.prepare(house)
         service.bind()
         service.start([_authority(home, lock, output)])
-        write_private(home.ca_bundle, ServerCertificate(house).root().decode())
-        seen = house.fleet.last_event()
-        if demo:
-            plant_demo(house, Caller(credentials["object_id"], credentials["client_id"], credentials["tenant_id"]), vault)
         stack.callback(home.remove_dev_json)
         write_json(home.dev_json, _describe(home, settings, ports, credentials))
         hints = _hints(home, output)
         for hint in hints:
             _log.info("%s", hint)
-        show_live(house, signals.until_stopped(service), _headline(home, settings), hints, after=seen)
+        from certworker.cli.dev_house import follow  # noqa: PLC0415  # see above
+
+        follow(home, settings, signals.until_stopped(service), hints, demo_for=credentials if demo else None)
 
 
 def _hints(home: Home, output: Path | None) -> list[str]:
@@ -124,7 +117,8 @@ def _choose_ports(https: int) -> Ports:
     return Ports(https, *others)
 
 
-def _write_settings(home: Home, ports: Ports) -> Settings:
+def _prepare(home: Home, ports: Ports) -> Mapping[str, str]:
+    """Make what is missing, and give the administrator's credentials."""
     values = {
         "https": ports.https,
         "metrics": ports.metrics,
@@ -133,41 +127,18 @@ def _write_settings(home: Home, ports: Ports) -> Settings:
         "http01": ports.http01,
         "issuer": ISSUER,
         "state": json.dumps(str(home.authority_state)),
+        "version": version("certworker"),
     }
-    write_private(home.settings, _SETTINGS.format(**values))
+    settings = _SETTINGS.format(**values)
     write_private(home.authority_settings, _AUTHORITY_SETTINGS.format(**values))
-    return load_settings(home.settings)
-
-
-def _found(home: Home, house: House) -> Mapping[str, str]:
-    """Set the deployment up on the first start; afterwards give the credentials that were kept."""
     credentials = home.read_credentials()
-    if house.founding.is_done() and credentials:
+    if credentials and home.prepared_with() == settings:
         return credentials
-    if house.founding.is_done():
-        # killed between the founding and the writing of its credentials: the administrator gets a new secret
-        administrator, secret = house.founding.renew_secret()
-    else:
-        founded = house.founding.found(VAULT, "dev administrator")
-        administrator, secret = founded.administrator, founded.client_secret
-    credentials = {
-        "tenant_id": administrator.tenant_id,
-        "client_id": administrator.client_id,
-        "client_secret": secret,
-        "object_id": administrator.object_id,
-    }
-    write_json(home.credentials, credentials)
-    return credentials
+    write_private(home.settings, settings)
+    from certworker.cli.dev_house import prepare_home  # noqa: PLC0415  # see above
 
-
-def _set_issuer(house: House, ports: Ports) -> Vault:
-    with house.store.reading() as reader:
-        vault = reader.vault_by_name(VAULT)
-    if vault is None:
-        raise SetupError(f"The dev vault {VAULT} is missing from the database.")
-    parameters = IssuerParameters("Acme", f"https://localhost:{ports.acme}/directory")
-    house.issuers.set(SERVICE, vault, ISSUER, parameters)
-    return vault
+    home.ca_bundle.unlink(missing_ok=True)
+    return prepare_home(home, ports)
 
 
 def _authority(home: Home, lock: int, output: Path | None) -> Program:
@@ -201,7 +172,3 @@ def _describe(home: Home, settings: Settings, ports: Ports, credentials: Mapping
             "issuer": ISSUER,
         },
     }
-
-
-def _headline(home: Home, settings: Settings) -> str:
-    return f"certworker dev   vault https://{VAULT}.{settings.vault_suffix}   home {home.folder}"

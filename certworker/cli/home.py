@@ -84,6 +84,12 @@ class Home:
             return False
         return True
 
+    def prepared_with(self) -> str | None:
+        """Give the settings that the home was made ready with last; none where it never was, or not to the end."""
+        if not self.ca_bundle.exists() or not self.settings.exists():
+            return None
+        return self.settings.read_text()
+
     def read_credentials(self) -> dict[str, str] | None:
         """Read the administrator's credentials, where the first start left them."""
         try:

@@ -52,7 +52,8 @@ def run(
 
     Further processes with `--role api` or `--role worker` can work beside it on the same database.
     """
-    from certworker.cli.service import Role, run_service  # noqa: PLC0415
+    from certworker.cli.run import run_service  # noqa: PLC0415
+    from certworker.cli.service import Role  # noqa: PLC0415
 
     if role not in set(Role):
         raise typer.BadParameter("it is all, api or worker", param_hint="--role")

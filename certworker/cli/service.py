@@ -11,10 +11,7 @@ from pathlib import Path
 from time import sleep
 from types import FrameType
 
-from certworker.api.server_certificate import ServerCertificate
-from certworker.bootstrap import House, open_house
 from certworker.cli import sockets as listening
-from certworker.cli.logs import set_up_logging
 from certworker.cli.notify import notify
 from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
 from certworker.errors import CertworkerError, SetupError
@@ -50,13 +47,6 @@ class Service:
         self._https: list[socket.socket] = []
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []
-
-    def prepare(self, house: House) -> None:
-        """Check the database and the master key, and make the server's certificate. Raises SetupError."""
-        if not house.founding.is_done():
-            raise SetupError(f"This deployment has not been set up. Run: certworker init -c {self._config}")
-        if self._role is not Role.WORKER:
-            ServerCertificate(house).ensure()
 
     def bind(self) -> None:
         """Listen on every port. Raises SetupError where one is taken."""
@@ -193,26 +183,3 @@ class Signals:
 
     def _reload(self, _number: int, _frame: FrameType | None) -> None:
         self._reloading = True
-
-
-def run_service(config: Path, role: Role, port: int | None, metrics_port: int | None) -> None:
-    """Run the service until SIGTERM or SIGINT; ports given here go before the settings. Raises SetupError."""
-    for name, value in (("SERVER__PORT", port), ("METRICS__PORT", metrics_port)):
-        if value is not None:
-            os.environ[PREFIX + name] = str(value)  # the processes read their settings for themselves
-    settings = load_settings(config)
-    set_up_logging(settings.log.level, "service")
-    service = Service(config, settings, role)
-    with Signals().caught() as signals:
-        try:
-            with open_house(settings) as house:
-                service.prepare(house)
-            service.bind()
-            service.start()
-            notify("READY=1")
-            _log.info("Ready (%s).", service.addresses())
-            for _ in signals.until_stopped(service):
-                continue
-            _log.info("Stopping.")
-        finally:
-            service.close()
