@@ -191,7 +191,7 @@ def make_authority(folder: Path) -> TestAuthority:
 @contextmanager
 def serve_world(folder: Path, clock: FakeClock, authority: TestAuthority) -> Iterator[World]:
     """Found a deployment and serve it over TLS, on a free port of loopback."""
-    sockets = bind(("127.0.0.1",), 0, "tests")
+    sockets, before = bind(("127.0.0.1",), 0, "tests"), set(threading.enumerate())
     with open_world(folder, clock, port_of(sockets)) as world:
         server = BackgroundServer(build_app(world.house), sockets, authority.context)
         server.start()
@@ -199,5 +199,5 @@ def serve_world(folder: Path, clock: FakeClock, authority: TestAuthority) -> Ite
             yield world
         finally:
             server.stop()
-        left = [thread.name for thread in threading.enumerate() if thread.name.startswith(("api", "server"))]
+        left = [found for found in threading.enumerate() if found not in before and found.name.startswith(("api", "server"))]
         assert not left, "threads outlive the server"

@@ -1,0 +1,131 @@
+"""The plain HTTP ports: for operators, and for a CA's http-01 validation."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from certworker.api.challenges import build_challenge_app
+from certworker.api.console import render_console, state_of
+from certworker.api.ops import build_ops_app
+from certworker.vault.operations import OperationStatus, Renewal
+from certworker.vault.store import FleetEntry
+from tests.api.world import Caller, World
+from tests.support.clock import START
+
+
+def get(app: ASGIApp, path: str, method: str = "GET") -> httpx.Response:
+    """Call an app once."""
+
+    async def send() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ops") as client:
+            return await client.request(method, path)
+
+    return asyncio.run(send())
+
+
+def ops(world: World) -> ASGIApp:
+    """Build the operators' app with a metric of the test's own."""
+    return build_ops_app(world.house, lambda: (b"up 1\n", "text/plain; version=1.0.0"))
+
+
+def entry(**changes: object) -> FleetEntry:
+    """Make an entry of the fleet that is valid for 30 days."""
+    fields: dict[str, object] = {
+        "vault": "contoso",
+        "name": "web",
+        "issuer": "ca",
+        "version": "0" * 32,
+        "enabled": True,
+        "not_before": START,
+        "not_after": START + timedelta(days=30),
+        "renewal": Renewal(START + timedelta(days=20), None, 0.0),
+        "operation_status": OperationStatus.COMPLETED,
+        "operation_created": START,
+        "operation_due_at": None,
+        "operation_details": None,
+    }
+    return FleetEntry(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_metrics_and_health_are_answered(world: World) -> None:
+    """The metrics as they were given, and the two questions of an orchestrator."""
+    answer = get(ops(world), "/metrics")
+    assert (answer.status_code, answer.text, answer.headers["content-type"]) == (200, "up 1\n", "text/plain; version=1.0.0")
+    assert get(ops(world), "/healthz").text == "ok\n"
+    assert get(ops(world), "/readyz").text == "ready\n"
+    assert get(ops(world), "/secrets/web").status_code == 404
+    assert get(ops(world), "/console", "POST").status_code == 405
+
+
+def test_a_service_that_cannot_answer_is_not_ready(world: World, tmp_path: Path) -> None:
+    """Alive, but not ready: the reason is told."""
+    world.house.store.close()
+    for file in tmp_path.glob("certworker.db*"):
+        file.unlink()
+    (tmp_path / "certworker.db").mkdir()
+    answer = get(ops(world), "/readyz")
+    assert answer.status_code == 503
+    assert answer.text.startswith("not ready: ")
+    assert get(ops(world), "/console").status_code == 503
+    assert get(ops(world), "/healthz").status_code == 200
+    assert get(build_challenge_app(world.house), "/.well-known/acme-challenge/token").status_code == 503
+
+
+def test_the_console_lists_the_fleet(call: Caller) -> None:
+    """Each certificate with its issuer and state, on a page without a script."""
+    call.create("web")
+    page = get(ops(call.world), "/console")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "<td>contoso</td><td>web</td><td>Self</td>" in page.text
+    assert "<script" not in page.text
+
+
+def test_the_console_escapes_what_others_wrote() -> None:
+    """A CA's words and an issuer's name are text, whatever they look like."""
+    page = render_console([entry(issuer="<b>", operation_details="<script>alert(1)</script>")], START)
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<td>&lt;b&gt;</td>" in page
+    assert "1 certificate," in page
+    assert "No certificates yet." in render_console([], START)
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "valid"),
+        ({"not_after": START + timedelta(days=6)}, "soon"),
+        ({"not_after": START}, "expired"),
+        ({"operation_status": OperationStatus.FAILED}, "failed"),
+        ({"operation_status": OperationStatus.IN_PROGRESS, "not_after": None, "version": None}, "issuing"),
+        ({"operation_status": None, "not_after": None, "version": None}, "empty"),
+        ({"enabled": False}, "disabled"),
+    ],
+)
+def test_a_certificate_has_one_state(changes: dict[str, object], word: str) -> None:
+    """The word that asks for the most comes first."""
+    assert state_of(entry(**changes), START) == word
+
+
+def test_a_challenge_is_answered(world: World) -> None:
+    """The key authorization, as the type that RFC 8555 wants, until it is taken down."""
+    app = build_challenge_app(world.house)
+    world.house.challenges.post("token-1_A", "token-1_A.thumb", START + timedelta(hours=1))
+    answer = get(app, "/.well-known/acme-challenge/token-1_A")
+    assert (answer.status_code, answer.content) == (200, b"token-1_A.thumb")
+    assert answer.headers["content-type"] == "application/octet-stream"
+    world.house.challenges.take_down("token-1_A")
+    assert get(app, "/.well-known/acme-challenge/token-1_A").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/.well-known/acme-challenge/", "/.well-known/acme-challenge/a.b", "/.well-known/acme-challenge/a/b"]
+)
+def test_nothing_else_is_answered(world: World, path: str) -> None:
+    """The responder knows tokens and nothing else."""
+    assert get(build_challenge_app(world.house), path).status_code == 404
