@@ -1,5 +1,6 @@
 """A small deployment for tests: a real database, a fake clock, an authority that does as its script says."""
 
+import base64
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,11 +9,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
+
 from certworker.bootstrap import House, build, make_master_key
 from certworker.clock import Clock
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
-from certworker.crypto.x509 import CertificateRequest, self_sign, sign_csr
+from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, sign_csr
 from certworker.settings import Seal, Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
@@ -22,8 +26,8 @@ from certworker.vault.events import Event
 from certworker.vault.issuance import IssuanceRequest, Issued, Step
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import Operation, Progress, Renewal
+from certworker.vault.policy import PKCS12, KeyProperties, Policy, X509Properties
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
-from certworker.vault.policy import KeyProperties, Policy, X509Properties
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 from certworker.worker.rounds import Rounds
@@ -138,6 +142,24 @@ def _set_up(house: House) -> tuple[Vault, Caller]:
     assert vault is not None
     house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted"))
     return vault, Caller(principal.object_id, principal.client_id, principal.tenant_id)
+
+
+def check_whole(deployment: Deployment, name: str) -> str:
+    """Check that certificate, key and secret are of one version, and belong together; give the version."""
+    house, vault, caller = deployment.house, deployment.vault, deployment.administrator
+    certificate = deployment.get(name).version
+    key = house.keys.get(caller, vault, name)
+    opened = house.secrets.get(caller, vault, name)
+    assert certificate.version == key.version == opened.secret.version
+    assert key.managed
+    assert opened.secret.managed
+    assert key.public_key == read_certificate(certificate.der).public_key
+    assert certificate.attributes == key.attributes == opened.secret.attributes
+    if key.exportable and opened.secret.content_type == PKCS12:
+        private = load_pkcs12(base64.b64decode(opened.value), b"").key
+        assert private is not None
+        assert private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == key.public_key
+    return certificate.version
 
 
 def policy_for(host: str, issuer: str = ISSUER, **changes: object) -> Policy:

@@ -30,24 +30,10 @@ from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import PEM, ActionType, KeyProperties, LifetimeAction, Policy, X509Properties
 from tests.support.clock import START, FakeClock
-from tests.support.deployment import Deployment, policy_for
+from tests.support.deployment import Deployment, check_whole, policy_for
 from tests.support.records import a_head
 
 NEW_VERSION = (EventType.CERTIFICATE_NEW_VERSION, EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
-
-
-def check_whole(deployment: Deployment, name: str) -> str:
-    """Check that certificate, key and secret are of one version, and belong together; give the version."""
-    house, vault, caller = deployment.house, deployment.vault, deployment.administrator
-    bundle = deployment.get(name)
-    key = house.keys.get(caller, vault, name)
-    opened = house.secrets.get(caller, vault, name)
-    assert bundle.version.version == key.version == opened.secret.version
-    assert key.managed
-    assert opened.secret.managed
-    assert key.public_key == read_certificate(bundle.version.der).public_key
-    assert bundle.version.attributes == key.attributes == opened.secret.attributes
-    return bundle.version.version
 
 
 def test_a_self_signed_certificate_is_complete_at_once(deployment: Deployment) -> None:
