@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.clock import FakeClock
 
+pytest_plugins = ("tests.support.postgresql",)
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose system program is missing; with CI=true that is a failure, so CI never tests less in silence."""

@@ -91,6 +91,17 @@ def init(
 
 
 @app.command()
+def ca_bundle(config: ConfigOption) -> None:
+    """Print the PEM bundle that clients check the server's certificate by."""
+    from certworker.api.server_certificate import ServerCertificate  # noqa: PLC0415
+    from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.settings import load_settings  # noqa: PLC0415
+
+    with open_house(load_settings(config)) as house:
+        typer.echo(ServerCertificate(house).root(), nl=False)
+
+
+@app.command()
 def settings() -> None:
     """Print every setting with its default, unit and help, as a settings file."""
     from certworker.cli.sample import sample_settings  # noqa: PLC0415

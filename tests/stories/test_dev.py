@@ -102,7 +102,7 @@ def test_first_day(home: Path, port: int) -> None:
         with certificates, secrets:
             own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
             certificate = certificates.begin_create_certificate("own", own).result()
-            assert isinstance(certificate.cer, bytearray | bytes)  # type: ignore[union-attr]
+            assert isinstance(certificate.cer, bytearray | bytes)
             secret = secrets.get_secret("own")
             key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), None)
             assert key is not None
@@ -116,7 +116,7 @@ def test_first_day(home: Path, port: int) -> None:
                 content_type="application/x-pem-file",
             )
             poller = certificates.begin_create_certificate("shop", policy, _polling_interval=0.5)
-            assert poller.result().name == "shop"  # type: ignore[union-attr]
+            assert poller.result().name == "shop"
             pem = (secrets.get_secret("shop").value or "").encode()
             assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
             first, *rest = x509.load_pem_x509_certificates(pem)
