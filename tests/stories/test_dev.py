@@ -1,6 +1,7 @@
 """The first day, as a newcomer has it: `certworker dev` on real parts, and the unmodified Azure SDKs."""
 
 import base64
+import hashlib
 import json
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from azure.identity import ClientSecretCredential
-from azure.keyvault.certificates import CertificateClient, CertificatePolicy
+from azure.keyvault.certificates import CertificateClient, CertificatePolicy, KeyVaultCertificate
 from azure.keyvault.secrets import SecretClient
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs12
@@ -102,7 +103,8 @@ def test_first_day(home: Path, port: int) -> None:
         with certificates, secrets:
             own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
             certificate = certificates.begin_create_certificate("own", own).result()
-            assert isinstance(certificate.cer, bytearray | bytes)
+            assert isinstance(certificate, KeyVaultCertificate)
+            assert certificate.x509_thumbprint == hashlib.sha1(certificate.cer or b"", usedforsecurity=False).digest()
             secret = secrets.get_secret("own")
             key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), None)
             assert key is not None
