@@ -1,0 +1,131 @@
+"""What a scrape gets: the database's truth, in the words that dashboards and alerts rely on."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from certworker.metrics import Metrics
+from certworker.vault.issuance import Pending, Rejected
+from tests.support.clock import START, FakeClock
+from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
+    """Set up a house with a worker."""
+    with open_deployment(tmp_path, clock) as opened:
+        yield opened
+
+
+def scrape(deployment: Deployment) -> dict[str, dict[Labels, float]]:
+    """Read the exposition as Prometheus does: values by labels, by the name of the series."""
+    text, content_type = Metrics(deployment.house.store).text()
+    assert content_type.startswith("text/plain")
+    found: dict[str, dict[Labels, float]] = {}
+    for family in text_string_to_metric_families(text.decode()):
+        assert family.documentation
+        assert family.name.startswith("certworker_")
+        for sample in family.samples:
+            assert sample.name.endswith("_total") is (family.type == "counter")
+            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
+    return found
+
+
+def of(**labels: str) -> Labels:
+    """Write labels as `scrape` does."""
+    return tuple(sorted(labels.items()))
+
+
+def test_an_empty_deployment_tells_its_version(deployment: Deployment) -> None:
+    """Nothing is there yet, and the exposition is sound."""
+    found = scrape(deployment)
+    assert found == {"certworker_build_info": {of(version=version("certworker")): 1}}
+
+
+def test_a_certificate_tells_its_times(deployment: Deployment) -> None:
+    """Absolute Unix seconds, with vault, name and issuer and nothing else."""
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    found, labels = scrape(deployment), of(vault="contoso", name="web", issuer=ISSUER)
+    due = deployment.renewal("web").due_at
+    assert due is not None
+    for name, value in (
+        ("not_before_timestamp_seconds", START.timestamp()),
+        ("not_after_timestamp_seconds", (START + timedelta(days=90)).timestamp()),
+        ("renewal_due_timestamp_seconds", due.timestamp()),
+        ("renewal_failures", 0),
+    ):
+        assert found[f"certworker_certificate_{name}"] == {labels: value}
+
+
+def test_what_is_pending_is_counted(deployment: Deployment, clock: FakeClock) -> None:
+    """By vault and issuer, with the time of the oldest; a certificate without a version has no times."""
+    deployment.authority.script.extend([lambda _, __, at: Pending({"step": "waits"}, at + timedelta(days=1))] * 2)
+    deployment.create("a", policy_for("a.test"))
+    clock.advance(timedelta(hours=1))
+    deployment.create("b", policy_for("b.test"))
+    deployment.create("c", policy_for("c.test", "Unknown"))
+    deployment.work()
+    found = scrape(deployment)
+    assert found["certworker_operations_pending"] == {
+        of(vault="contoso", issuer=ISSUER): 2,
+        of(vault="contoso", issuer="Unknown"): 1,
+    }
+    oldest = found["certworker_operations_pending_oldest_timestamp_seconds"]
+    assert oldest[of(vault="contoso", issuer=ISSUER)] == START.timestamp()
+    assert "certworker_certificate_not_after_timestamp_seconds" not in found
+
+
+def test_attempts_are_counted_over_a_restart(tmp_path: Path, clock: FakeClock) -> None:
+    """Issued, retried, failed, cancelled: each by issuer, and no restart sets them back."""
+    with open_deployment(tmp_path, clock) as deployment:
+        answers = (
+            lambda *_: Pending({}, None, "The CA is down."),
+            lambda *_: Rejected("Request rejected", "No."),
+        )
+        deployment.authority.script.extend(answers)
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        clock.advance(timedelta(minutes=1))
+        deployment.work()
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        deployment.create("manual", policy_for("web.test", "Unknown"))
+        deployment.house.certificates.request_cancellation(deployment.administrator, deployment.vault, "manual")
+        deployment.work()
+        before = scrape(deployment)["certworker_issuance_attempts_total"]
+    assert before == {
+        of(vault="contoso", issuer=ISSUER, result="retried"): 1,
+        of(vault="contoso", issuer=ISSUER, result="failed"): 1,
+        of(vault="contoso", issuer=ISSUER, result="issued"): 1,
+        of(vault="contoso", issuer="Unknown", result="cancelled"): 1,
+    }
+    with open_deployment(tmp_path, clock) as deployment:
+        assert scrape(deployment)["certworker_issuance_attempts_total"] == before
+
+
+def test_a_failed_renewal_is_seen(deployment: Deployment, clock: FakeClock) -> None:
+    """The gauge counts failures in a row, and success sets it back."""
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    deployment.authority.script.append(lambda *_: Rejected("Request rejected", "No."))
+    for failures in (1, 0):
+        clock.set(deployment.renewal("web").due_at or clock())
+        deployment.work()
+        assert list(scrape(deployment)["certworker_certificate_renewal_failures"].values()) == [failures]
+
+
+def test_the_scheduler_tells_when_it_ran(deployment: Deployment, clock: FakeClock) -> None:
+    """An alert on a stalled scheduler compares this with the present."""
+    clock.advance(timedelta(days=1))
+    deployment.work()
+    found, job = scrape(deployment), of(job="rounds")
+    assert found["certworker_scheduler_last_run_timestamp_seconds"] == {job: clock().timestamp()}
+    assert found["certworker_scheduler_last_run_failed"] == {job: 0}
+    assert 0 <= found["certworker_scheduler_last_run_duration_seconds"][job] < 60
