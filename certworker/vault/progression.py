@@ -133,7 +133,7 @@ class Progression:
     def _wait(self, operation: Operation, pending: Pending, at: datetime) -> None:
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
-            due_at = pending.retry_at or at
+            due_at = _not_before(pending.retry_at, at)
             writer.update_operation(replace(current, progress=pending.progress, due_at=due_at, updated=at))
             if pending.progress != operation.progress:
                 writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
@@ -142,7 +142,7 @@ class Progression:
         failures = operation.failures + 1
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
-            due_at = max(next_attempt(failures, at, _not_after(writer, operation)), pending.retry_at or at)
+            due_at = max(next_attempt(failures, at, _not_after(writer, operation)), _not_before(pending.retry_at, at))
             details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
             writer.update_operation(
                 replace(
@@ -224,6 +224,11 @@ def _take_up(reader: Reader, operation: Operation) -> Operation:
 def _not_after(reader: Reader, operation: Operation) -> datetime | None:
     current = reader.certificate_version(operation.vault_id, operation.name, None)
     return current.attributes.expires if current else None
+
+
+def _not_before(retry_at: datetime | None, at: datetime) -> datetime:
+    """Round up to the store's whole seconds: what was cut off would be asked for too early."""
+    return whole_second(retry_at + timedelta(microseconds=999_999)) if retry_at else at
 
 
 def _vault_name(reader: Reader, operation: Operation) -> str:

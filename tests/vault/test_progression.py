@@ -73,6 +73,15 @@ def test_a_waiting_operation_falls_due_when_the_ca_says(deployment: Deployment, 
     assert len(deployment.versions("web")) == 1
 
 
+@pytest.mark.parametrize("failure", [None, "Too many requests."])
+def test_nobody_asks_a_fraction_of_a_second_too_early(deployment: Deployment, failure: str | None) -> None:
+    """The store keeps whole seconds, and rounds up what a CA says."""
+    at = START + 7 * MINUTE + timedelta(milliseconds=500)
+    deployment.authority.script.append(lambda *_: Pending({"step": "waits"}, at, failure))
+    deployment.create("web", policy_for("web.test"))
+    assert deployment.work() == START + 7 * MINUTE + timedelta(seconds=1)
+
+
 def test_failed_attempts_back_off(deployment: Deployment, clock: FakeClock) -> None:
     """1, 10, 100 minutes, then daily; the operation stays in progress and tells why and when."""
     deployment.authority.script.extend([lambda *_: Pending({"step": "ordered"}, None, "The CA is down.")] * 5)
