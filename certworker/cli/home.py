@@ -60,7 +60,10 @@ class Home:
 
         Raises SetupError where it is in use for longer than the processes of a killed service need to end.
         """
-        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise SetupError(f"The lock file {self.folder / 'lock'} cannot be opened: {error.strerror}.") from error
         deadline = monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -80,7 +83,7 @@ class Home:
         try:
             pid = int(json.loads(self.dev_json.read_text())["pid"])
             os.kill(pid, 0)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return False
         return True
 

@@ -54,7 +54,7 @@ class News:
 
 def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, hints: Sequence[str], at: datetime) -> Group:
     """Draw the fleet as a table, with the news below."""
-    table = Table(title=headline, title_justify="left", expand=True)
+    table = Table(title=Text(headline), title_justify="left", expand=True)
     for column in ("Vault", "Certificate", "Issuer", "State", "Expires in", "Renews in"):
         table.add_column(column, overflow="fold")
     for entry in fleet:

@@ -36,7 +36,7 @@ def _entries(section: type[BaseModel]) -> list[str]:
 def _show(field: FieldInfo) -> str:
     value = field.get_default()
     if value is None:
-        return '"FILE"   (not set by default)'
+        return '""'
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
     return f'"{value}"' if isinstance(value, str | Path) else str(value)

@@ -132,7 +132,8 @@ class Certificates:
     def delete_operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Forget a certificate's pending operation, and give its last state. Raises OperationNotFound.
 
-        One in progress is cancelled by this: whatever its CA still sends is not merged.
+        One in progress is cancelled by this: whatever its CA still sends is not merged. A certificate that has no version
+        goes with it.
         """
         self._access.require(caller, vault, "certificates", "delete")
         with self._store.writing() as writer:
@@ -142,6 +143,9 @@ class Certificates:
             # earlier ones go with it: what was forgotten must not bring up what came before
             while (known := writer.operation(vault.id, name)) is not None:
                 writer.delete_operation(known.id)
+            if _live_head(writer, vault, name).current_version is None:
+                # with its only operation goes a certificate that never was
+                writer.purge(vault.id, ObjectKind.CERTIFICATE, name)
             return operation
 
     def delete(self, caller: Caller, vault: Vault, name: str) -> CertificateBundle:
@@ -149,13 +153,11 @@ class Certificates:
         self._access.require(caller, vault, "certificates", "delete")
         at = whole_second(self._clock())
         with self._store.writing() as writer:
-            head = _live_head(writer, vault, name)
+            head, last = _live_head(writer, vault, name), writer.operation(vault.id, name)
             if head.current_version is None:
-                raise OperationInProgress(
-                    f"The certificate {head.name} has no version yet: delete its pending operation instead."
-                )
+                message = f"The certificate {head.name} has no version yet: delete its pending operation instead."
+                raise OperationInProgress(message, last.id if last else "")
             bundle = _bundle(writer, head, None)
-            last = writer.operation(vault.id, name)
             if last and last.status is OperationStatus.IN_PROGRESS:
                 cancel(writer, last, at)
             return replace(bundle, head=self._deletions.delete(writer, vault, head, at))

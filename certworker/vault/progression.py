@@ -21,6 +21,8 @@ from certworker.vault.versions import Versions, completed
 LEASE = timedelta(minutes=3)
 STEPPING_TIME = timedelta(minutes=1)
 """How long a worker steps on before it gives its lease back. A step's own deadline is shorter than the rest of the lease."""
+MOST_STEPS = 100
+"""How many steps at the most, so that a provider that always answers "now" cannot hold a worker, whatever the clock does."""
 ISSUER_ERROR = "Certificate issuer error"
 
 _log = logging.getLogger(__name__)
@@ -84,13 +86,13 @@ class Progression:
 
     def _step_on(self, operation: Operation, provider: Provider, request: IssuanceRequest) -> None:
         begun = at = self._clock()
-        while True:
+        step: Step = Pending(operation.progress, at)
+        for _ in range(MOST_STEPS):
             step = provider.step(request, operation.progress or None, at)
             at = self._clock()
-            goes_on = isinstance(step, Pending) and step.failure is None and step.retry_at is not None and step.retry_at <= at
-            if not goes_on or at - begun > STEPPING_TIME:
+            if not isinstance(step, Pending) or not _goes_on(step, at) or at - begun > STEPPING_TIME:
                 break
-            operation = self._record_progress(operation, step.progress, at)  # type: ignore[union-attr]
+            operation = self._record_progress(operation, step.progress, at)
         self._record(operation, step, whole_second(at))
 
     def _record_progress(self, operation: Operation, progress: Progress, at: datetime) -> Operation:
@@ -211,6 +213,10 @@ def _check_leaf(issued: Issued, operation: Operation, at: datetime) -> None:
     if leaf.not_after <= at:
         # it would fall due for renewal at once, and for ever
         raise BadParameter(f"The issuer answered with a certificate that expired at {leaf.not_after:%Y-%m-%dT%H:%M:%SZ}.")
+
+
+def _goes_on(pending: Pending, at: datetime) -> bool:
+    return pending.failure is None and pending.retry_at is not None and pending.retry_at <= at
 
 
 def _take_up(reader: Reader, operation: Operation) -> Operation:

@@ -128,7 +128,7 @@ def process(config: Path, ready: Path, *more: str, pass_fds: tuple[int, ...] = (
     """Run `ca-sim serve` until it is ready; kill it at the end if it still runs."""
     command = [sys.executable, "-m", "ca_sim.app", "serve", "-c", str(config), "--ready-file", str(ready), *more]
     ready.unlink(missing_ok=True)
-    with subprocess.Popen(  # noqa: S603 - the program is this project
+    with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, pass_fds=pass_fds
     ) as started:
         try:
@@ -226,5 +226,5 @@ def test_a_bad_start_is_one_line(tmp_path: Path, text: str, more: tuple[str, ...
 def test_the_settings_are_printed() -> None:
     """`ca-sim settings` gives the sample file."""
     command = [sys.executable, "-m", "ca_sim.app", "settings"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == (ROOT / "config" / "ca_sim.toml").read_text()

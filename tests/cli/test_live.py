@@ -106,3 +106,10 @@ def test_every_kind_of_event_has_a_sentence(event_type: EventType) -> None:
     """Even where an older release wrote less into it."""
     line = describe(replace(an_event(), type=event_type, detail={"vault": "contoso"}))
     assert line.startswith("00:00:00  certificate contoso/Web ")
+
+
+def test_a_home_of_any_name_can_be_shown(clock: FakeClock) -> None:
+    """The headline holds a path, which may look like markup and is shown as it is."""
+    console = Console(file=StringIO(), width=100, record=True)
+    console.print(picture((ENTRY,), [], "home /srv/[/x]/[bold]", [], clock()))
+    assert "home /srv/[/x]/[bold]" in console.export_text()

@@ -30,7 +30,7 @@ def run_needy_tests(folder: Path, *, ci: bool) -> subprocess.CompletedProcess[st
     (folder / "test_needy.py").write_text(NEEDY)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    system(program): needs a program\n")
     env = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
-    return subprocess.run(  # noqa: S603 - our own interpreter on our own file
+    return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-ra", str(folder)],
         cwd=folder,
         env=env | {"PYTHONPATH": str(ROOT)} | ({"CI": "true"} if ci else {}),

@@ -70,6 +70,14 @@ def clients(dev: Dev) -> tuple[CertificateClient, SecretClient]:
     )
 
 
+def readme_example(home: Path) -> str:
+    """Give the README's Python example, for this home."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    code = readme.partition("```python\n")[2].partition("```")[0]
+    assert "~/.certworker/dev.json" in code
+    return code.replace("~/.certworker/dev.json", str(home / "dev.json"))
+
+
 def secrets_of(dev: Dev, name: str) -> str | None:
     """Read a secret's value."""
     certificates, secrets = clients(dev)
@@ -95,8 +103,9 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def test_first_day(home: Path, port: int) -> None:
+def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newcomer starts it, and gets a self-signed and an ACME certificate through the unmodified SDK."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # the example sets it, and this puts it back
     with running(home, port) as (_, dev):
         assert (home / "dev.json").stat().st_mode & 0o777 == 0o600
         certificates, secrets = clients(dev)
@@ -104,27 +113,37 @@ def test_first_day(home: Path, port: int) -> None:
             own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
             certificate = certificates.begin_create_certificate("own", own).result()
             assert isinstance(certificate, KeyVaultCertificate)
-            assert certificate.x509_thumbprint == hashlib.sha1(certificate.cer or b"", usedforsecurity=False).digest()
+            assert (
+            assert certificate.properties is not None
+            thumbprint = hashlib.sha1(certificate.cer or b"", usedforsecurity=False).digest()
+            assert certificate.properties.x509_thumbprint == thumbprint
+            )
             secret = secrets.get_secret("own")
             key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), None)
             assert key is not None
             assert leaf is not None
             assert leaf.public_key() == key.public_key()
 
+            exec(compile(readme_example(home), "README.md", "exec"), {})  # noqa: S102  # what the README tells people to run
+            secret = secrets.get_secret("shop")
+            key, leaf, chain = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), b"")
+            assert key is not None
+            assert leaf is not None
+            assert_chain_verifies(leaf, chain, Path(dev["ca_sim"]["ca_bundle"]), "shop.example.test")
+
             policy = CertificatePolicy(
                 dev["ca_sim"]["issuer"],
-                subject="CN=shop.example.test",
-                san_dns_names=["shop.example.test"],
+                subject="CN=mail.example.test",
+                san_dns_names=["mail.example.test"],
                 content_type="application/x-pem-file",
             )
-            poller = certificates.begin_create_certificate("shop", policy, _polling_interval=0.5)
-            assert poller.result().name == "shop"
-            pem = (secrets.get_secret("shop").value or "").encode()
+            certificates.begin_create_certificate("mail", policy, _polling_interval=0.5).result()
+            pem = (secrets.get_secret("mail").value or "").encode()
             assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
             first, *rest = x509.load_pem_x509_certificates(pem)
-            assert_chain_verifies(first, rest, Path(dev["ca_sim"]["ca_bundle"]), "shop.example.test")
+            assert_chain_verifies(first, rest, Path(dev["ca_sim"]["ca_bundle"]), "mail.example.test")
         metrics = httpx.get(dev["metrics_url"]).text
-        assert 'certworker_issuance_attempts_total{issuer="ca-sim-acme",result="issued",vault="dev"} 1.0' in metrics
+        assert 'certworker_issuance_attempts_total{issuer="ca-sim-acme",result="issued",vault="dev"} 2.0' in metrics
         assert "shop" in httpx.get(dev["console_url"]).text
 
 

@@ -46,6 +46,7 @@ def test_a_forgotten_operation_is_gone(deployment: Deployment) -> None:
     for call in (certificates.operation, certificates.delete_operation, certificates.request_cancellation):
         with pytest.raises(OperationNotFound, match="Pending certificate not found: web"):
             call(caller, vault, "web")
+    assert certificates.list_(caller, vault, None, 25, include_pending=True).items == ()
     deployment.work()
     assert deployment.versions("web") == ()
     assert deployment.authority.requests == []

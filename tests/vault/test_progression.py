@@ -13,7 +13,7 @@ from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Step
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import OperationStatus, Progress
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
-from certworker.vault.progression import LEASE
+from certworker.vault.progression import LEASE, MOST_STEPS
 from certworker.worker.rounds import Rounds
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import ISSUER, Deployment, check_whole, policy_for
@@ -246,3 +246,20 @@ def test_a_lost_lease_stops_the_steps(deployment: Deployment, clock: FakeClock) 
     with pytest.raises(LeaseLost):
         deployment.house.progression.postpone(claimed, "late")
     assert deployment.operation("web").progress == {}
+
+
+def test_a_provider_that_never_waits_does_not_hold_the_worker(deployment: Deployment) -> None:
+    """One that always answers "now" gets a bounded number of steps, and its operation is taken up again later."""
+
+    def again(_: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
+        return Pending({"polls": str(int((progress or {}).get("polls", "0")) + 1)}, at)
+
+    operation = deployment.create("web", policy_for("web.test"))
+    deployment.authority.script.extend([again] * 3 * MOST_STEPS)
+    with deployment.house.store.writing() as writer:
+        claimed = writer.claim_operation("worker", deployment.house.clock(), LEASE)
+    assert claimed is not None
+    deployment.house.progression.advance(claimed)
+    assert deployment.operation("web").progress == {"polls": str(MOST_STEPS)}
+    with deployment.house.store.reading() as reader:
+        assert len(reader.journal(operation.id)) == MOST_STEPS + 1
