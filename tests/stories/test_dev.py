@@ -113,11 +113,9 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
             own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
             certificate = certificates.begin_create_certificate("own", own).result()
             assert isinstance(certificate, KeyVaultCertificate)
-            assert (
             assert certificate.properties is not None
             thumbprint = hashlib.sha1(certificate.cer or b"", usedforsecurity=False).digest()
             assert certificate.properties.x509_thumbprint == thumbprint
-            )
             secret = secrets.get_secret("own")
             key, leaf, _ = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), None)
             assert key is not None
