@@ -9,7 +9,7 @@ from certworker.errors import BadParameter, CertificateNotFound, Forbidden, Oper
 from certworker.vault.access import Access, Caller
 from certworker.vault.deletions import Deletions
 from certworker.vault.issuances import Issuances
-from certworker.vault.lifetime import renewal_point
+from certworker.vault.lifetime import plan_anew
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, check_name, check_tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationStatus
 from certworker.vault.policy import Policy, complete
@@ -106,9 +106,7 @@ class Certificates:
             changed = replace(known, policy=policy, policy_updated=at)
             current = writer.certificate_version(vault.id, name, None)
             if current:
-                point = renewal_point(policy, *validity(current.der), known.renewal.jitter)
-                due_at, reason = (point.at, point.reason) if point else (None, None)
-                changed = replace(changed, renewal=replace(known.renewal, due_at=due_at, reason=reason))
+                changed = replace(changed, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
             writer.put_certificate(changed)
         return changed
 

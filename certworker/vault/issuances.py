@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.x509 import self_sign
+from certworker.crypto.x509 import self_sign, validity
 from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
-from certworker.vault.lifetime import self_signed_validity
+from certworker.vault.lifetime import plan_anew, self_signed_validity
 from certworker.vault.objects import ObjectHead, ObjectKind, Tags
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
@@ -65,8 +65,8 @@ class Issuances:
         policy = operation.policy
         if not policy.is_self_signed:
             return None
-        validity = self_signed_validity(at, policy.x509.validity_months)
-        leaf = self_sign(private_key, certificate_request(policy), *validity)
+        span = self_signed_validity(at, policy.x509.validity_months)
+        leaf = self_sign(private_key, certificate_request(policy), *span)
         return self._versions.build(operation, private_key, (leaf,), at)
 
     def _store_operation(
@@ -87,6 +87,10 @@ class Issuances:
     def _put_certificate(self, writer: Writer, vault: Vault, name: str, policy: Policy, at: datetime) -> None:
         known = writer.certificate(vault.id, name)
         if known:
+            current = writer.certificate_version(vault.id, name, None)
+            if current and policy != known.policy:
+                # should nothing come of this operation, the version that there is goes by the new policy
+                known = replace(known, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
             writer.put_certificate(replace(known, policy=policy, policy_updated=at))
             return
         writer.put_head(ObjectHead(vault.id, ObjectKind.CERTIFICATE, name, None, at))

@@ -1,11 +1,11 @@
 """When a certificate is to be renewed, and why: pure functions."""
 
 import calendar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from certworker.clock import whole_second
-from certworker.vault.operations import OperationReason, back_off
+from certworker.vault.operations import OperationReason, Renewal, back_off
 from certworker.vault.policy import ActionType, Policy
 
 SHORT_LIFETIME = timedelta(days=10)
@@ -44,6 +44,12 @@ def renewal_point(policy: Policy, not_before: datetime, not_after: datetime, jit
     if put_off >= backstop:
         return RenewalPoint(whole_second(backstop), OperationReason.BACKSTOP)
     return RenewalPoint(whole_second(put_off), point.reason)
+
+
+def plan_anew(policy: Policy, known: Renewal, not_before: datetime, not_after: datetime) -> Renewal:
+    """Plan the renewal of a version for a policy that has changed since; its jitter and its failures stay."""
+    point = renewal_point(policy, not_before, not_after, known.jitter)
+    return replace(known, due_at=point.at if point else None, reason=point.reason if point else None)
 
 
 def _auto_renews(policy: Policy) -> bool:

@@ -84,7 +84,10 @@ class Versions:
         writer.add_key(key)
         writer.add_secret(secret)
         writer.add_certificate_version(certificate)
-        writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(operation.policy, certificate))
+        # by the policy as it is now: it may have been changed while the CA took its time
+        owner = writer.certificate(operation.vault_id, operation.name)
+        policy = owner.policy if owner else operation.policy
+        writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(policy, certificate))
         writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "issued")
         for kind, event_type in _NEW_VERSION_EVENTS:
             writer.add_event(_event(event_type, kind, certificate, operation, vault_name))
