@@ -84,6 +84,7 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
         home.remove_dev_json()
         set_up_logging("info", "dev", output)
         ports = _choose_ports(port)
+        first_start = not home.dev_vault_is_made()
         credentials = _prepare(home, ports)
         settings = load_settings(home.settings)
         service = Service(home.settings, settings, Role.ALL, kept=(lock,), output=output)
@@ -91,6 +92,10 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
         signals = stack.enter_context(Signals(of_terminal=True).caught())
         service.bind()
         service.start([_authority(home, lock, output)])
+        if demo and first_start:
+            from certworker.cli.dev_house import plant  # noqa: PLC0415  # see above
+
+            plant(settings, credentials)
         stack.callback(home.remove_dev_json)
         write_json(home.dev_json, _describe(home, settings, ports, credentials))
         hints = _hints(home, output)
@@ -98,7 +103,14 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
             _log.info("%s", hint)
         from certworker.cli.dev_house import follow  # noqa: PLC0415  # see above
 
-        follow(home, settings, signals.until_stopped(service), hints, demo_for=credentials if demo else None)
+        follow(
+            home,
+            settings,
+            signals.until_stopped(service),
+            hints,
+            demo_for=credentials if demo else None,
+            from_start=first_start,
+        )
 
 
 def _hints(home: Home, output: Path | None) -> list[str]:

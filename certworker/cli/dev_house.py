@@ -33,17 +33,36 @@ def prepare_home(home: Home, ports: Ports) -> Mapping[str, str]:
     return credentials
 
 
+def plant(settings: Settings, administrator: Mapping[str, str]) -> None:
+    """Plant the first set of certificates, as the administrator."""
+    with open_house(settings) as house:
+        _plant(house, administrator)
+
+
 def follow(
-    home: Home, settings: Settings, rounds: Iterable[None], hints: Sequence[str], *, demo_for: Mapping[str, str] | None
+    home: Home,
+    settings: Settings,
+    rounds: Iterable[None],
+    hints: Sequence[str],
+    *,
+    demo_for: Mapping[str, str] | None,
+    from_start: bool,
 ) -> None:
-    """Show the fleet for as long as `rounds` come; plant the demonstration first, where it is asked for by somebody."""
+    """Show the fleet for as long as `rounds` come, with the news of now, or `from_start` all there are.
+
+    What is missing of the demonstration is planted first, where somebody asks for it.
+    """
     headline = f"certworker dev   vault https://{VAULT}.{settings.vault_suffix}   home {home.folder}"
     with open_house(settings) as house:
-        seen = house.fleet.last_event()
+        seen = 0 if from_start else house.fleet.last_event()
         if demo_for:
-            caller = Caller(demo_for["object_id"], demo_for["client_id"], demo_for["tenant_id"])
-            plant_demo(house, caller, _vault(house))
+            _plant(house, demo_for)
         show_live(house, rounds, headline, hints, after=seen)
+
+
+def _plant(house: House, administrator: Mapping[str, str]) -> None:
+    caller = Caller(administrator["object_id"], administrator["client_id"], administrator["tenant_id"])
+    plant_demo(house, caller, _vault(house))
 
 
 def _found(home: Home, house: House) -> Mapping[str, str]:

@@ -93,6 +93,10 @@ class Home:
             return None
         return self.settings.read_text()
 
+    def dev_vault_is_made(self) -> bool:
+        """Whether an earlier start has set the deployment up."""
+        return self.credentials.exists()
+
     def read_credentials(self) -> dict[str, str] | None:
         """Read the administrator's credentials, where the first start left them."""
         try:

@@ -117,8 +117,9 @@ _SENTENCES = {
 
 
 def _is_news(event: Event) -> bool:
-    # the companions' events say the same again
-    return event.type not in (EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
+    # the companions' events say the same again, and the service's own certificate is not the user's
+    companion = event.type in (EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
+    return not companion and event.detail.get("vault") != SYSTEM_VAULT
 
 
 def describe(event: Event) -> str:

@@ -12,5 +12,7 @@ def set_up_logging(level: str, role: str, file: Path | None = None) -> None:
     handler = logging.FileHandler(file) if file else logging.StreamHandler()
     handler.setFormatter(formatter)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for chatty in ("apscheduler", "httpx", "httpcore", "urllib3", "acme", "uvicorn", "alembic"):
+    # a round that takes longer than a tick is no news: it warns at every tick of it
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    for chatty in ("httpx", "httpcore", "urllib3", "acme", "uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
