@@ -4,6 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from certworker.bootstrap import House
 from certworker.vault.events import Event, EventType
-from certworker.vault.operations import OperationStatus
+from certworker.vault.fleet import Standing, standing
 from certworker.vault.store import FleetEntry
 from certworker.vault.vaults import SYSTEM_VAULT
 
@@ -60,31 +61,12 @@ def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, h
     for entry in fleet:
         if entry.vault == SYSTEM_VAULT:
             continue  # the service's own certificate is in the metrics; this picture is the user's
-        state, style = state_of(entry, at)
+        stands = standing(entry, at)
         expires, renews = time_left(entry.not_after, at), time_left(entry.renewal.due_at, at)
-        table.add_row(entry.vault, entry.name, entry.issuer, Text(state, style), expires, renews)
+        table.add_row(entry.vault, entry.name, entry.issuer, Text(stands, _STYLES[stands]), expires, renews)
     footer = [*hints, "Ctrl-C stops everything; the next start goes on from here."]
     lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in news]
     return Group(table, *lines, Text(), *(Text(line, "dim") for line in footer))
-
-
-def state_of(entry: FleetEntry, at: datetime) -> tuple[str, str]:
-    """Say in a word or two how a certificate stands, and in which style to print it."""
-    if entry.not_after is None:
-        return _state_without_version(entry)
-    states = (
-        (entry.not_after <= at, "EXPIRED", "bold red"),
-        (not entry.enabled, "disabled", "dim"),
-        (entry.operation_status is OperationStatus.IN_PROGRESS, "renewing", "cyan"),
-        (entry.renewal.failures > 0, f"renewal failed {entry.renewal.failures} times", "red"),
-    )
-    return next(((word, style) for holds, word, style in states if holds), ("valid", "green"))
-
-
-def _state_without_version(entry: FleetEntry) -> tuple[str, str]:
-    if entry.operation_status is OperationStatus.IN_PROGRESS:
-        return ("waits for its signature" if entry.operation_due_at is None else "being issued"), "yellow"
-    return ("failed" if entry.operation_status is OperationStatus.FAILED else "has no version"), "bold red"
 
 
 def time_left(until: datetime | None, at: datetime) -> str:
@@ -101,6 +83,20 @@ def time_left(until: datetime | None, at: datetime) -> str:
         return f"{sign}{hours} h {minutes} min"
     return f"{sign}{minutes} min {seconds % 60:02} s"
 
+
+_STYLES = MappingProxyType(
+    {
+        Standing.EXPIRED: "bold red",
+        Standing.DISABLED: "dim",
+        Standing.RENEWING: "cyan",
+        Standing.RENEWAL_FAILED: "red",
+        Standing.VALID: "green",
+        Standing.WAITS_FOR_SIGNATURE: "yellow",
+        Standing.BEING_ISSUED: "yellow",
+        Standing.FAILED: "bold red",
+        Standing.EMPTY: "bold red",
+    }
+)
 
 _SENTENCES = {
     EventType.CERTIFICATE_NEW_VERSION: "has a new version, issued by {issuer} (reason: {reason})",

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from certworker.cli.live import News, describe, picture, state_of, time_left
+from certworker.cli.live import News, describe, picture, time_left
 from certworker.vault.events import EventType
 from certworker.vault.issuance import Rejected
-from certworker.vault.operations import OperationStatus, Renewal
+from certworker.vault.operations import Renewal
 from certworker.vault.store import FleetEntry
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
@@ -32,7 +32,6 @@ ENTRY = FleetEntry(
     operation_due_at=None,
     operation_details=None,
 )
-PENDING = OperationStatus.IN_PROGRESS
 
 
 @pytest.fixture
@@ -59,25 +58,6 @@ def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
 def test_time_left_has_two_units(seconds: int | None, text: str) -> None:
     """The two largest; with a sign where it is over."""
     assert time_left(None if seconds is None else START + timedelta(seconds=seconds), START) == text
-
-
-@pytest.mark.parametrize(
-    ("entry", "word"),
-    [
-        (ENTRY, "valid"),
-        (replace(ENTRY, operation_status=PENDING), "renewing"),
-        (replace(ENTRY, enabled=False, operation_status=PENDING), "disabled"),
-        (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=3)), "renewal failed 3 times"),
-        (replace(ENTRY, not_after=START, enabled=False), "EXPIRED"),
-        (replace(ENTRY, not_after=None, operation_status=PENDING), "waits for its signature"),
-        (replace(ENTRY, not_after=None, operation_status=PENDING, operation_due_at=START), "being issued"),
-        (replace(ENTRY, not_after=None, operation_status=OperationStatus.FAILED), "failed"),
-        (replace(ENTRY, not_after=None), "has no version"),
-    ],
-)
-def test_the_worst_is_said_first(entry: FleetEntry, word: str) -> None:
-    """One word or two for each state."""
-    assert state_of(entry, START)[0] == word
 
 
 def test_the_picture_shows_everything_at_once(deployment: Deployment, clock: FakeClock) -> None:
