@@ -1,11 +1,12 @@
 """Request bodies: read with a cap, parsed by a pydantic model."""
 
+import asyncio
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from certworker.api.errors import TooLarge, explain
+from certworker.api.errors import Incomplete, TooLarge, explain
 from certworker.errors import BadParameter
 
 MAX_BODY = 1024 * 1024
@@ -18,6 +19,9 @@ def _printable(text: str) -> str:
         raise ValueError("a text has no NUL character")
     return text
 
+
+BODY_SECONDS = 60.0
+"""So long may a client take for a body."""
 
 Text = Annotated[str, AfterValidator(_printable)]
 
@@ -32,7 +36,17 @@ BodyType = TypeVar("BodyType", bound=Body)
 
 
 async def read_body(request: Request, cap: int = MAX_BODY) -> bytes:
-    """Read a whole body. Raises TooLarge without keeping what is over `cap` bytes."""
+    """Read a whole body. Raises TooLarge without keeping what is over `cap` bytes, and Incomplete."""
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _read(request, cap)
+    except ClientDisconnect:
+        raise Incomplete("The client went away before its request was complete.") from None
+    except TimeoutError:
+        raise Incomplete(f"The request body did not come within {BODY_SECONDS:.0f} seconds.") from None
+
+
+async def _read(request: Request, cap: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     size = int(declared) if declared.isdecimal() and len(declared) < 16 else 0  # noqa: PLR2004
     chunks = bytearray()
@@ -50,7 +64,7 @@ async def read_body(request: Request, cap: int = MAX_BODY) -> bytes:
 
 
 async def parse_body(request: Request, model: type[BodyType]) -> BodyType:
-    """Read a JSON body into `model`. Raises BadParameter, which names the field, or TooLarge."""
+    """Read a JSON body into `model`. Raises BadParameter, which names the field, TooLarge, or Incomplete."""
     raw = await read_body(request)
     if not raw.strip():
         raise BadParameter("The request has no body; it takes a JSON object.")

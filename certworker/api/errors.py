@@ -50,6 +50,10 @@ class TooLarge(errors.BadParameter):
     """The request's body is larger than any that the API takes."""
 
 
+class Incomplete(errors.BadParameter):
+    """The request's body did not come to its end, or not in time."""
+
+
 class NotServed(errors.CertworkerError):
     """An operation of Key Vault's that this release does not serve."""
 
@@ -57,6 +61,7 @@ class NotServed(errors.CertworkerError):
 API_TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
     {
         TooLarge: (413, "RequestEntityTooLarge", None),
+        Incomplete: (408, "RequestTimeout", None),
         NotServed: (405, "MethodNotAllowed", "OperationNotServed"),
     }
 )
@@ -96,7 +101,7 @@ def _headers(error: Exception) -> dict[str, str]:
     match error:
         case Challenged():
             return {"WWW-Authenticate": error.challenge}
-        case TooLarge():
+        case TooLarge() | Incomplete():
             return {"Connection": "close"}  # what is left of the body is not read
         case errors.Unavailable():
             wait = error.retry_after.total_seconds() if error.retry_after else _DEFAULT_RETRY_SECONDS

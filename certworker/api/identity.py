@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from certworker.api.auth import audiences_of, issuer_of
 from certworker.api.bodies import read_body
-from certworker.api.errors import TooLarge
+from certworker.api.errors import Incomplete, TooLarge
 from certworker.api.hosts import Place
 from certworker.api.threads import Threads
 from certworker.bootstrap import House
@@ -173,6 +173,8 @@ async def _read_form(request: Request) -> Mapping[str, str]:
         return dict(reversed(parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=64)))
     except TooLarge as error:
         raise OAuthError("invalid_request", 90100, str(error), status=413) from None
+    except Incomplete as error:
+        raise OAuthError("invalid_request", 90100, str(error), status=408) from None
     except ValueError:
         raise OAuthError("invalid_request", 90100, "The request body is not a form in UTF-8.") from None
 

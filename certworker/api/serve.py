@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from certworker.api.protocol import BoundedProtocol
 from certworker.errors import SetupError
 
 KEEP_ALIVE_SECONDS = 65
@@ -137,7 +138,7 @@ class _Server(uvicorn.Server):
 def _config(app: ASGIApp, ssl_context: ssl.SSLContext | None, drain_seconds: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedProtocol,
         loop="uvloop",
         ws="none",
         interface="asgi3",

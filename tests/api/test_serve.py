@@ -5,6 +5,7 @@ import signal
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -115,3 +116,55 @@ def test_a_huge_body_is_answered_over_tls(served: World, authority: TestAuthorit
     with httpx.Client(verify=trust, headers=served.bearer()) as client:
         assert client.post(url, content=b" " * 3_000_000).status_code == 413
         assert client.get(url.replace("/web/create", "")).status_code == 200
+
+
+def test_a_head_without_end_is_cut() -> None:
+    """A header that never ends is refused before it fills the memory; one of a usual size is not."""
+    with running(Gate()) as (_, port), socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        assert httpx.get(f"http://127.0.0.1:{port}/", headers={"X-Long": "a" * 30_000}).text == "hello"
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX-Endless: ")
+        with pytest.raises(OSError, match=r"reset|pipe"):
+            client.sendall(b"a" * 20_000_000)
+
+
+def test_a_large_body_after_a_small_head_is_no_large_head() -> None:
+    """Head and body in one piece, or in many: only the head is counted."""
+    with running(Gate()) as (_, port), httpx.Client() as client:
+        for _ in range(2):
+            assert client.request("GET", f"http://127.0.0.1:{port}/", content=b"a" * 1_000_000).text == "hello"
+
+
+def test_a_client_that_says_nothing_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither an idle connection nor half a head holds a descriptor for ever; a slow answer is waited for."""
+    monkeypatch.setattr("certworker.api.protocol.HEAD_SECONDS", 0.2)
+    gate = Gate()
+    with running(gate) as (_, port), ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(httpx.get, f"http://127.0.0.1:{port}/slow")
+        for said in (b"", b"GET / HTTP/1.1\r\nHost: "):
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+                client.sendall(said)
+                assert client.recv(1) == b""
+        gate.open.set()
+        assert slow.result(10).text == "done"
+
+
+def test_a_client_that_goes_away_is_no_error_of_ours(
+    served: World, authority: TestAuthority, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A body that stops halfway is told in one line; no traceback for whoever hangs up."""
+    head = "POST /{}/oauth2/v2.0/token HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\ngrant_type="
+    trust = ssl.create_default_context(cafile=str(authority.bundle))
+    port = served.house.settings.server.port
+    with caplog.at_level("INFO"), socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        with trust.wrap_socket(plain, server_hostname="localhost") as client:
+            client.sendall(head.format(served.tenant).encode())
+        await_line(caplog, "oauth2/v2.0/token 408")
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def await_line(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    """Wait until the log has a line."""
+    deadline = time.monotonic() + 10
+    while text not in caplog.text:
+        assert time.monotonic() < deadline, caplog.text
+        time.sleep(0.02)
