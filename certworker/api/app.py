@@ -85,7 +85,9 @@ class _Exchange:
 
     def __init__(self, scope: Scope, domain: str, release: str) -> None:
         self.headers = Headers(scope=scope)
-        self.place = place_of(self.headers.get("host", ""), domain)
+        hosts = self.headers.getlist("host")
+        # more than one is refused (RFC 9112 section 3.2): a proxy before us may have gone by the other
+        self.place = place_of(hosts[0] if len(hosts) == 1 else "", domain)
         self.request_id = str(uuid4())
         self.status = 0
         self.is_vault = False

@@ -1,11 +1,17 @@
-"""The plain HTTP port for operators: metrics, health, readiness and the live view. It tells no key and no secret."""
+"""The plain HTTP port for operators: metrics, health, readiness and the live view. It tells no key and no secret.
 
+On loopback it asks nobody who they are, so it answers only to names that lead there by themselves: a page in a browser on this
+machine, whose own name was made to resolve to 127.0.0.1 (DNS rebinding), gets nothing.
+"""
+
+import ipaddress
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api.console import render_console
 from certworker.api.threads import Threads, closing
@@ -45,7 +51,42 @@ def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
         return HTMLResponse(render_console(entries, house.clock()), headers=_CONSOLE_HEADERS)
 
     routes = [Route("/metrics", metrics), Route("/healthz", health), Route("/readyz", readiness), Route("/console", console)]
-    return Router(routes, lifespan=closing(threads))
+    router = Router(routes, lifespan=closing(threads))
+    return LocalNames(router) if _is_loopback(house.settings.metrics.listen) else router
+
+
+class LocalNames:
+    """Lets requests through whose Host is localhost or an address, as nobody else's name is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or refuse it."""
+        app = self._app
+        if scope["type"] == "http" and not _is_local(Request(scope).headers.get("host", "")):
+            app = PlainTextResponse("This port answers to localhost and to addresses only.\n", 421, _NO_STORE)
+        await app(scope, receive, send)
+
+
+def _is_local(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return False
+    return name in {"", "localhost"} or name.endswith(".localhost") or _is_address(name)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(listen: str) -> bool:
+    return listen == "localhost" or (_is_address(listen) and ipaddress.ip_address(listen).is_loopback)
 
 
 def _why_not_ready(house: House) -> str | None:

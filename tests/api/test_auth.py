@@ -45,6 +45,14 @@ def test_the_first_call_is_challenged(call: Caller) -> None:
     assert (challenge.tenant_id, challenge.get_resource()) == (world.tenant, "https://vault.localhost:8443")
 
 
+def test_two_hosts_are_none(call: Caller) -> None:
+    """A proxy may have gone by the other one (RFC 9112 section 3.2)."""
+    hosts = [("Host", "contoso.vault.localhost:8443"), ("Host", "other.vault.localhost:8443")]
+    headers = [*hosts, *call.world.bearer().items()]
+    answer = call.bare("GET", PATH, headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "VaultNotFound")
+
+
 def test_the_challenge_comes_before_anything_else(call: Caller) -> None:
     """Without a token nobody learns which paths, versions and objects there are."""
     for path in ("/", "/nothing", "/secrets/a_b", "/secrets/web?api-version=9.9"):

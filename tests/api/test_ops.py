@@ -17,11 +17,11 @@ from tests.api.world import Caller, World
 from tests.support.clock import START
 
 
-def get(app: ASGIApp, path: str, method: str = "GET") -> httpx.Response:
+def get(app: ASGIApp, path: str, method: str = "GET", host: str = "localhost") -> httpx.Response:
     """Call an app once."""
 
     async def send() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ops") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=f"http://{host}") as client:
             return await client.request(method, path)
 
     return asyncio.run(send())
@@ -129,3 +129,17 @@ def test_a_challenge_is_answered(world: World) -> None:
 def test_nothing_else_is_answered(world: World, path: str) -> None:
     """The responder knows tokens and nothing else."""
     assert get(build_challenge_app(world.house), path).status_code == 404
+
+
+@pytest.mark.parametrize("host", ["localhost:9464", "127.0.0.1", "[::1]:9464", "ops.localhost"])
+def test_the_operators_port_answers_to_local_names(world: World, host: str) -> None:
+    """By whatever name of its own it is called."""
+    assert get(ops(world), "/metrics", host=host).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["rebound.example", "localhost.example:9464", "127.0.0.1.example"])
+def test_a_name_of_somebody_elses_gets_nothing(world: World, host: str) -> None:
+    """A page whose name was made to resolve to loopback does not read the fleet (DNS rebinding)."""
+    for path in ("/metrics", "/console", "/healthz"):
+        answer = get(ops(world), path, host=host)
+        assert (answer.status_code, answer.headers["cache-control"]) == (421, "no-store")
