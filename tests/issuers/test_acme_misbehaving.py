@@ -223,6 +223,13 @@ def test_a_token_in_the_words_of_the_ca_is_not_passed_on(ca: ScriptedCA, ordered
     assert ordered.board.responses == {}
 
 
+def test_words_that_would_turn_a_line_round_are_made_plain(ca: ScriptedCA, ordered: Journey) -> None:
+    """Neither escapes nor marks of direction reach a terminal or a console."""
+    ca.status = "invalid"
+    ca.order_error = {"type": PROBLEM + "caa", "detail": "No\u202e\u2066 \x9b31m\u200bway\ufeff."}
+    assert ordered.step() == Rejected("Request rejected", "No 31m way . (caa)", configuration=True)
+
+
 def test_a_failed_challenge_is_found_before_the_order_fails(ca: ScriptedCA, ordered: Journey) -> None:
     """An authorization that is invalid already is not answered again."""
     ca.authorization_status = "invalid"

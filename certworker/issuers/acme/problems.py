@@ -33,7 +33,8 @@ LONGEST_WAIT = timedelta(days=7)
 MAX_SUBPROBLEMS = 100
 TOO_MANY_REQUESTS, SERVER_ERRORS, NOT_FOUND, SERVICE_UNAVAILABLE = 429, 500, 404, 503
 _CHALLENGE_PATH = re.compile(r"(\.well-known/acme-challenge/)[\w.~%-]+")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\s]+")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+")
+"""What would break a line, or turn its text round: a console shows it as the CA wants it read."""
 
 
 @dataclass(frozen=True, slots=True)
