@@ -78,6 +78,7 @@ def _found(home: Home, house: House) -> Mapping[str, str]:
         administrator, secret = founded.administrator, founded.client_secret
     credentials = {
         "tenant_id": administrator.tenant_id,
+        "subscription_id": _vault(house).subscription_id,
         "client_id": administrator.client_id,
         "client_secret": secret,
         "object_id": administrator.object_id,

@@ -26,6 +26,22 @@ from certworker.cli.sockets import free_port
 
 Dev = dict[str, Any]
 START_SECONDS = 60
+DEV_FIELDS = {
+    "tenant_id",
+    "subscription_id",
+    "client_id",
+    "client_secret",
+    "object_id",
+    "authority",
+    "management_url",
+    "vault_url",
+    "vault_suffix",
+    "ca_bundle",
+    "metrics_url",
+    "console_url",
+    "ca_sim",
+}
+AUTHORITY_FIELDS = {"acme_directory", "rest_url", "management_url", "ca_bundle", "http01_port"}
 
 
 @contextmanager
@@ -108,6 +124,8 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # the example sets it, and this puts it back
     with running(home, port) as (_, dev):
         assert (home / "dev.json").stat().st_mode & 0o777 == 0o600
+        assert set(dev) >= DEV_FIELDS
+        assert set(dev["ca_sim"]) >= AUTHORITY_FIELDS
         certificates, secrets = clients(dev)
         with certificates, secrets:
             own = CertificatePolicy("Self", subject="CN=own.example.test", san_dns_names=["own.example.test"])
