@@ -3,7 +3,15 @@
 from datetime import timedelta
 from typing import Final, NoReturn
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from certworker.errors import BadParameter, Conflict, Unavailable
@@ -15,7 +23,7 @@ def fail(error: SQLAlchemyError) -> NoReturn:
     """Raise what a failure means; the failure itself where it is a mistake of ours.
 
     Raises Conflict (a rule of the schema stands in the way), BadParameter (a value that the database cannot hold) or
-    Unavailable (locked for too long, gone, full).
+    Unavailable (locked for too long, gone, full, damaged).
     """
     match error:
         case IntegrityError():
@@ -24,4 +32,7 @@ def fail(error: SQLAlchemyError) -> NoReturn:
             raise BadParameter("A value holds characters that cannot be stored.") from error
         case OperationalError() | InterfaceError() | PoolTimeout() | DBAPIError(connection_invalidated=True):
             raise Unavailable("The database does not answer, is busy or is full.", RETRY_AFTER) from error
+    if type(error) is DatabaseError:
+        # SQLite's word for a file that is none of its own, or is no longer
+        raise Unavailable("The database is damaged, or is no database at all.", RETRY_AFTER) from error
     raise error

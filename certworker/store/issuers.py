@@ -1,12 +1,13 @@
-"""Issuer records, accounts at CAs and challenges: what is asked and what is changed."""
+"""Issuer records, contacts, accounts at CAs and challenges: what is asked and what is changed."""
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, insert, select, update
 
 from certworker.store.tables.issuers import (
     ACCOUNT,
     CHALLENGE,
+    CONTACT,
     ISSUER,
     account_record,
     account_values,
@@ -16,7 +17,7 @@ from certworker.store.tables.issuers import (
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
 from certworker.vault.store import Page
-from certworker.vault.vaults import Issuer, SealedAccount
+from certworker.vault.vaults import Contact, Issuer, SealedAccount
 
 
 class IssuerReader(Transaction):
@@ -33,6 +34,11 @@ class IssuerReader(Transaction):
         rows = self._all(wanted.order_by(ISSUER.c.folded).limit(limit + 1))
         following = rows[limit - 1].folded if len(rows) > limit else None
         return Page(tuple(map(issuer_record, rows[:limit])), following)
+
+    def contacts(self, vault_id: str) -> tuple[Contact, ...]:
+        """List a vault's contacts, in the order in which they were set."""
+        rows = self._all(select(CONTACT).where(CONTACT.c.vault_id == vault_id).order_by(CONTACT.c.position))
+        return tuple(Contact(row.email, row.name, row.phone) for row in rows)
 
     def account(self, vault_id: str, issuer: str, authority: str) -> SealedAccount | None:
         """Find the account at a CA."""
@@ -55,6 +61,13 @@ class IssuerWriter(IssuerReader):
     def delete_issuer(self, vault_id: str, name: str) -> None:
         """Delete an issuer record."""
         self._change(delete(ISSUER).where(_issuer(vault_id, name)))
+
+    def set_contacts(self, vault_id: str, contacts: tuple[Contact, ...]) -> None:
+        """Replace all contacts of a vault."""
+        self._change(delete(CONTACT).where(CONTACT.c.vault_id == vault_id))
+        for position, contact in enumerate(contacts, 1):
+            values = {"email": contact.email, "name": contact.name, "phone": contact.phone}
+            self._change(insert(CONTACT).values(vault_id=vault_id, position=position, **values))
 
     def keep_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> SealedAccount:
         """Keep an account unless there is one already; give back the one that is kept."""

@@ -8,16 +8,19 @@ from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, or_, se
 from certworker.errors import Conflict, LeaseLost, OperationInProgress
 from certworker.store.columns import UnixTime
 from certworker.store.tables.operations import (
+    EVIDENCE,
     IN_PROGRESS,
     JOURNAL,
     OPERATION,
+    evidence_record,
+    evidence_values,
     journal_record,
     operation_record,
     operation_values,
 )
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
-from certworker.vault.operations import JournalEntry, Operation, OperationStatus, Progress
+from certworker.vault.operations import Evidence, JournalEntry, Operation, OperationStatus, Progress
 
 _OF_CERTIFICATE = select(OPERATION).where(
     OPERATION.c.vault_id == bindparam("vault_id"), OPERATION.c.folded == bindparam("folded")
@@ -39,6 +42,11 @@ class OperationReader(Transaction):
         """Find an operation."""
         row = self._one(_BY_ID, id=operation_id)
         return operation_record(row) if row else None
+
+    def evidence(self, operation_id: str) -> tuple[Evidence, ...]:
+        """List what was refused in an operation, in order."""
+        wanted = select(EVIDENCE).where(EVIDENCE.c.operation_id == operation_id).order_by(EVIDENCE.c.number)
+        return tuple(map(evidence_record, self._all(wanted)))
 
     def journal(self, operation_id: str) -> tuple[JournalEntry, ...]:
         """List the steps of an operation in order."""
@@ -88,6 +96,10 @@ class OperationWriter(OperationReader):
     def delete_operation(self, operation_id: str) -> None:
         """Forget an operation and its journal."""
         self._change(delete(OPERATION).where(OPERATION.c.id == operation_id))
+
+    def add_evidence(self, evidence: Evidence) -> None:
+        """Keep what was refused in an operation."""
+        self._change(insert(EVIDENCE).values(evidence_values(evidence)))
 
     def add_journal(self, operation_id: str, at: datetime, step: str, detail: Progress) -> None:
         """Append a step to an operation's journal."""

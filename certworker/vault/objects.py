@@ -93,7 +93,10 @@ class SecretVersion:
 
 @dataclass(frozen=True, slots=True)
 class CertificateVersion:
-    """One version of a certificate: the leaf and its chain, leaf's issuer first, each as DER."""
+    """One version of a certificate: the leaf and its chain, each as DER.
+
+    The leaf's issuer comes first, or with `preserve_order` whatever came first.
+    """
 
     vault_id: str
     name: str
@@ -103,6 +106,7 @@ class CertificateVersion:
     content_type: str
     attributes: Attributes
     tags: Tags = field(default_factory=dict)
+    preserve_order: bool = False
 
 
 def check_name(name: str) -> str:

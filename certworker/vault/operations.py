@@ -39,6 +39,7 @@ class Operation:
 
     `version` is given on the first day: the sealed key already lies at the place that it will have as a version.
     `due_at` is when a worker should look next; none means that nobody but the owner can go on (issuer Unknown).
+    `warnings` tell what was accepted although it is not quite what was asked for. `preserve_order` keeps the chain as it came.
     `fence` counts the leases; a result is recorded only under the fence that it was claimed with.
     """
 
@@ -63,6 +64,8 @@ class Operation:
     status_details: str | None = None
     error_code: str | None = None
     error_message: str | None = None
+    warnings: tuple[str, ...] = ()
+    preserve_order: bool = False
     fence: int = 0
 
 
@@ -75,6 +78,16 @@ class JournalEntry:
     at: datetime
     step: str
     detail: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a CA sent and was refused: sealed, and at most 64 KiB of it. `kind` says what it is, in a word."""
+
+    operation_id: str
+    at: datetime
+    kind: str
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ from certworker.vault.objects import (
     SecretVersion,
     Tags,
 )
-from certworker.vault.operations import Certificate, JournalEntry, Operation, OperationStatus, Progress, Renewal
-from certworker.vault.vaults import Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
+from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
+from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
 
 T = TypeVar("T")
 
@@ -126,6 +126,12 @@ class Reader(Protocol):
     def issuers(self, vault_id: str, after: str | None, limit: int) -> Page[Issuer]:
         """List issuer records by folded name, beginning after the folded name `after`."""
 
+    def contacts(self, vault_id: str) -> tuple[Contact, ...]:
+        """List a vault's contacts, in the order in which they were set."""
+
+    def evidence(self, operation_id: str) -> tuple[Evidence, ...]:
+        """List what was refused in an operation, in order."""
+
     def account(self, vault_id: str, issuer: str, authority: str) -> SealedAccount | None:
         """Find the account at a CA."""
 
@@ -177,6 +183,12 @@ class Writer(Reader, Protocol):
 
     def delete_issuer(self, vault_id: str, name: str) -> None:
         """Delete an issuer record."""
+
+    def set_contacts(self, vault_id: str, contacts: tuple[Contact, ...]) -> None:
+        """Replace all contacts of a vault."""
+
+    def add_evidence(self, evidence: Evidence) -> None:
+        """Keep what was refused in an operation."""
 
     def keep_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> SealedAccount:
         """Keep an account unless there is one already; give back the one that is kept."""

@@ -67,6 +67,15 @@ class Issuer:
 
 
 @dataclass(frozen=True, slots=True)
+class Contact:
+    """Somebody whom a vault tells of its certificates."""
+
+    email: str
+    name: str | None = None
+    phone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SealedAccount:
     """An account at a CA, as it lies in the store."""
 

@@ -38,6 +38,19 @@ def test_the_migrated_schema_is_that_of_the_tables(database_url: str) -> None:
     engine.dispose()
 
 
+def parts(sql: str) -> list[str]:
+    """Split a statement at its outermost commas: a column that was added later stands behind the constraints."""
+    found, depth, part = [], 0, ""
+    for letter in " ".join(sql.split()):
+        depth += (letter == "(") - (letter == ")")
+        if letter in "(," and depth == 1:
+            found.append(part.strip())
+            part = ""
+        else:
+            part += letter
+    return sorted([*found, part.strip().removesuffix(")").strip()])
+
+
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_the_migrated_schema_reads_as_the_tables_do(database_url: str, tmp_path: Path) -> None:
     """On SQLite the very words are compared: partial indexes, foreign keys, autoincrement."""
@@ -46,10 +59,7 @@ def test_the_migrated_schema_reads_as_the_tables_do(database_url: str, tmp_path:
     METADATA.create_all(engine)
     engine.dispose()
     wanted = "SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name <> 'alembic_version'"
-    made, said = (
-        {name: sorted(line.strip(" \t,") for line in sql.splitlines()) for name, sql in ask(url, wanted)}
-        for url in (database_url, created_url)
-    )
+    made, said = ({name: parts(sql) for name, sql in ask(url, wanted)} for url in (database_url, created_url))
     assert len(made) > 20
     assert made == said
 

@@ -1,4 +1,4 @@
-"""Issuer records, accounts at CAs, and the responses to their challenges."""
+"""Issuer records, contacts, accounts at CAs, and the responses to their challenges."""
 
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,19 @@ class IssuerRow(Row, table=True):
     updated: datetime = Field(sa_type=UnixTime)
 
 
+class ContactRow(Row, table=True):
+    """Somebody whom a vault tells of its certificates; they are counted from 1."""
+
+    __tablename__ = "contact"
+    __table_args__ = (belongs_to("vault", "vault_id", to=("id",)),)
+
+    vault_id: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    email: str
+    name: str | None
+    phone: str | None
+
+
 class AccountRow(Row, table=True):
     """An account at a CA. It belongs to the vault: a CA without an issuer record (the local one) has an account too."""
 
@@ -55,6 +68,7 @@ class ChallengeRow(Row, table=True):
 
 
 ISSUER = table_of(IssuerRow)
+CONTACT = table_of(ContactRow)
 ACCOUNT = table_of(AccountRow)
 CHALLENGE = table_of(ChallengeRow)
 

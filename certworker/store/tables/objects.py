@@ -7,7 +7,7 @@ rows of a table of versions; it is there for the foreign key to the head.
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, text
+from sqlalchemy import Index, false, text
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
@@ -97,6 +97,7 @@ class CertificateVersionRow(VersionRow, table=True):
     der: bytes
     chain: tuple[bytes, ...] = Field(sa_type=ChainBytes)
     content_type: str
+    preserve_order: bool = Field(sa_column_kwargs={"server_default": false()})
 
 
 HEAD = table_of(HeadRow)
@@ -216,6 +217,7 @@ def certificate_version_record(row: Found[Any]) -> CertificateVersion:
         content_type=row.content_type,
         attributes=_attributes(row),
         tags=row.tags,
+        preserve_order=row.preserve_order,
     )
 
 
@@ -226,6 +228,7 @@ def certificate_version_values(certificate: CertificateVersion) -> Values:
         "der": certificate.der,
         "chain": certificate.chain,
         "content_type": certificate.content_type,
+        "preserve_order": certificate.preserve_order,
     }
 
 

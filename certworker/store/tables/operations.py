@@ -3,14 +3,24 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, literal_column, text
+from sqlalchemy import Index, UniqueConstraint, false, literal_column, text
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
-from certworker.store.columns import KindText, MappingText, OrderedText, PolicyText, ReasonText, Serial, StatusText, UnixTime
+from certworker.store.columns import (
+    KindText,
+    MappingText,
+    OrderedText,
+    PolicyText,
+    ReasonText,
+    Serial,
+    StatusText,
+    UnixTime,
+    WordsText,
+)
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, Tags, fold_name
-from certworker.vault.operations import JournalEntry, Operation, OperationReason, OperationStatus, Progress
+from certworker.vault.operations import Evidence, JournalEntry, Operation, OperationReason, OperationStatus, Progress
 from certworker.vault.policy import Policy
 
 _IN_PROGRESS = text("status = 'inProgress'")
@@ -60,6 +70,8 @@ class OperationRow(Row, table=True):
     status_details: str | None
     error_code: str | None
     error_message: str | None
+    warnings: tuple[str, ...] = Field(sa_type=WordsText, sa_column_kwargs={"server_default": "[]"})
+    preserve_order: bool = Field(sa_column_kwargs={"server_default": false()})
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -78,7 +90,21 @@ class JournalRow(Row, table=True):
     detail: Progress = Field(sa_type=MappingText)
 
 
+class EvidenceRow(Row, table=True):
+    """What was refused in an operation."""
+
+    __tablename__ = "evidence"
+    __table_args__ = (belongs_to("operation", "operation_id", to=("id",)), {"sqlite_autoincrement": True})
+
+    number: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    operation_id: str = Field(index=True)
+    at: datetime = Field(sa_type=UnixTime)
+    kind: str
+    sealed: bytes
+
+
 OPERATION = table_of(OperationRow)
+EVIDENCE = table_of(EvidenceRow)
 JOURNAL = table_of(JournalRow)
 
 IN_PROGRESS = OPERATION.c.status == literal_column("'inProgress'")
@@ -109,6 +135,8 @@ def operation_record(row: Found[Any]) -> Operation:
         status_details=row.status_details,
         error_code=row.error_code,
         error_message=row.error_message,
+        warnings=row.warnings,
+        preserve_order=row.preserve_order,
         fence=row.fence,
     )
 
@@ -140,6 +168,8 @@ def operation_values(operation: Operation) -> Values:
         "status_details": operation.status_details,
         "error_code": operation.error_code,
         "error_message": operation.error_message,
+        "warnings": operation.warnings,
+        "preserve_order": operation.preserve_order,
         "lease_owner": None,
         "lease_until": None,
         "fence": operation.fence,
@@ -149,3 +179,13 @@ def operation_values(operation: Operation) -> Values:
 def journal_record(row: Found[Any]) -> JournalEntry:
     """Make the record of a step."""
     return JournalEntry(operation_id=row.operation_id, sequence=row.sequence, at=row.at, step=row.step, detail=row.detail)
+
+
+def evidence_record(row: Found[Any]) -> Evidence:
+    """Make the record of something refused."""
+    return Evidence(operation_id=row.operation_id, at=row.at, kind=row.kind, sealed=row.sealed)
+
+
+def evidence_values(evidence: Evidence) -> Values:
+    """Make the row of something refused."""
+    return {"operation_id": evidence.operation_id, "at": evidence.at, "kind": evidence.kind, "sealed": evidence.sealed}
