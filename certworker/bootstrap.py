@@ -113,18 +113,22 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
     )
 
 
-def make_master_key(path: Path) -> None:
-    """Make a master key file (mode 0600) unless there is one. It must be kept apart from the database, and backed up."""
+def make_master_key(path: Path) -> bool:
+    """Make a master key file (mode 0600) unless there is one; tell whether it was made.
+
+    It must be kept apart from the database, and backed up.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        return
+        return False
     except OSError as error:
         raise SetupError(f"The master key file {path} cannot be made: {error.strerror}.") from error
     with os.fdopen(handle, "w") as file:
         file.write(new_key().hex() + "\n")
         file.flush()
         os.fsync(file.fileno())
+    return True
 
 
 def read_master_key(path: Path) -> MasterKey:

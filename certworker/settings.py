@@ -3,13 +3,14 @@
 An environment variable goes before the file: `CERTWORKER_SERVER__PORT=9443` is `port` in `[server]`.
 """
 
+import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from certworker.errors import SettingsError
 
@@ -38,10 +39,21 @@ class Section(BaseModel):
         return tuple(part for item in value.split(",") if (part := item.strip()))
 
 
+def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
+    if not value:
+        raise ValueError("at least one address is needed")
+    for address in value:
+        ipaddress.ip_address(address)
+    return value
+
+
+Addresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
+
+
 class Server(Section):
     """[server]: the HTTPS port that every plane is on."""
 
-    listen: tuple[str, ...] = Field(("127.0.0.1", "::1"), description="addresses to listen on")
+    listen: Addresses = Field(("127.0.0.1", "::1"), description="addresses to listen on")
     port: Port = Field(8443, description="TCP port; 0 takes a free one")
     public_port: Port = Field(0, description="TCP port in URLs given out, where a proxy stands before; 0 is the same as port")
     domain: str = Field("localhost", description="domain of all names: vaults are at NAME.vault.DOMAIN, others at login.DOMAIN")
@@ -85,7 +97,7 @@ class Network(Section):
 class Challenges(Section):
     """[challenges]: the worker's http-01 responder (RFC 8555 section 8.3)."""
 
-    http01_listen: tuple[str, ...] = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
+    http01_listen: Addresses = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
     http01_port: Port = Field(0, description="TCP port, 80 for CAs on the internet; 0 answers no challenges here")
 
 

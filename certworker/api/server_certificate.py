@@ -64,7 +64,7 @@ class ServerCertificate:
         """Give the PEM bundle that clients check the server by."""
         file = self._house.settings.server.certificate_file
         if file:
-            return file.read_bytes()
+            return _read(file)
         root = self._house.local.root_certificate(self._vault().id, ISSUER, whole_second(self._house.clock()))
         return to_pem((root,))
 
@@ -95,13 +95,16 @@ class ServerCertificate:
     def _read_tag(self) -> str:
         file = self._house.settings.server.certificate_file
         if file:
-            return str(file.stat().st_mtime_ns)
+            try:
+                return str(file.stat().st_mtime_ns)
+            except OSError as error:
+                raise _unreadable(file, error) from error
         return self._house.certificates.get(SERVICE, self._vault(), NAME).version.version
 
     def _pem(self) -> bytes:
         server = self._house.settings.server
         if server.certificate_file and server.key_file:
-            return server.key_file.read_bytes() + b"\n" + server.certificate_file.read_bytes()
+            return _read(server.key_file) + b"\n" + _read(server.certificate_file)
         return self._house.secrets.get(SERVICE, self._vault(), NAME).value.encode()
 
     def _load(self, pem: bytes) -> ssl.SSLContext:
@@ -126,6 +129,17 @@ class ServerCertificate:
         if vault is None:
             raise SetupError("This deployment has not been set up; run `certworker init` first.")
         return vault
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: OSError) -> SetupError:
+    return SetupError(f"The server's certificate or key {file} cannot be read: {error.strerror}.")
 
 
 def server_names(settings: Settings) -> SubjectNames:

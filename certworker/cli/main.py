@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from certworker.errors import CertworkerError
+from certworker.errors import CertworkerError, Conflict, SetupError
 
 DEFAULT_HOME = "~/.certworker"
 DEFAULT_PORT = 8443
@@ -74,9 +74,17 @@ def init(
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    make_master_key(settings.seal.master_key_file)
-    with open_house(settings) as house:
-        founded = house.founding.found(vault, administrator)
+    key = settings.seal.master_key_file
+    made = make_master_key(key)
+    try:
+        with open_house(settings) as house:
+            founded = house.founding.found(vault, administrator)
+    except Conflict as error:
+        if not made:
+            raise
+        # a key that opens nothing must not lie where the right one is looked for
+        key.unlink(missing_ok=True)
+        raise SetupError(f"{error} Its master key {key} is missing: bring it back from its backup.") from None
     shown = {
         "tenant_id": founded.administrator.tenant_id,
         "subscription_id": founded.vault.subscription_id,
@@ -87,7 +95,7 @@ def init(
         "vault_url": f"https://{founded.vault.name}.{settings.vault_suffix}",
     }
     typer.echo(json.dumps(shown, indent=2))
-    typer.echo(f"Back up {settings.seal.master_key_file}, apart from the database: without it nothing opens.", err=True)
+    typer.echo(f"Back up {key}, apart from the database: without it nothing opens.", err=True)
 
 
 @app.command()

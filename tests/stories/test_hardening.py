@@ -6,7 +6,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from certworker.api.server_certificate import ServerCertificate
+from certworker.bootstrap import make_master_key, open_house
+from certworker.cli.main import app
+from certworker.errors import SettingsError, SetupError, Unavailable
+from certworker.settings import Settings, load_settings
 from certworker.vault.issuance import IssuanceRequest, Pending, Step
 from certworker.vault.operations import OperationStatus, Progress
 from certworker.vault.policy import ActionType, LifetimeAction, Policy
@@ -51,3 +57,64 @@ def test_a_new_policy_counts_though_its_operation_was_cancelled(deployment: Depl
     deployment.create("web", policy_for("web.test", "Unknown"))
     deployment.house.certificates.delete_operation(deployment.administrator, deployment.vault, "web")
     assert deployment.renewal("web").due_at is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("SERVER__LISTEN", "999.1.1.1"), ("SERVER__LISTEN", ""), ("CHALLENGES__HTTP01_LISTEN", "::1, nowhere")]
+)
+def test_an_address_that_is_none_is_named(name: str, value: str) -> None:
+    """What cannot be listened on is told as the setting that it is."""
+    with pytest.raises(SettingsError, match=name.lower().replace("__", r"\.")):
+        load_settings(None, {f"CERTWORKER_{name}": value})
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    """Whatever lies there, it is one line and not a traceback."""
+    (tmp_path / "certworker.db").write_bytes(bytes(range(256)) * 100)
+    settings = load_settings(write(tmp_path, ""), {})
+    make_master_key(settings.seal.master_key_file)
+    with pytest.raises(Unavailable, match="damaged"), open_house(settings):
+        pass
+
+
+def test_a_server_certificate_that_is_missing_is_named(tmp_path: Path) -> None:
+    """The file is told, when it is looked for and when it is looked at again."""
+    settings = founded(tmp_path, '[server]\ncertificate_file = "tls.pem"\nkey_file = "tls.key"\n')
+    with open_house(settings) as house:
+        certificate = ServerCertificate(house)
+        for ask in (certificate.context, certificate.refresh, certificate.root):
+            with pytest.raises(SetupError, match=r"tls\.pem cannot be read: No such file"):
+                ask()
+
+
+def test_a_lost_master_key_is_not_replaced(tmp_path: Path) -> None:
+    """A second init says what is missing, and leaves no key that opens nothing."""
+    key = founded(tmp_path, "").seal.master_key_file
+    kept = key.read_bytes()
+    key.unlink()
+    answer = CliRunner().invoke(app, ["init", "-c", str(tmp_path / "certworker.toml")])
+    assert isinstance(answer.exception, SetupError)
+    assert "set up already" in str(answer.exception)
+    assert "bring it back from its backup" in str(answer.exception)
+    assert not key.exists()
+    key.write_bytes(kept)
+    key.chmod(0o600)
+    answer = CliRunner().invoke(app, ["init", "-c", str(tmp_path / "certworker.toml")])
+    assert str(answer.exception) == "This deployment has been set up already."
+    assert key.read_bytes() == kept
+
+
+def write(folder: Path, text: str) -> Path:
+    """Write a settings file."""
+    file = folder / "certworker.toml"
+    file.write_text(text)
+    return file
+
+
+def founded(folder: Path, text: str) -> Settings:
+    """Set a deployment up with the settings in `text`."""
+    settings = load_settings(write(folder, text), {})
+    make_master_key(settings.seal.master_key_file)
+    with open_house(settings) as house:
+        house.founding.found("contoso", "administrator")
+    return settings
