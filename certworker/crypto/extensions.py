@@ -95,6 +95,16 @@ def is_oid(text: str) -> bool:
         return False
 
 
+def is_email(text: str) -> bool:
+    """Whether `text` is an e-mail address that a certificate can hold: local@domain in ASCII, and nothing around it."""
+    if text.count("@") != 1 or text.startswith("@") or not text.isprintable() or set(text) & set(" <>,;"):
+        return False
+    try:
+        return x509.RFC822Name(text).value == text
+    except ValueError:
+        return False
+
+
 def leaf_key_usage(usage: x509.KeyUsage) -> x509.KeyUsage:
     """Take the bits of an authority out of a key usage."""
     bits = {attribute: _bit(usage, attribute) for attribute in KEY_USAGES.values()}

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_oid
+from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_email, is_oid
 from certworker.crypto.keys import CURVES, RSA_SIZES
 from certworker.crypto.subjects import check_subject
 from certworker.errors import BadParameter
@@ -172,11 +172,11 @@ def _check_names(names: SubjectNames) -> None:
                 "a DNS name has labels of letters, digits and '-', and may begin with '*.'",
             )
     for address in names.emails:
-        if address.count("@") != 1 or not address.isascii():
+        if not is_email(address):
             raise _wrong("x509_props.sans.emails", address, "an e-mail address reads local@domain, in ASCII")
     for uri in names.uris:
-        if ":" not in uri or not uri.isascii():
-            raise _wrong("x509_props.sans.uris", uri, "a URI has a scheme, and is in ASCII")
+        if ":" not in uri or not uri.isascii() or not uri.isprintable() or " " in uri:
+            raise _wrong("x509_props.sans.uris", uri, "a URI has a scheme, and is in ASCII without blanks")
     for ip in names.ip_addresses:
         try:
             ipaddress.ip_address(ip)

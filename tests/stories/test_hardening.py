@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import make_master_key, open_house
 from certworker.cli.main import app
-from certworker.errors import SettingsError, SetupError, Unavailable
+from certworker.errors import BadParameter, SettingsError, SetupError, Unavailable
 from certworker.settings import Settings, load_settings
 from certworker.vault.issuance import IssuanceRequest, Pending, Step
 from certworker.vault.operations import OperationStatus, Progress
@@ -57,6 +57,17 @@ def test_a_new_policy_counts_though_its_operation_was_cancelled(deployment: Depl
     deployment.create("web", policy_for("web.test", "Unknown"))
     deployment.house.certificates.delete_operation(deployment.administrator, deployment.vault, "web")
     assert deployment.renewal("web").due_at is None
+
+
+@pytest.mark.parametrize(
+    "email", ["@", "a@", "@example.test", "a b@example.test", "<a@example.test>", "a@b@example.test", "\u00e9@b"]
+)
+def test_an_address_that_no_certificate_holds_is_refused(deployment: Deployment, email: str) -> None:
+    """It is the caller's mistake, found before a key is made for it."""
+    policy = policy_for("web.test", "Self")
+    names = replace(policy.x509.names, emails=(email,))
+    with pytest.raises(BadParameter, match=r"x509_props\.sans\.emails"):
+        deployment.create("web", replace(policy, x509=replace(policy.x509, names=names)))
 
 
 @pytest.mark.parametrize(
