@@ -3,6 +3,7 @@
 import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from certworker.bootstrap import House
+from certworker.errors import Unavailable
 from certworker.vault.events import Event, EventType
 from certworker.vault.fleet import Standing, standing
 from certworker.vault.store import FleetEntry
@@ -22,18 +24,23 @@ REDRAWS_PER_SECOND = 4
 
 
 def show_live(house: House, rounds: Iterable[None], headline: str, hints: Sequence[str], after: int) -> None:
-    """Show the fleet at every turn of `rounds`: as a picture on a terminal, as lines of news elsewhere."""
+    """Show the fleet at every turn of `rounds`: as a picture on a terminal, as lines of news elsewhere.
+
+    While the database does not answer, the picture stays as it is: it is no reason to stop what it shows.
+    """
     news = News(house, after)
     if not sys.stdout.isatty():
         for _ in rounds:
-            for event in news.read():
-                print(describe(event), flush=True)  # noqa: T201  # the terminal is this command's business
+            with suppress(Unavailable):
+                for event in news.read():
+                    print(describe(event), flush=True)  # noqa: T201  # the terminal is this command's business
         return
     console = Console()
     with Live(console=console, refresh_per_second=REDRAWS_PER_SECOND, screen=False) as live:
         for _ in rounds:
-            news.read()
-            live.update(picture(house.fleet.entries(), news.lines, headline, hints, house.clock()))
+            with suppress(Unavailable):
+                news.read()
+                live.update(picture(house.fleet.entries(), news.lines, headline, hints, house.clock()))
 
 
 class News:

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import make_master_key, open_house
+from certworker.cli.live import show_live
 from certworker.cli.main import app
 from certworker.errors import BadParameter, SettingsError, SetupError, Unavailable
 from certworker.settings import Settings, load_settings
@@ -96,6 +97,26 @@ def test_a_server_certificate_that_is_missing_is_named(tmp_path: Path) -> None:
         for ask in (certificate.context, certificate.refresh, certificate.root):
             with pytest.raises(SetupError, match=r"tls\.pem cannot be read: No such file"):
                 ask()
+
+
+def test_the_news_outlive_a_database_that_is_away(
+    deployment: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`certworker dev` goes on, and tells what it has missed."""
+    database, aside = tmp_path / "certworker.db", tmp_path / "aside"
+
+    def rounds() -> Iterator[None]:
+        deployment.house.store.close()
+        database.rename(aside)
+        database.mkdir()
+        yield
+        database.rmdir()
+        aside.rename(database)
+        deployment.create("web", policy_for("web.test", "Self"))
+        yield
+
+    show_live(deployment.house, rounds(), "", (), deployment.house.fleet.last_event())
+    assert "certificate contoso/web has a new version" in capsys.readouterr().out
 
 
 def test_a_lost_master_key_is_not_replaced(tmp_path: Path) -> None:
