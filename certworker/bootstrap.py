@@ -26,8 +26,10 @@ from certworker.vault.certificates import Certificates
 from certworker.vault.deletions import Deletions
 from certworker.vault.directory import Directory
 from certworker.vault.drafts import Drafts
+from certworker.vault.examinations import IssuerExaminations
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
+from certworker.vault.histories import Histories
 from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
@@ -35,6 +37,7 @@ from certworker.vault.keyring import Keyring, MasterKey
 from certworker.vault.keys import Keys
 from certworker.vault.progression import Progression
 from certworker.vault.renewals import Renewals
+from certworker.vault.requested import RequestedRenewals
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
 from certworker.vault.versions import Versions
@@ -63,6 +66,9 @@ class House:
     challenges: Challenges
     local: LocalProvider
     fleet: Fleet
+    requested: RequestedRenewals
+    histories: Histories
+    examinations: IssuerExaminations
 
 
 @contextmanager
@@ -110,6 +116,9 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         challenges=challenges,
         local=local,
         fleet=Fleet(store),
+        requested=RequestedRenewals(store, access, issuances),
+        histories=Histories(store, access),
+        examinations=IssuerExaminations(store, access, issuers, known, clock),
     )
 
 

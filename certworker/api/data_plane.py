@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Router
 from starlette.types import Receive, Scope, Send
 
-from certworker.api import certificates, issuers, keys, secrets, unserved
-from certworker.api.api_versions import api_version_of
+from certworker.api import certificates, issuers, keys, own, secrets, unserved
+from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, admit
 from certworker.api.call import CALL, Call
 from certworker.api.hosts import Place
@@ -22,6 +22,7 @@ ROUTES = (
     *secrets.ROUTES,
     *certificates.ROUTES,
     *keys.ROUTES,
+    *own.ROUTES,
     *unserved.ROUTES,
 )
 
@@ -41,7 +42,8 @@ class DataPlane:
         """Answer a request. Raises what the error table knows."""
         admission = await self._admit(place, authorization)
         query = query_of(scope["query_string"])
-        api_version = api_version_of(query)
+        # the paths of our own have their version in them
+        api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
         scope[REGION] = admission.vault.location
         scope["app"] = self  # with it, the router raises what it refuses
         scope[CALL] = partial(Call, self._house, self._threads, place, admission.caller, admission.vault, api_version, query)

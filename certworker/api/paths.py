@@ -6,8 +6,10 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from certworker.errors import BadParameter
 
+OWN = "certworker"
+"""What the paths begin with that Key Vault does not have."""
 COLLECTIONS = frozenset(
-    {"certificates", "secrets", "keys", "deletedcertificates", "deletedsecrets", "deletedkeys", "rng", "storage"}
+    {OWN, "certificates", "secrets", "keys", "deletedcertificates", "deletedsecrets", "deletedkeys", "rng", "storage"}
 )
 _FIXED_SECOND = frozenset({"issuers", "contacts", "restore"})
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
@@ -40,6 +42,8 @@ def _decode(segment: bytes) -> str:
 
 def _fold(segments: Sequence[str]) -> list[str]:
     # certificates/NAME/pending/merge, certificates/issuers/NAME, keys/NAME/VERSION/wrapKey
+    if segments[0].lower() == OWN:  # certworker/v1/certificates/NAME/renew
+        return [segment if place == 3 else segment.lower() for place, segment in enumerate(segments)]  # noqa: PLR2004
     first, second = segments[0].lower(), segments[1].lower() if len(segments) > 1 else ""
     if second in _FIXED_SECOND and first == "certificates":
         return [first, second, *segments[2:]]

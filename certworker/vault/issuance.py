@@ -70,6 +70,21 @@ class Provider(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Examination:
+    """What a look at a CA found, one sentence for each thing. `passed` says whether an issuance could begin."""
+
+    passed: bool
+    findings: tuple[str, ...]
+
+
+class Examiner(Protocol):
+    """A provider that can look whether its CA can be reached and knows us, without asking for anything."""
+
+    def examine(self, request: IssuanceRequest, at: datetime) -> Examination:
+        """Look at the CA of a request that has neither CSR nor names. What goes wrong there is a finding, never an error."""
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """What certworker is to a CA: a key of its own, and the CA's name for it (`url`), once there is one.
 

@@ -9,7 +9,7 @@ from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, L
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.lifetime import plan_anew, self_signed_validity
-from certworker.vault.objects import ObjectHead, ObjectKind, Tags
+from certworker.vault.objects import ObjectHead, ObjectKind, Tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store, Writer
@@ -58,6 +58,24 @@ class Issuances:
             if head is None or head.deletion:
                 raise LeaseLost(f"The certificate {certificate.name} was deleted meanwhile.")
             detail = {"vault": vault.name, "reason": reason.value, "issuer": certificate.policy.issuer.name}
+            writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
+            return self._store_operation(writer, vault, operation, records, at)
+
+    def renew_now(self, vault: Vault, certificate: Certificate, current_tags: Tags) -> Operation:
+        """Begin a renewal that somebody asked for, whenever it would have fallen due. Raises as `begin` does."""
+        at = whole_second(self._clock())
+        name, policy, reason = certificate.name, certificate.policy, OperationReason.REQUESTED
+        with self._store.reading() as reader:
+            _check_free(reader, vault, name)
+            _check_issuer(reader, vault, policy)
+        operation, private_key = self._drafts.draft(vault.id, name, policy, reason, at, tags=current_tags, enabled=True)
+        records = self._self_signed(operation, private_key, at)
+        with self._store.writing() as writer:
+            _check_free(writer, vault, name)
+            head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
+            if head is None:
+                raise not_found(ObjectKind.CERTIFICATE, name)
+            detail = {"vault": vault.name, "reason": reason.value, "issuer": policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)
 

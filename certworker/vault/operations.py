@@ -31,6 +31,12 @@ class OperationReason(StrEnum):
     LIFETIME_ACTION = "lifetime_action"
     DEFAULT = "default"
     BACKSTOP = "backstop"
+    REQUESTED = "requested"
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether somebody asked for it; what failed is theirs to ask for again."""
+        return self in (OperationReason.CREATE, OperationReason.REQUESTED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Provider
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
-from certworker.vault.operations import Operation, OperationReason, OperationStatus, Progress
+from certworker.vault.operations import Operation, OperationStatus, Progress
 from certworker.vault.renewals import put_off
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
@@ -199,8 +199,7 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
 
 
 def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
-    # what somebody asked for is theirs to ask for again
-    if operation.reason is not OperationReason.CREATE:
+    if not operation.reason.is_asked_for:
         put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
 
 

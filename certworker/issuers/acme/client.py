@@ -82,6 +82,10 @@ class AcmeClient:
             fields["externalAccountBinding"] = self._bind(binding, url)
         return self._location(self._post(url, Payload(**fields)))
 
+    def find_account(self) -> str:
+        """Ask for the account that this key has, and open none; gives its URL (RFC 8555 section 7.3.1)."""
+        return self._location(self._post(self.directory().new_account, Payload(onlyReturnExisting=True)))
+
     def place_order(self, names: tuple[str, ...], profile: str | None) -> Order:
         """Place an order (RFC 8555 section 7.4)."""
         fields: dict[str, Any] = {"identifiers": [_identifier(name) for name in names]}

@@ -21,11 +21,22 @@ from certworker.issuers.acme.problems import ISSUER_ERROR, NOT_FOUND, AcmeProble
 from certworker.issuers.acme.session import AcmeNetwork
 from certworker.network.egress import EgressRefused, EgressRules, Unreachable
 from certworker.network.http import EgressClient, Trust, build_client
-from certworker.vault.issuance import Account, AccountBook, ChallengeBoard, IssuanceRequest, Pending, Rejected, Step
+from certworker.vault.issuance import (
+    Account,
+    AccountBook,
+    ChallengeBoard,
+    Examination,
+    IssuanceRequest,
+    Pending,
+    Rejected,
+    Step,
+)
 from certworker.vault.operations import Progress
 
 Connect = Callable[[EgressRules, str | None, float], EgressClient]
 """Builds an HTTP client from the rules, the CA bundle and the time for each wait."""
+
+BINDING_MISSING = "The CA asks for an external account: the issuer's password must be its kid:hmac."
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +87,21 @@ class AcmeProvider:
         except (Unreachable, EgressRefused, SettingsError) as error:
             return Pending(journal.show(), None, failure=clean(str(error)))
 
+    def examine(self, request: IssuanceRequest, at: datetime) -> Examination:
+        """Read the directory anew; look at the binding, and at the account where there is one. No account is opened."""
+        settings, found = self._settings_of(request.issuer), list[str]()
+        self._directories.forget(request.account_id)
+        known = self._accounts.find(request.vault_id, request.issuer, request.account_id)
+        account = known or Account(generate_key("EC", None, "P-256"))
+        try:
+            # without its URL, so that requests are signed as RFC 8555 section 7.3.1 wants it
+            with self._client(request, settings, replace(account, url=None), at) as client:
+                found.append("The CA's directory was read.")
+                passed = _examine(client, request, found, has_account=bool(known and known.url))
+        except (AcmeProblem, Garbled, Unreachable, EgressRefused, SettingsError, BadParameter) as error:
+            return Examination(passed=False, findings=(*found, clean(str(error))))
+        return Examination(passed, tuple(found))
+
     def _step(self, request: IssuanceRequest, settings: AcmeIssuerSettings, journal: Journal, at: datetime) -> Step:
         account = self._account(request)
         with self._client(request, settings, account, at) as client:
@@ -111,8 +137,7 @@ class AcmeProvider:
         except BadParameter as error:
             return Rejected(ISSUER_ERROR, str(error), configuration=True)
         if client.directory().binding_required and not binding:
-            text = "The CA asks for an external account: the issuer's password must be its kid:hmac."
-            return Rejected(ISSUER_ERROR, text, configuration=True)
+            return Rejected(ISSUER_ERROR, BINDING_MISSING, configuration=True)
         url = client.register(settings.contacts, binding)
         self._record_url(request, url)
         step = journal.step or "account"
@@ -133,3 +158,16 @@ class AcmeProvider:
         if problem.passing:
             return Pending(journal.show(), retry_time(problem.retry_after, at), failure=text)
         return verdict([problem])
+
+
+def _examine(client: AcmeClient, request: IssuanceRequest, found: list[str], *, has_account: bool) -> bool:
+    binding = read_binding(request.credential) if request.credential else None
+    if has_account:
+        client.find_account()
+        found.append("The CA knows the account.")
+    elif client.directory().binding_required and not binding:
+        found.append(BINDING_MISSING)
+        return False
+    else:
+        found.append("There is no account yet: the first issuance opens one.")
+    return True

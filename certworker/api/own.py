@@ -1,0 +1,93 @@
+"""What Key Vault has no word for, under a path of our own: renew now, the history of an operation, the test of an issuer.
+
+Same hosts, tokens, permissions and errors as the rest of the data plane; no api-version, which is in the path.
+"""
+
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from certworker.api.call import Call, answer, route
+from certworker.api.wire import View, unix
+from certworker.api.wire_certificates import CERTIFICATES, operation_wire
+from certworker.vault.examinations import IssuerExamination
+from certworker.vault.histories import History
+from certworker.vault.operations import JournalEntry, Operation, OperationStatus, Renewal
+
+PREFIX: Final = "/certworker/v1/"
+
+
+async def renew(call: Call) -> Response:
+    """POST /certworker/v1/certificates/{name}/renew: answers with the operation as it stands."""
+    operation = await call.run(call.house.requested.renew_now, call.name)
+    latest = f"{call.place.url}{PREFIX}certificates/{operation.name}/operations/latest"
+    return answer(_operation_wire(call.view, operation), 202, {"Location": latest, "Retry-After": "1"})
+
+
+async def latest(call: Call) -> Response:
+    """GET /certworker/v1/certificates/{name}/operations/latest."""
+    return answer(history_wire(call.view, await call.run(call.house.histories.latest, call.name)))
+
+
+async def test(call: Call) -> Response:
+    """POST /certworker/v1/issuers/{name}/test."""
+    return answer(examination_wire(call.view, await call.run(call.house.examinations.examine, call.name)))
+
+
+def history_wire(view: View, history: History) -> dict[str, Any]:
+    """Show an operation with all that is known of it."""
+    return {
+        **_operation_wire(view, history.operation),
+        "renewal": _renewal_wire(history.renewal),
+        "journal": [_entry_wire(entry) for entry in history.journal],
+    }
+
+
+def _operation_wire(view: View, operation: Operation) -> dict[str, Any]:
+    wire = operation_wire(view, operation) | {
+        "reason": operation.reason.value,
+        "created": unix(operation.created),
+        "updated": unix(operation.updated),
+        "failures": operation.failures,
+        "warnings": list(operation.warnings),
+    }
+    if operation.due_at:
+        wire["next_attempt"] = unix(operation.due_at)
+    if operation.status is OperationStatus.COMPLETED:
+        wire["target"] = view.id(CERTIFICATES, operation.name, operation.version)
+    return wire
+
+
+def _renewal_wire(renewal: Renewal) -> dict[str, Any]:
+    wire: dict[str, Any] = {"failures": renewal.failures}
+    if renewal.due_at:
+        wire["due"] = unix(renewal.due_at)
+    if renewal.reason:
+        wire["reason"] = renewal.reason.value
+    if renewal.last_error:
+        wire["last_error"] = renewal.last_error
+    return wire
+
+
+def _entry_wire(entry: JournalEntry) -> dict[str, Any]:
+    return {"sequence": entry.sequence, "at": unix(entry.at), "step": entry.step, "detail": dict(entry.detail)}
+
+
+def examination_wire(view: View, examined: IssuerExamination) -> dict[str, Any]:
+    """Show what was found: `passed`, `failed`, or `untested` where the provider has no way to look without issuing."""
+    issuer, result = examined.issuer, examined.result
+    word = "untested" if result is None else "passed" if result.passed else "failed"
+    nothing = f"The provider {issuer.provider} has no test: whether it works shows with the first certificate."
+    return {
+        "id": view.id(CERTIFICATES, "issuers", issuer.name),
+        "provider": issuer.provider,
+        "result": word,
+        "findings": [nothing] if result is None else list(result.findings),
+    }
+
+
+ROUTES = (
+    route("POST", PREFIX + "certificates/{name}/renew", renew),
+    route("GET", PREFIX + "certificates/{name}/operations/latest", latest),
+    route("POST", PREFIX + "issuers/{name}/test", test),
+)
