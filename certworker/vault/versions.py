@@ -44,13 +44,13 @@ class Versions:
             kty=policy.key.kty,
             public_key=operation.public_key,
             sealed_key=operation.sealed_key,
-            key_ops=_key_operations(policy),
+            key_ops=key_operations(policy),
             attributes=attributes,
             exportable=policy.key.exportable,
             managed=True,
             tags=operation.tags,
         )
-        value = _secret_value(policy, private_key, leaf, chain)
+        value = secret_value(policy, private_key, leaf, chain)
         sealed = self._keyring.seal(
             operation.vault_id, value, object_place(operation.vault_id, ObjectKind.SECRET, operation.name, operation.version)
         )
@@ -74,23 +74,42 @@ class Versions:
 
         Part of a larger transaction.
         """
-        certificate, key, secret = records
-        for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
-            head = writer.head(operation.vault_id, kind, operation.name) or ObjectHead(
-                operation.vault_id, kind, operation.name, None, certificate.attributes.created
-            )
-            managed = kind is not ObjectKind.CERTIFICATE
-            writer.put_head(replace(head, current_version=operation.version, managed=managed))
-        writer.add_key(key)
-        writer.add_secret(secret)
-        writer.add_certificate_version(certificate)
+        certificate = records[0]
+        put_current(writer, records)
         # by the policy as it is now: it may have been changed while the CA took its time
         owner = writer.certificate(operation.vault_id, operation.name)
         policy = owner.policy if owner else operation.policy
         writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(policy, certificate))
         writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "issued")
-        for kind, event_type in _NEW_VERSION_EVENTS:
-            writer.add_event(_event(event_type, kind, certificate, operation, vault_name))
+        tell_new_version(writer, certificate, vault_name, operation.reason.value, operation.policy.issuer.name)
+
+
+def put_current(writer: Writer, records: VersionRecords) -> None:
+    """Make a version the current one of certificate, key and secret, as part of a larger transaction."""
+    certificate, key, secret = records
+    vault_id, name = certificate.vault_id, certificate.name
+    for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
+        head = writer.head(vault_id, kind, name) or ObjectHead(vault_id, kind, name, None, certificate.attributes.created)
+        managed = kind is not ObjectKind.CERTIFICATE
+        writer.put_head(replace(head, current_version=certificate.version, managed=managed))
+    writer.add_key(key)
+    writer.add_secret(secret)
+    writer.add_certificate_version(certificate)
+
+
+def tell_new_version(writer: Writer, certificate: CertificateVersion, vault_name: str, reason: str, issuer: str) -> None:
+    """Tell of a new version of certificate, key and secret, as part of a larger transaction."""
+    attributes = certificate.attributes
+    detail = {
+        "vault": vault_name,
+        "reason": reason,
+        "issuer": issuer,
+        "nbf": str(int(attributes.not_before.timestamp())) if attributes.not_before else "",
+        "exp": str(int(attributes.expires.timestamp())) if attributes.expires else "",
+    }
+    at, vault_id, name = attributes.created, certificate.vault_id, certificate.name
+    for kind, event_type in _NEW_VERSION_EVENTS:
+        writer.add_event(Event(event_type, at, vault_id, kind, name, version=certificate.version, detail=detail))
 
 
 def completed(operation: Operation, at: datetime) -> Operation:
@@ -98,30 +117,15 @@ def completed(operation: Operation, at: datetime) -> Operation:
     return replace(operation, status=OperationStatus.COMPLETED, status_details=None, due_at=None, updated=at)
 
 
-def _event(
-    event_type: EventType, kind: ObjectKind, certificate: CertificateVersion, operation: Operation, vault_name: str
-) -> Event:
-    attributes = certificate.attributes
-    detail = {
-        "vault": vault_name,
-        "reason": operation.reason.value,
-        "issuer": operation.policy.issuer.name,
-        "nbf": str(int(attributes.not_before.timestamp())) if attributes.not_before else "",
-        "exp": str(int(attributes.expires.timestamp())) if attributes.expires else "",
-    }
-    return Event(
-        event_type, attributes.created, operation.vault_id, kind, operation.name, version=operation.version, detail=detail
-    )
-
-
-def _secret_value(policy: Policy, private_key: bytes, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
+def secret_value(policy: Policy, private_key: bytes, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
+    """Say what the companion secret holds: the certificate with its chain, and its key where that may leave the vault."""
     key = private_key if policy.key.exportable else None
     if policy.content_type == PEM:
         return pem_bundle(key, leaf, chain)
     return base64.b64encode(pkcs12_bundle(key, leaf, chain))
 
 
-def _key_operations(policy: Policy) -> tuple[str, ...]:
+def key_operations(policy: Policy) -> tuple[str, ...]:
     """Say what the companion key may do: what its certificate's key usage allows, in the words of JWK."""
     usage = set(policy.x509.key_usage)
     operations = []
