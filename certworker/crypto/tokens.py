@@ -52,11 +52,12 @@ def verify_token(token: str, public_key: bytes, at: datetime) -> dict[str, Any]:
         claims: dict[str, Any] = jwt.decode(token, key, algorithms=[ALGORITHM], options=options)  # type: ignore[arg-type]
     except jwt.InvalidTokenError:
         raise Unauthenticated("The bearer token's signature is not valid.") from None
-    _check_times(claims, at)
+    check_times(claims, at)
     return claims
 
 
-def _check_times(claims: Mapping[str, Any], at: datetime) -> None:
+def check_times(claims: Mapping[str, Any], at: datetime) -> None:
+    """Refuse a token's claims outside their time. Raises Unauthenticated."""
     now, expires, not_before = at.timestamp(), claims.get("exp"), claims.get("nbf", 0)
     if not isinstance(expires, int | float) or not isinstance(not_before, int | float):
         raise Unauthenticated("The bearer token does not say when it expires.")

@@ -13,6 +13,7 @@ from uuid import uuid4
 from certworker.clock import Clock, whole_second
 from certworker.crypto.keys import generate_key, public_der
 from certworker.crypto.tokens import (
+    check_times,
     hash_secret,
     key_set,
     key_thumbprint,
@@ -26,6 +27,7 @@ from certworker.vault.access import Caller
 from certworker.vault.keyring import Keyring
 from certworker.vault.store import Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
+from certworker.vault.verified import VerifiedTokens
 
 TOKEN_LIFETIME = timedelta(hours=1)
 _SIGNING_KEY_BITS = 2048
@@ -46,6 +48,7 @@ class Directory:
         self._store = store
         self._keyring = keyring
         self._clock = clock
+        self._verified = VerifiedTokens()
 
     def authenticate(self, tenant_id: str, client_id: str, client_secret: str) -> Principal:
         """Check a client secret. Raises Unauthenticated, with the same words whether the client or the secret is wrong."""
@@ -83,12 +86,16 @@ class Directory:
 
         Raises Unauthenticated where signature, issuer, audience or time is wrong.
         """
-        key_id = token_key_id(token)
+        known = self._verified.find(token)
+        key_id, claims = known or (token_key_id(token), None)
         with self._store.reading() as reader:
             keys = {key.id: key.public_key for key in reader.signing_keys(tenant_id)}
         if key_id not in keys:
             raise Unauthenticated("The bearer token is signed by a key that this tenant does not have.")
-        claims = verify_token(token, keys[key_id], self._clock())
+        if claims is None:
+            claims = verify_token(token, keys[key_id], self._clock())
+            self._verified.keep(token, key_id, claims)
+        check_times(claims, self._clock())
         _check_claims(claims, tenant_id, issuer, audiences)
         return Caller(str(claims.get("oid", "")), str(claims.get("appid", "")), tenant_id)
 

@@ -9,6 +9,7 @@ from certworker.crypto.keys import generate_key
 from certworker.crypto.tokens import sign_token, token_key_id
 from certworker.errors import Conflict, SetupError, Unauthenticated
 from certworker.vault.directory import TOKEN_LIFETIME
+from certworker.vault.verified import VerifiedTokens
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment
 
@@ -53,6 +54,7 @@ def test_a_token_tells_who_calls(deployment: Deployment) -> None:
 def test_a_token_ends(deployment: Deployment, clock: FakeClock) -> None:
     """An hour, and a minute for clocks that differ."""
     token = token_of(deployment)
+    assert caller_of(deployment, token)
     clock.advance(TOKEN_LIFETIME + timedelta(seconds=59))
     assert caller_of(deployment, token)
     clock.advance(timedelta(seconds=1))
@@ -120,3 +122,23 @@ def test_a_deployment_without_an_administrator_says_so(deployment: Deployment) -
         writer._change(__import__("sqlalchemy").text("DELETE FROM principal"))  # type: ignore[attr-defined]
     with pytest.raises(SetupError, match="no administrator"):
         deployment.house.founding.renew_secret()
+
+
+def test_a_token_that_was_seen_ends_with_its_key(deployment: Deployment) -> None:
+    """A signature is checked once; whether its key is still one of the tenant's is looked at every time."""
+    token = token_of(deployment)
+    assert caller_of(deployment, token) == deployment.administrator
+    with pytest.raises(Unauthenticated, match="a key that this tenant does not have"):
+        caller_of(deployment, token, tenant="another")
+    with pytest.raises(Unauthenticated):
+        caller_of(deployment, token[:-4] + "AAAA")
+
+
+def test_the_memory_of_tokens_is_bounded() -> None:
+    """The least used go first."""
+    verified = VerifiedTokens(most=2)
+    for token in ("a", "b"):
+        verified.keep(token, "key", {"sub": token})
+    assert verified.find("a") == ("key", {"sub": "a"})
+    verified.keep("c", "key", {"sub": "c"})
+    assert (verified.find("b"), verified.find("a")) == (None, ("key", {"sub": "a"}))
