@@ -33,14 +33,14 @@ class Issuances:
         """
         at = whole_second(self._clock())
         with self._store.reading() as reader:
-            _check_free(reader, vault, name)
-            _check_issuer(reader, vault, policy)
+            check_free(reader, vault, name)
+            check_issuer(reader, vault, policy)
         operation, private_key = self._drafts.draft(
             vault.id, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled
         )
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
-            _check_free(writer, vault, name)
+            check_free(writer, vault, name)
             self._put_certificate(writer, vault, name, policy, at)
             return self._store_operation(writer, vault, operation, records, at)
 
@@ -66,12 +66,12 @@ class Issuances:
         at = whole_second(self._clock())
         name, policy, reason = certificate.name, certificate.policy, OperationReason.REQUESTED
         with self._store.reading() as reader:
-            _check_free(reader, vault, name)
-            _check_issuer(reader, vault, policy)
+            check_free(reader, vault, name)
+            check_issuer(reader, vault, policy)
         operation, private_key = self._drafts.draft(vault.id, name, policy, reason, at, tags=current_tags, enabled=True)
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
-            _check_free(writer, vault, name)
+            check_free(writer, vault, name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None:
                 raise not_found(ObjectKind.CERTIFICATE, name)
@@ -115,7 +115,7 @@ class Issuances:
         writer.put_certificate(Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))
 
 
-def _check_free(reader: Reader, vault: Vault, name: str) -> None:
+def check_free(reader: Reader, vault: Vault, name: str) -> None:
     """Refuse a name that a pending operation, a deleted object, or somebody's own key or secret holds."""
     last = reader.operation(vault.id, name)
     if last and last.status is OperationStatus.IN_PROGRESS:
@@ -138,7 +138,8 @@ def _check_free(reader: Reader, vault: Vault, name: str) -> None:
             )
 
 
-def _check_issuer(reader: Reader, vault: Vault, policy: Policy) -> None:
+def check_issuer(reader: Reader, vault: Vault, policy: Policy) -> None:
+    """Refuse a policy whose issuer the vault does not have. Raises IssuerNotFound."""
     if policy.is_integrated and reader.issuer(vault.id, policy.issuer.name) is None:
         raise IssuerNotFound(
             f"Issuer not found: {policy.issuer.name}. Set it first, or use Self for a self-signed certificate or Unknown for a "
