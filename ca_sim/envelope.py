@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from enum import Enum
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from ca_sim.accounts import Accounts
 from ca_sim.acme import Account
@@ -106,4 +106,6 @@ async def _body(request: Request) -> bytes:
                     raise TooLargeError(f"a request has at most {MAX_BODY} bytes")
     except TimeoutError as error:
         raise MalformedError(f"the body did not come within {BODY_SECONDS} s") from error
+    except ClientDisconnect as error:
+        raise MalformedError("the client went away before its request was complete") from error
     return body

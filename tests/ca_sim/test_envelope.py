@@ -2,6 +2,9 @@
 
 import json
 import re
+import socket
+import ssl
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -196,3 +199,26 @@ def test_the_directory_says_what_there_is(caller: Caller) -> None:
     assert set(meta["profiles"]) == {"long", "brief"}
     assert {"termsOfService", "website", "caaIdentities"} <= set(meta)
     assert json.dumps(caller.directory).count("https://localhost:") == 5
+
+
+def test_a_client_that_goes_away_leaves_no_traceback(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """Half a request is malformed; nobody is there to hear it, and the log keeps calm."""
+    url = urlsplit(caller.directory["newOrder"])
+    head = (
+        f"POST {url.path} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Type: application/jose+json\r\nContent-Length: 99\r\n\r\n"
+    )
+    for _ in range(3):
+        with (
+            socket.create_connection(("localhost", url.port or 443), timeout=10) as plain,
+            trusting_all().wrap_socket(plain) as client,
+        ):
+            client.sendall(head.encode() + b"{")
+    assert caller.post(caller.kid).status_code == 200
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def trusting_all() -> ssl.SSLContext:
+    """Make a context for a client that only wants to be rude."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
