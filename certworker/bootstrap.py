@@ -35,7 +35,9 @@ from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.keyring import Keyring, MasterKey
 from certworker.vault.keys import Keys
+from certworker.vault.merging import Merging
 from certworker.vault.progression import Progression
+from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
 from certworker.vault.secrets import Secrets
@@ -63,6 +65,8 @@ class House:
     issuances: Issuances
     renewals: Renewals
     progression: Progression
+    merging: Merging
+    refusals: Refusals
     challenges: Challenges
     local: LocalProvider
     fleet: Fleet
@@ -98,7 +102,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
     issuers = Issuers(store, keyring, access, known, clock)
     drafts, versions = Drafts(store, keyring), Versions(keyring, random)
     issuances = Issuances(store, drafts, versions, clock)
-    directory = Directory(store, keyring, clock)
+    directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
     return House(
         settings=settings,
         clock=clock,
@@ -112,7 +116,9 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         issuers=issuers,
         issuances=issuances,
         renewals=Renewals(store, issuances, clock),
-        progression=Progression(store, drafts, versions, issuers, known, clock),
+        progression=Progression(store, drafts, versions, issuers, refusals, known, clock),
+        merging=Merging(store, access, drafts, versions, clock),
+        refusals=refusals,
         challenges=challenges,
         local=local,
         fleet=Fleet(store),

@@ -4,7 +4,7 @@ Timestamps are absolute, in Unix seconds, so that `not_after - time()` works; co
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from importlib.metadata import version
 
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from certworker.vault.operations import OperationStatus
 from certworker.vault.store import FleetEntry, Store
+from certworker.vault.versions import WARNED
 
 _LABELS = ("vault", "name", "issuer")
 
@@ -47,12 +48,7 @@ class _StoreCollector(Collector):
             fleet, tallies, heartbeats = reader.fleet(), reader.tallies(), reader.heartbeats()
         yield from _certificates(fleet)
         yield from _pending(fleet)
-        attempts = CounterMetricFamily(
-            "certworker_issuance_attempts", "Attempts at issuance by result.", labels=("vault", "issuer", "result")
-        )
-        for labels, count in sorted(tallies.items()):
-            attempts.add_metric(labels, count)
-        yield attempts
+        yield from _issuances(tallies)
         last_run = _gauge("certworker_scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
         seconds = _gauge("certworker_scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
         failed = _gauge("certworker_scheduler_last_run_failed", "Whether its last run failed.", ("job",))
@@ -79,6 +75,20 @@ def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
         if entry.version:
             failures.add_metric(labels, entry.renewal.failures)
     yield from (not_before, not_after, renewal, failures)
+
+
+def _issuances(tallies: Mapping[tuple[str, str, str], int]) -> Iterable[Metric]:
+    text = "Attempts at issuance by result."
+    attempts = CounterMetricFamily("certworker_issuance_attempts", text, labels=("vault", "issuer", "result"))
+    text = "Certificates that were issued or merged although something about them was not as it was asked for."
+    warnings = CounterMetricFamily("certworker_issuance_warnings", text, labels=("vault", "issuer"))
+    for (vault, issuer, result), count in sorted(tallies.items()):
+        # what was warned about has been issued as well, and is one attempt
+        if result == WARNED:
+            warnings.add_metric((vault, issuer), count)
+        else:
+            attempts.add_metric((vault, issuer, result), count)
+    yield from (attempts, warnings)
 
 
 def _pending(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:

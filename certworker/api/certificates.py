@@ -28,7 +28,14 @@ async def create(call: Call) -> Response:
     """POST /certificates/{name}/create."""
     body = await call.body(CreateBody)
     policy = apply_policy(body.policy, Policy()) if body.policy else None
-    operation = await call.run(call.house.certificates.create, call.name, policy, tags=body.tags or {}, enabled=body.enabled)
+    operation = await call.run(
+        call.house.certificates.create,
+        call.name,
+        policy,
+        tags=body.tags or {},
+        enabled=body.enabled,
+        preserve_order=bool(body.preserve_order and call.api_version.knows_cert_order),
+    )
     return answer(begun_wire(call.view, operation), 202, _where_pending(call, operation))
 
 

@@ -15,7 +15,6 @@ _OPERATIONS = (
     ("PATCH", "/certificates/{name}"),
     ("POST", "/certificates/{name}/backup"),
     ("POST", "/certificates/{name}/import"),
-    ("POST", "/certificates/{name}/pending/merge"),
     ("PATCH", "/certificates/{name}/{version}"),
     ("PUT PATCH DELETE", "/secrets/{name}"),
     ("POST", "/secrets/restore"),

@@ -44,6 +44,7 @@ class CreateBody(Body):
     attributes: EnabledBody | None = None
     tags: dict[Text, Text] | None = None
 
+    preserve_order: bool | None = Field(None, alias="preserveCertOrder")
     @property
     def enabled(self) -> bool:
         """Whether the certificate may be used; so unless something else was sent."""
@@ -111,7 +112,7 @@ def bundle_wire(view: View, bundle: CertificateBundle) -> dict[str, Any]:
         **tags_wire(version.tags),
         "policy": policy_wire(view, bundle.certificate),
         "pending": {"id": view.id(CERTIFICATES, name, "pending")},
-        **_order_wire(view),
+        **_order_wire(view, preserved=version.preserve_order),
     }
     if bundle.head.deletion:
         wire |= deletion_wire(view, DELETED, name, bundle.head.deletion)
@@ -153,7 +154,7 @@ def operation_wire(view: View, operation: Operation) -> dict[str, Any]:
         "cancellation_requested": operation.cancellation_requested,
         "status": operation.status.value,
         "request_id": operation.id,
-        **_order_wire(view),
+        **_order_wire(view, preserved=operation.preserve_order),
     }
     if operation.status_details:
         wire["status_details"] = operation.status_details
@@ -189,5 +190,5 @@ def issuer_item_wire(view: View, issuer: Issuer) -> dict[str, Any]:
     return {"id": view.id(CERTIFICATES, "issuers", issuer.name), "provider": issuer.provider}
 
 
-def _order_wire(view: View) -> dict[str, Any]:
-    return {"preserveCertOrder": False} if view.api_version.knows_cert_order else {}
+def _order_wire(view: View, *, preserved: bool) -> dict[str, Any]:
+    return {"preserveCertOrder": preserved} if view.api_version.knows_cert_order else {}

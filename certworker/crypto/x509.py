@@ -183,6 +183,17 @@ def order_chain(leaf: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(chain)
 
 
+def belonging(leaf: bytes, others: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Choose from `others` what leads up from `leaf`, by any way, in its own order; once each, and without the leaf."""
+    current, reached = [_load(leaf)], set[x509.Certificate]()
+    remaining = [_load(der) for der in dict.fromkeys(others) if der != leaf][:MAX_CHAIN]
+    while current:
+        found = {one for one in remaining if one not in reached and any(_signed(one, below) for below in current)}
+        reached |= found
+        current = list(found)
+    return tuple(one.public_bytes(Encoding.DER) for one in remaining if one in reached)
+
+
 def _signed(issuer: x509.Certificate, subject: x509.Certificate) -> bool:
     if issuer.subject != subject.issuer or issuer == subject:
         return False

@@ -46,17 +46,26 @@ class Certificates:
         self._clock = clock
 
     def create(
-        self, caller: Caller, vault: Vault, name: str, policy: Policy | None, *, tags: Tags, enabled: bool = True
+        self,
+        caller: Caller,
+        vault: Vault,
+        name: str,
+        policy: Policy | None,
+        *,
+        tags: Tags,
+        enabled: bool = True,
+        preserve_order: bool = False,
     ) -> Operation:
         """Begin a certificate or its next version. Without a policy the certificate's own is used.
 
-        A self-signed one is complete when this returns. Raises BadParameter for a policy that cannot work, and what
-        `Issuances.begin` raises.
+        With `preserve_order` the chain is kept in the order in which it comes. A self-signed one is complete when this returns.
+        Raises BadParameter for a policy that cannot work, and what `Issuances.begin` raises.
         """
         self._access.require(caller, vault, "certificates", "create")
         check_name(name)
         check_tags(tags)
-        return self._issuances.begin(vault, name, self._policy_for(vault, name, policy), tags=tags, enabled=enabled)
+        policy = self._policy_for(vault, name, policy)
+        return self._issuances.begin(vault, name, policy, tags=tags, enabled=enabled, preserve_order=preserve_order)
 
     def get(self, caller: Caller, vault: Vault, name: str, version: str | None = None) -> CertificateBundle:
         """Show a version, the current one where none is named. Raises CertificateNotFound."""

@@ -35,7 +35,16 @@ class Drafts:
         self._keyring = keyring
 
     def draft(
-        self, vault_id: str, name: str, policy: Policy, reason: OperationReason, at: datetime, *, tags: Tags, enabled: bool
+        self,
+        vault_id: str,
+        name: str,
+        policy: Policy,
+        reason: OperationReason,
+        at: datetime,
+        *,
+        tags: Tags,
+        enabled: bool,
+        preserve_order: bool,
     ) -> tuple[Operation, bytes]:
         """Make key, CSR and operation; give the operation and the private key."""
         key = self._choose_key(vault_id, name, policy, reason)
@@ -57,6 +66,7 @@ class Drafts:
             due_at=at if policy.is_integrated else None,
             tags=tags,
             enabled=enabled,
+            preserve_order=preserve_order,
         )
         return operation, key.private_key
 

@@ -9,7 +9,7 @@ from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, L
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.lifetime import plan_anew, self_signed_validity
-from certworker.vault.objects import ObjectHead, ObjectKind, Tags, not_found
+from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store, Writer
@@ -26,7 +26,9 @@ class Issuances:
         self._versions = versions
         self._clock = clock
 
-    def begin(self, vault: Vault, name: str, policy: Policy, *, tags: Tags, enabled: bool) -> Operation:
+    def begin(
+        self, vault: Vault, name: str, policy: Policy, *, tags: Tags, enabled: bool, preserve_order: bool = False
+    ) -> Operation:
         """Begin a certificate, or a new version of one, that somebody asked for. `policy` becomes the certificate's.
 
         Raises OperationInProgress, DeletedButRecoverable, Conflict where the name is taken, IssuerNotFound.
@@ -36,7 +38,7 @@ class Issuances:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
         operation, private_key = self._drafts.draft(
-            vault.id, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled
+            vault.id, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled, preserve_order=preserve_order
         )
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
@@ -44,13 +46,14 @@ class Issuances:
             self._put_certificate(writer, vault, name, policy, at)
             return self._store_operation(writer, vault, operation, records, at)
 
-    def renew(self, vault: Vault, certificate: Certificate, current_tags: Tags) -> Operation:
-        """Begin the renewal of a certificate that was claimed. Raises LeaseLost where the claim ran out meanwhile."""
+    def renew(self, vault: Vault, certificate: Certificate, current: CertificateVersion) -> Operation:
+        """Begin the renewal of a certificate that was claimed; what is the current version's own goes over to the next.
+
+        Raises LeaseLost where the claim ran out meanwhile.
+        """
         at = whole_second(self._clock())
         reason = certificate.renewal.reason or OperationReason.DEFAULT
-        operation, private_key = self._drafts.draft(
-            vault.id, certificate.name, certificate.policy, reason, at, tags=current_tags, enabled=True
-        )
+        operation, private_key = self._draft_next(vault, certificate, current, reason, at)
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
@@ -61,14 +64,14 @@ class Issuances:
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)
 
-    def renew_now(self, vault: Vault, certificate: Certificate, current_tags: Tags) -> Operation:
+    def renew_now(self, vault: Vault, certificate: Certificate, current: CertificateVersion) -> Operation:
         """Begin a renewal that somebody asked for, whenever it would have fallen due. Raises as `begin` does."""
         at = whole_second(self._clock())
         name, policy, reason = certificate.name, certificate.policy, OperationReason.REQUESTED
         with self._store.reading() as reader:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
-        operation, private_key = self._drafts.draft(vault.id, name, policy, reason, at, tags=current_tags, enabled=True)
+        operation, private_key = self._draft_next(vault, certificate, current, reason, at)
         records = self._self_signed(operation, private_key, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
@@ -78,6 +81,12 @@ class Issuances:
             detail = {"vault": vault.name, "reason": reason.value, "issuer": policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)
+
+    def _draft_next(
+        self, vault: Vault, certificate: Certificate, current: CertificateVersion, reason: OperationReason, at: datetime
+    ) -> tuple[Operation, bytes]:
+        name, policy, ordered = certificate.name, certificate.policy, current.preserve_order
+        return self._drafts.draft(vault.id, name, policy, reason, at, tags=current.tags, enabled=True, preserve_order=ordered)
 
     def _self_signed(self, operation: Operation, private_key: bytes, at: datetime) -> VersionRecords | None:
         policy = operation.policy

@@ -5,15 +5,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.x509 import read_certificate
-from certworker.errors import BadParameter, KeyMismatch, LeaseLost
+from certworker.errors import BadParameter, LeaseLost
+from certworker.vault.acceptance import accept
 from certworker.vault.drafts import Drafts
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
-from certworker.vault.operations import Operation, OperationStatus, Progress
+from certworker.vault.operations import Evidence, Operation, OperationStatus, Progress
+from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import put_off
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
@@ -32,12 +33,20 @@ class Progression:
     """Takes claimed operations as far as they go now."""
 
     def __init__(
-        self, store: Store, drafts: Drafts, versions: Versions, issuers: Issuers, providers: Providers, clock: Clock
+        self,
+        store: Store,
+        drafts: Drafts,
+        versions: Versions,
+        issuers: Issuers,
+        refusals: Refusals,
+        providers: Providers,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._drafts = drafts
         self._versions = versions
         self._issuers = issuers
+        self._refusals = refusals
         self._providers = providers
         self._clock = clock
 
@@ -116,11 +125,12 @@ class Progression:
 
     def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
         try:
-            _check_leaf(issued, operation, at)
-            records = self._versions.build(operation, self._drafts.private_key(operation), issued.chain, at)
+            accepted = accept(operation, issued.chain, at)
+            records = self._versions.build(operation, self._drafts.private_key(operation), accepted.certificates, at)
         except BadParameter as error:
             # what does not fit is refused, and never becomes a version
-            self._fail(operation, Rejected(ISSUER_ERROR, str(error)))
+            evidence = self._refusals.seal(operation, issued.chain, at)
+            self._fail(operation, Rejected(ISSUER_ERROR, f"What the issuer sent is refused. {error}"), evidence)
             return
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
@@ -128,9 +138,10 @@ class Progression:
                 # the CA was faster than the worker, and yet its answer is not wanted any more
                 cancel(writer, current, at)
                 return
-            writer.update_operation(completed(current, at))
+            done = completed(replace(current, warnings=accepted.warnings), at)
+            writer.update_operation(done)
             writer.add_journal(operation.id, at, "merged", issued.progress)
-            self._versions.swap_in(writer, operation, records, _vault_name(writer, operation))
+            self._versions.swap_in(writer, done, records, _vault_name(writer, operation))
 
     def _wait(self, operation: Operation, pending: Pending, at: datetime) -> None:
         with self._store.writing() as writer:
@@ -156,7 +167,7 @@ class Progression:
             detail = {"vault": _vault_name(writer, operation), "error": pending.failure or "", "next": due_at.isoformat()}
             writer.add_event(_event(EventType.OPERATION_RETRY, operation, at, detail))
 
-    def _fail(self, operation: Operation, rejected: Rejected) -> None:
+    def _fail(self, operation: Operation, rejected: Rejected, evidence: Evidence | None = None) -> None:
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
@@ -172,6 +183,8 @@ class Progression:
             )
             writer.update_operation(failed)
             writer.add_journal(operation.id, at, "failed", {})
+            if evidence:
+                writer.add_evidence(evidence)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
             _put_off(writer, operation, at, rejected.message, configuration=rejected.configuration)
             detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
@@ -201,17 +214,6 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
 def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
     if not operation.reason.is_asked_for:
         put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
-
-
-def _check_leaf(issued: Issued, operation: Operation, at: datetime) -> None:
-    if not issued.chain:
-        raise BadParameter("The issuer answered without a certificate.")
-    leaf = read_certificate(issued.chain[0])
-    if leaf.public_key != operation.public_key:
-        raise KeyMismatch("The issuer answered with a certificate for another key.")
-    if leaf.not_after <= at:
-        # it would fall due for renewal at once, and for ever
-        raise BadParameter(f"The issuer answered with a certificate that expired at {leaf.not_after:%Y-%m-%dT%H:%M:%SZ}.")
 
 
 def _goes_on(pending: Pending, at: datetime) -> bool:

@@ -26,7 +26,7 @@ class Renewals:
             current = reader.certificate_version(certificate.vault_id, certificate.name, None)
         if vault is None or current is None:
             raise NotFound(f"The certificate {certificate.name} is gone.")
-        return self._issuances.renew(vault, certificate, current.tags)
+        return self._issuances.renew(vault, certificate, current)
 
     def put_off(self, certificate: Certificate, error: str) -> None:
         """Plan the next attempt at a renewal that could not even begin."""

@@ -28,7 +28,7 @@ class RequestedRenewals:
         with self._store.reading() as reader:
             certificate = _live_certificate(reader, vault, name)
             current = _renewable(reader, vault, certificate)
-        return self._issuances.renew_now(vault, certificate, current.tags)
+        return self._issuances.renew_now(vault, certificate, current)
 
 
 def _live_certificate(reader: Reader, vault: Vault, name: str) -> Certificate:

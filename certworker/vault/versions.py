@@ -21,6 +21,8 @@ _NEW_VERSION_EVENTS = (
     (ObjectKind.SECRET, EventType.SECRET_NEW_VERSION),
 )
 
+WARNED = "warned"
+"""The result under which a version is counted once more, where something about it was not as it was asked for."""
 
 VersionRecords = tuple[CertificateVersion, KeyVersion, SecretVersion]
 
@@ -33,12 +35,19 @@ class Versions:
         self._random = random
 
     def build(self, operation: Operation, private_key: bytes, certificates: tuple[bytes, ...], at: datetime) -> VersionRecords:
-        """Make the three records of a version out of what a CA sent, the leaf first, the rest in any order."""
-        leaf, chain = certificates[0], order_chain(certificates[0], certificates[1:])
+        """Make the three records of a version out of the leaf and its chain.
+
+        The chain is put in order, unless the operation's owner wants it as it came.
+        """
+        leaf, chain = certificates[0], certificates[1:]
+        if not operation.preserve_order:
+            chain = order_chain(leaf, chain)
         not_before, not_after = validity(leaf)
         attributes = Attributes(at, at, operation.enabled, not_before, not_after)
         policy, place = operation.policy, (operation.vault_id, operation.name, operation.version)
-        certificate = CertificateVersion(*place, leaf, chain, policy.content_type, attributes, operation.tags)
+        certificate = CertificateVersion(
+            *place, leaf, chain, policy.content_type, attributes, operation.tags, operation.preserve_order
+        )
         key = KeyVersion(
             *place,
             kty=policy.key.kty,
@@ -72,7 +81,7 @@ class Versions:
     ) -> None:
         """Make the version the current one of certificate, key and secret, plan its renewal, and tell it.
 
-        Part of a larger transaction.
+        What the operation has warnings about is counted, and told with it. Part of a larger transaction.
         """
         certificate = records[0]
         put_current(writer, records)
@@ -80,8 +89,11 @@ class Versions:
         owner = writer.certificate(operation.vault_id, operation.name)
         policy = owner.policy if owner else operation.policy
         writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(policy, certificate))
-        writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "issued")
-        tell_new_version(writer, certificate, vault_name, operation.reason.value, operation.policy.issuer.name)
+        issuer = operation.policy.issuer.name
+        writer.count_attempt(operation.vault_id, issuer, "issued")
+        if operation.warnings:
+            writer.count_attempt(operation.vault_id, issuer, WARNED)
+        tell_new_version(writer, certificate, vault_name, operation.reason.value, issuer, operation.warnings)
 
 
 def put_current(writer: Writer, records: VersionRecords) -> None:
@@ -97,7 +109,14 @@ def put_current(writer: Writer, records: VersionRecords) -> None:
     writer.add_certificate_version(certificate)
 
 
-def tell_new_version(writer: Writer, certificate: CertificateVersion, vault_name: str, reason: str, issuer: str) -> None:
+def tell_new_version(
+    writer: Writer,
+    certificate: CertificateVersion,
+    vault_name: str,
+    reason: str,
+    issuer: str,
+    warnings: tuple[str, ...] = (),
+) -> None:
     """Tell of a new version of certificate, key and secret, as part of a larger transaction."""
     attributes = certificate.attributes
     detail = {
@@ -109,12 +128,14 @@ def tell_new_version(writer: Writer, certificate: CertificateVersion, vault_name
     }
     at, vault_id, name = attributes.created, certificate.vault_id, certificate.name
     for kind, event_type in _NEW_VERSION_EVENTS:
-        writer.add_event(Event(event_type, at, vault_id, kind, name, version=certificate.version, detail=detail))
+        about = {"warnings": " ".join(warnings)} if warnings and kind is ObjectKind.CERTIFICATE else {}
+        writer.add_event(Event(event_type, at, vault_id, kind, name, version=certificate.version, detail=detail | about))
 
 
 def completed(operation: Operation, at: datetime) -> Operation:
-    """Say that an operation has come to its end."""
-    return replace(operation, status=OperationStatus.COMPLETED, status_details=None, due_at=None, updated=at)
+    """Say that an operation has come to its end; its details are its warnings, if it has any."""
+    details = " ".join(operation.warnings) or None
+    return replace(operation, status=OperationStatus.COMPLETED, status_details=details, due_at=None, updated=at)
 
 
 def secret_value(policy: Policy, private_key: bytes, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
