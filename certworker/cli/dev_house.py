@@ -22,7 +22,9 @@ def prepare_home(home: Home, ports: Ports) -> Mapping[str, str]:
 
     The CA bundle is written last: while it is there, nothing needs to be done.
     """
-    make_master_key(home.master_key)
+    if not home.dev_vault_is_made():
+        # later on, a missing key is a loss to be told: a new one opens nothing
+        make_master_key(home.master_key)
     with open_house(load_settings(home.settings)) as house:
         credentials = _found(home, house)
         parameters = IssuerParameters("Acme", f"https://localhost:{ports.acme}/directory")
