@@ -59,6 +59,16 @@ def fits(spki: bytes, kty: str, size: int | None, curve: str | None) -> bool:
     return isinstance(key, ec.EllipticCurvePublicKey) and kty == "EC" and _CURVE_NAMES.get(key.curve.name) == curve
 
 
+def kind_of(spki: bytes) -> tuple[str, int | None, str | None]:
+    """Tell (kty, size in bits of an RSA key, curve of an EC key) of a public key."""
+    key = serialization.load_der_public_key(spki)
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA", key.key_size, None
+    if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_NAMES:
+        return "EC", None, _CURVE_NAMES[key.curve.name]
+    raise ValueError(f"a key of the kind {type(key).__name__} is not for certificates")
+
+
 def public_jwk(spki: bytes) -> dict[str, str]:
     """Show a public key as the members of a JWK (RFC 7518 section 6): kty, n and e, or kty, crv, x and y."""
     key = serialization.load_der_public_key(spki)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from certworker.errors import SealBroken
 
@@ -37,6 +39,11 @@ class SealingKey:
 def new_key() -> bytes:
     """Make a 256-bit key from the operating system's random numbers."""
     return os.urandom(KEY_SIZE)
+
+
+def derive_key(key: bytes, salt: bytes, purpose: str) -> bytes:
+    """Derive a 256-bit key for one purpose and salt, which tells nothing of `key` (HKDF with SHA-256, RFC 5869)."""
+    return HKDF(SHA256(), KEY_SIZE, salt, purpose.encode()).derive(key)
 
 
 def key_id(key: bytes) -> str:
