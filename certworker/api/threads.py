@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 from typing import ParamSpec, TypeVar
 
 from certworker.errors import Unavailable
@@ -14,26 +15,36 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _WAITING_PER_THREAD = 32
+_LONGEST_WAIT_SECONDS = 5.0
+"""Whoever waited longer for a thread is told so: behind what hangs, the rest must not hang as well."""
 _RETRY_AFTER = timedelta(seconds=1)
 
 
 class Threads:
     """Runs services beside the event loop, so that a slow one holds nobody up. Used from one event loop."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, now: Callable[[], float] = monotonic) -> None:
         self._pool = ThreadPoolExecutor(count, thread_name_prefix="api")
         self._most = count * _WAITING_PER_THREAD
+        self._now = now
         self._taken = 0
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function` in a thread. Raises Unavailable where too many requests wait already."""
+        """Run `function` in a thread. Raises Unavailable where too many requests wait already, or this one did for too long."""
         if self._taken >= self._most:
             raise Unavailable("The service is busy. Try again later.", _RETRY_AFTER)
         self._taken += 1
         # counted until the thread is done: a client that has gone away does not free it
-        future = asyncio.get_running_loop().run_in_executor(self._pool, partial(function, *args, **kwargs))
+        future = asyncio.get_running_loop().run_in_executor(
+            self._pool, partial(self._in_time, self._now(), partial(function, *args, **kwargs))
+        )
         future.add_done_callback(self._free)
         return await asyncio.shield(future)
+
+    def _in_time(self, asked: float, work: Callable[[], T]) -> T:
+        if self._now() - asked > _LONGEST_WAIT_SECONDS:
+            raise Unavailable("The service is busy. Try again later.", _RETRY_AFTER)
+        return work()
 
     def _free(self, future: asyncio.Future[T]) -> None:
         self._taken -= 1

@@ -45,3 +45,29 @@ def test_a_client_that_goes_away_frees_nothing_before_its_time() -> None:
         threads.close()
 
     asyncio.run(story())
+
+
+def test_whoever_waited_too_long_is_told_so() -> None:
+    """Behind what hangs, the rest gets an answer as soon as a thread is free, and is not begun."""
+
+    async def story() -> None:
+        time = [0.0]
+        threads, gate = Threads(1, now=lambda: time[0]), threading.Event()
+        running, begun = threading.Event(), threading.Event()
+
+        def hang() -> bool:
+            running.set()
+            return gate.wait(10)
+
+        first = asyncio.create_task(threads.run(hang))
+        second = asyncio.create_task(threads.run(begun.set))
+        await asyncio.to_thread(running.wait, 10)
+        time[0] = 60.0
+        gate.set()
+        assert await first
+        with pytest.raises(Unavailable, match="busy"):
+            await second
+        assert not begun.is_set()
+        threads.close()
+
+    asyncio.run(story())

@@ -43,6 +43,6 @@ def test_a_lost_master_key_is_told_and_not_made_up(home: Home) -> None:
     """A key that opens nothing must not lie where the right one is looked for."""
     prepare_home(home, PORTS)
     home.master_key.unlink()
-    with pytest.raises(SetupError, match="master.key cannot be read"):
+    with pytest.raises(SetupError, match=r"master\.key cannot be read"):
         prepare_home(home, PORTS)
     assert not home.master_key.exists()
