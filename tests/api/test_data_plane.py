@@ -295,7 +295,6 @@ def test_issuers_keep_their_secrets(call: Caller) -> None:
     [
         ("GET", "/certificates/contacts"),
         ("POST", "/certificates/web/import"),
-        ("POST", "/certificates/web/pending/merge"),
         ("POST", "/certificates/web/backup"),
         ("PATCH", "/certificates/web"),
         ("PUT", "/secrets/web"),
