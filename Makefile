@@ -7,6 +7,8 @@ ARGS ?=
 VENV := .venv
 STAMP := $(VENV)/.made
 LOG := $(VENV)/setup.log
+CLIENTS := tests/clients/js
+PACKAGES := $(CLIENTS)/node_modules/.package-lock.json
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
 
 # $(call quietly,COMMAND): the command's output is shown only when it fails.
@@ -14,7 +16,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test check bench clean setup-system lock
+.PHONY: help setup run test test-clients check bench clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -28,6 +30,9 @@ run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 
 test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
 	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+
+test-clients: $(STAMP) $(PACKAGES) ## Run the tests with the programs of others: Azure's JavaScript SDKs
+	@$(VENV)/bin/python -m pytest tests/clients $(ARGS)
 
 check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, even if one fails
 	@failed=""; \
@@ -47,9 +52,9 @@ lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgra
 	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras \
 		--group test --group check --python-version 3.11 pyproject.toml -o requirements.lock -q $(ARGS)
 
-clean: ## Remove .venv, build products and caches (no data: a home folder is never touched)
-	@echo "Removing .venv, build products and caches"
-	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove .venv, node_modules, build products and caches (no data: a home folder is never touched)
+	@echo "Removing .venv, node_modules, build products and caches"
+	@rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis $(CLIENTS)/node_modules
 	@find certworker ca_sim tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 setup-system: ## Install the system programs that some tests need (Debian; needs root)
@@ -71,4 +76,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "Installing certworker itself, editable"
 	@$(call quietly,$(PIP) install --no-deps --no-build-isolation --editable .)
 	@rm -f $(LOG)
+	@touch $@
+
+# npm writes this file itself, when everything is there.
+$(PACKAGES): $(CLIENTS)/package-lock.json | $(STAMP)
+	@command -v npm >/dev/null || { echo "test-clients needs node and npm: make setup-system installs them" >&2; exit 1; }
+	@echo "Installing what $(CLIENTS)/package-lock.json names"
+	@$(call quietly,npm ci --prefix $(CLIENTS) --ignore-scripts --no-audit --no-fund)
 	@touch $@

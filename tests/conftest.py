@@ -5,6 +5,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,17 +14,29 @@ from tests.support.clock import FakeClock
 
 pytest_plugins = ("tests.support.postgresql",)
 
+ROOT = Path(__file__).resolve().parent.parent
+
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip a test whose system program is missing; with CI=true that is a failure, so CI never tests less in silence."""
-    for marker in item.iter_markers("system"):
-        for program in marker.args:
-            if shutil.which(program) is not None:
-                continue
-            reason = f"needs {program}: make setup-system installs it"
-            if os.environ.get("CI") == "true":
-                pytest.fail(reason, pytrace=False)
-            pytest.skip(reason)
+    """Skip a test that lacks what it needs; with CI=true that is a failure, so CI never tests less in silence."""
+    for reason in _lacks(item):
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+
+
+def _lacks(item: pytest.Item) -> Iterator[str]:
+    for program in _arguments(item, "system"):
+        if shutil.which(program) is None:
+            yield f"needs {program}: make setup-system installs it"
+    for path in _arguments(item, "installed"):
+        if not (ROOT / path).exists():
+            yield f"needs {path}: make test-clients installs it"
+
+
+def _arguments(item: pytest.Item, name: str) -> Iterator[str]:
+    for marker in item.iter_markers(name):
+        yield from marker.args
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,11 +14,13 @@ from certworker.api.wire_certificates import (
     deleted_item_wire,
     item_wire,
     operation_wire,
+    pending_wire,
     version_item_wire,
 )
 from certworker.api.wire_policy import PolicyBody, apply_policy, policy_wire
 from certworker.errors import BadParameter
 from certworker.vault.operations import Operation
+from certworker.vault.pending import PendingCertificate
 from certworker.vault.policy import Policy
 
 RETRY_AFTER_SECONDS = 10
@@ -46,8 +48,9 @@ def _where_pending(call: Call, operation: Operation) -> dict[str, str]:
 
 
 async def show(call: Call) -> Response:
-    """GET /certificates/{name}, and one version of it."""
-    return answer(bundle_wire(call.view, await call.read(call.house.certificates.get, call.name, call.version)))
+    """GET /certificates/{name}, and one version of it; one that has no version yet is shown as it stands."""
+    found = await call.read(call.house.certificates.show, call.name, call.version)
+    return answer(pending_wire(call.view, found) if isinstance(found, PendingCertificate) else bundle_wire(call.view, found))
 
 
 async def list_all(call: Call) -> Response:

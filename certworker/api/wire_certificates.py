@@ -25,6 +25,7 @@ from certworker.vault.drafts import WAITS_FOR_ISSUER
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.objects import Attributes, CertificateVersion
 from certworker.vault.operations import Operation, OperationStatus
+from certworker.vault.pending import PendingCertificate
 from certworker.vault.vaults import Issuer
 
 CERTIFICATES = "certificates"
@@ -43,8 +44,8 @@ class CreateBody(Body):
     policy: PolicyBody | None = None
     attributes: EnabledBody | None = None
     tags: dict[Text, Text] | None = None
-
     preserve_order: bool | None = Field(None, alias="preserveCertOrder")
+
     @property
     def enabled(self) -> bool:
         """Whether the certificate may be used; so unless something else was sent."""
@@ -117,6 +118,18 @@ def bundle_wire(view: View, bundle: CertificateBundle) -> dict[str, Any]:
     if bundle.head.deletion:
         wire |= deletion_wire(view, DELETED, name, bundle.head.deletion)
     return wire
+
+
+def pending_wire(view: View, pending: PendingCertificate) -> dict[str, Any]:
+    """Show a certificate that has no version yet: no certificate, key or secret, and disabled."""
+    name = pending.head.name
+    return {
+        "id": view.id(CERTIFICATES, name, pending.operation.version),
+        "attributes": full_attributes_wire(pending.attributes, view.vault),
+        **tags_wire(pending.operation.tags),
+        "policy": policy_wire(view, pending.certificate),
+        "pending": {"id": view.id(CERTIFICATES, name, "pending")},
+    }
 
 
 def item_wire(view: View, item: CertificateItem) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from certworker.vault.issuances import Issuances
 from certworker.vault.lifetime import plan_anew
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, check_name, check_tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationStatus
+from certworker.vault.pending import PendingCertificate, find_pending
 from certworker.vault.policy import Policy, complete
 from certworker.vault.progression import cancel
 from certworker.vault.store import Page, Reader, Store
@@ -73,6 +74,15 @@ class Certificates:
         with self._store.reading() as reader:
             head = _live_head(reader, vault, name)
             return _bundle(reader, head, version)
+
+    def show(
+        self, caller: Caller, vault: Vault, name: str, version: str | None = None
+    ) -> CertificateBundle | PendingCertificate:
+        """Show what `get` does, and a certificate that has no version yet as well. Raises CertificateNotFound."""
+        self._access.require(caller, vault, "certificates", "get")
+        with self._store.reading() as reader:
+            head = _live_head(reader, vault, name)
+            return find_pending(reader, head, version) or _bundle(reader, head, version)
 
     def list_(
         self, caller: Caller, vault: Vault, after: str | None, limit: int, *, include_pending: bool = False

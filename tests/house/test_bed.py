@@ -22,13 +22,19 @@ def test_has(): pass
 
 @pytest.mark.system("no-such-program")
 def test_lacks(): pass
+
+@pytest.mark.installed("Makefile")
+def test_finds(): pass
+
+@pytest.mark.installed("no/such/packages")
+def test_misses(): pass
 """
 
 
 def run_needy_tests(folder: Path, *, ci: bool) -> subprocess.CompletedProcess[str]:
-    """Run a test that has its program and one that lacks it, in a folder of their own."""
+    """Run tests that have what they need and tests that lack it, in a folder of their own."""
     (folder / "test_needy.py").write_text(NEEDY)
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    system(program): needs a program\n")
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    system(program): a program\n    installed(path): packages\n")
     env = {name: value for name, value in os.environ.items() if name not in {"CI", "PYTEST_ADDOPTS"}}
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "tests.conftest", "-p", "no:cacheprovider", "-ra", str(folder)],
@@ -44,16 +50,18 @@ def test_a_missing_program_skips_its_test(tmp_path: Path) -> None:
     """On a developer's machine the test is skipped and the reason says how to get the program."""
     result = run_needy_tests(tmp_path, ci=False)
     assert result.returncode == 0
-    assert "1 passed, 1 skipped" in result.stdout
+    assert "2 passed, 2 skipped" in result.stdout
     assert "needs no-such-program: make setup-system installs it" in result.stdout
+    assert "needs no/such/packages: make test-clients installs it" in result.stdout
 
 
 def test_a_missing_program_is_a_failure_in_ci(tmp_path: Path) -> None:
     """With CI=true the same test counts against the run, for the same reason."""
     result = run_needy_tests(tmp_path, ci=True)
     assert result.returncode == 1
-    assert "1 passed, 1 error" in result.stdout
+    assert "2 passed, 2 errors" in result.stdout
     assert "needs no-such-program: make setup-system installs it" in result.stdout
+    assert "needs no/such/packages: make test-clients installs it" in result.stdout
 
 
 @pytest.mark.parametrize("host", ["localhost", "vault.localhost", "a.b.LocalHost.", b"acme.localhost"])
