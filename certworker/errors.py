@@ -8,7 +8,7 @@ CertworkerError
 │   └── Disabled                 the object is disabled, or outside its time
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
-│   └── OperationNotFound  IssuerNotFound
+│   └── OperationNotFound  IssuerNotFound  ContactsNotFound
 ├── Conflict                     something else is in the way
 │   ├── OperationInProgress      ... a certificate operation
 │   ├── DeletedButRecoverable    ... a deleted object of the same name
@@ -104,6 +104,12 @@ class IssuerNotFound(NotFound):
     """The vault has no issuer of this name."""
 
     code = "issuer_not_found"
+
+
+class ContactsNotFound(NotFound):
+    """The vault has no contacts."""
+
+    code = "contacts_not_found"
 
 
 class Conflict(CertworkerError):

@@ -30,6 +30,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.SecretNotFound: (404, "SecretNotFound", None),
         errors.OperationNotFound: (404, "PendingCertificateNotFound", None),
         errors.IssuerNotFound: (404, "CertificateIssuerNotFound", None),
+        errors.ContactsNotFound: (404, "ContactsNotFound", None),
         errors.Conflict: (409, "Conflict", None),
         errors.OperationInProgress: (409, "Forbidden", None),  # as the service's documentation prints it
         errors.DeletedButRecoverable: (409, "Conflict", "ObjectIsDeletedButRecoverable"),

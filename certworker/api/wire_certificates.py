@@ -112,7 +112,7 @@ def bundle_wire(view: View, bundle: CertificateBundle) -> dict[str, Any]:
         "attributes": full_attributes_wire(version.attributes, view.vault),
         **tags_wire(version.tags),
         "policy": policy_wire(view, bundle.certificate),
-        "pending": {"id": view.id(CERTIFICATES, name, "pending")},
+        **({"pending": {"id": view.id(CERTIFICATES, name, "pending")}} if bundle.pending else {}),
         **_order_wire(view, preserved=version.preserve_order),
     }
     if bundle.head.deletion:

@@ -38,11 +38,12 @@ class CertificateWriter(CertificateReader):
     def set_renewal(self, vault_id: str, name: str, fence: int | None, renewal: Renewal) -> None:
         """Replace a certificate's renewal, and end a lease on it.
 
-        Raises LeaseLost where `fence` is given and has moved on.
+        Raises LeaseLost where `fence` is given and has moved on, or the lease was ended.
         """
         change = update(CERTIFICATE).where(CERTIFICATE.c.vault_id == vault_id, CERTIFICATE.c.folded == fold_name(name))
         if fence is not None:
-            change = change.where(CERTIFICATE.c.fence == fence)
+            # what was changed in between has ended the lease, and goes before what the worker knew
+            change = change.where(CERTIFICATE.c.fence == fence, CERTIFICATE.c.lease_owner.is_not(None))
         changed = self._change(change.values(renewal_values(renewal) | {"lease_owner": None, "lease_until": None}))
         if fence is not None and changed == 0:
             raise LeaseLost(f"The renewal of {name} was taken over by another worker.")

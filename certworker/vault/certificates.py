@@ -21,11 +21,15 @@ from certworker.vault.vaults import Vault
 
 @dataclass(frozen=True, slots=True)
 class CertificateBundle:
-    """One version with what its certificate has: the wire's bundle. `certificate` is the policy's home."""
+    """One version with what its certificate has: the wire's bundle. `certificate` is the policy's home.
+
+    `pending` says whether the certificate has an operation that can be looked at.
+    """
 
     head: ObjectHead
     version: CertificateVersion
     certificate: Certificate
+    pending: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +224,8 @@ def _bundle(reader: Reader, head: ObjectHead, version: str | None) -> Certificat
     found = reader.certificate_version(head.vault_id, head.name, version)
     if found is None:
         raise not_found(ObjectKind.CERTIFICATE, head.name, version)
-    return CertificateBundle(head, found, _certificate(reader, head))
+    pending = reader.operation(head.vault_id, head.name) is not None
+    return CertificateBundle(head, found, _certificate(reader, head), pending)
 
 
 def _certificate(reader: Reader, head: ObjectHead) -> Certificate:

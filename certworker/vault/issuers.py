@@ -1,6 +1,7 @@
 """Issuer records: which CA, reached how, with what account."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from certworker.clock import Clock, whole_second
@@ -26,6 +27,20 @@ class IssuerParameters:
     credential: str | None = None
     organization: str | None = None
     enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerChange:
+    """What is to change in an issuer; none leaves it as it is. An empty credential ends the stored one.
+
+    `organization` makes the new JSON out of the known one.
+    """
+
+    provider: str | None = None
+    account_id: str | None = None
+    credential: str | None = None
+    organization: Callable[[str | None], str | None] | None = None
+    enabled: bool | None = None
 
 
 class Issuers:
@@ -59,6 +74,23 @@ class Issuers:
         if known and parameters.credential is None:
             issuer = replace(issuer, sealed_credential=known.sealed_credential)
         with self._store.writing() as writer:
+            writer.put_issuer(issuer)
+        return issuer
+
+    def update(self, caller: Caller, vault: Vault, name: str, change: IssuerChange) -> Issuer:
+        """Change what is named of an issuer. Raises IssuerNotFound, and BadParameter as `set` does."""
+        self._access.require(caller, vault, "certificates", "setissuers")
+        if change.provider is not None:
+            self._check(name, change.provider)
+        at = whole_second(self._clock())
+        sealed = self._seal(vault, name, change.credential)
+        with self._store.writing() as writer:
+            known = writer.issuer(vault.id, name)
+            if known is None:
+                raise IssuerNotFound("Issuer not found")
+            issuer = replace(_changed(known, change), updated=at)
+            if change.credential is not None:
+                issuer = replace(issuer, sealed_credential=sealed)
             writer.put_issuer(issuer)
         return issuer
 
@@ -109,6 +141,16 @@ class Issuers:
         if not credential:
             return None
         return self._keyring.seal(vault.id, credential.encode(), _credential_place(vault.id, name))
+
+
+def _changed(known: Issuer, change: IssuerChange) -> Issuer:
+    return replace(
+        known,
+        provider=known.provider if change.provider is None else change.provider,
+        account_id=known.account_id if change.account_id is None else change.account_id,
+        organization=change.organization(known.organization) if change.organization else known.organization,
+        enabled=known.enabled if change.enabled is None else change.enabled,
+    )
 
 
 class Accounts:

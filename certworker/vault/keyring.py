@@ -5,7 +5,7 @@ from collections import OrderedDict
 from datetime import datetime
 from threading import Lock
 
-from certworker.crypto.sealing import SealingKey, key_id, new_key, open_sealed, seal, term_of
+from certworker.crypto.sealing import SealingKey, derive_key, key_id, new_key, open_sealed, seal, term_of
 from certworker.errors import SealBroken, SetupError
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.store import Store
@@ -21,6 +21,10 @@ class MasterKey:
     def __init__(self, key: bytes) -> None:
         self.id = key_id(key)
         self._key = SealingKey(0, key)
+
+    def for_backups(self, salt: bytes) -> SealingKey:
+        """Derive the key of one backup, which its salt makes its own."""
+        return SealingKey(0, derive_key(self._key.key, salt, "certworker backup"))
 
     def wrap(self, vault_id: str, term: int, key: bytes) -> bytes:
         """Wrap a vault key for its place."""
