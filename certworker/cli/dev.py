@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from certworker.cli import sockets as listening
 from certworker.cli.home import HOSTS_HINT, ISSUER, VAULT, Home, Ports, resolves, write_json, write_private
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
-from certworker.cli.supervisor import Program, python
+from certworker.cli.supervisor import Program, StopAskedError, python
 from certworker.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
     home.make()
     # the live view owns the terminal: what the processes print goes to a file beside it
     output = home.log if sys.stdout.isatty() else None
-    with ExitStack() as stack:
+    with suppress(StopAskedError), ExitStack() as stack:
         lock = home.lock()
         stack.callback(os.close, lock)
         home.remove_dev_json()
@@ -87,9 +87,9 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
         first_start = not home.dev_vault_is_made()
         credentials = _prepare(home, ports)
         settings = load_settings(home.settings)
-        service = Service(home.settings, settings, Role.ALL, kept=(lock,), output=output)
-        stack.callback(service.close)
         signals = stack.enter_context(Signals(of_terminal=True).caught())
+        service = Service(home.settings, settings, Role.ALL, signals, kept=(lock,), output=output)
+        stack.callback(service.close)
         service.bind()
         service.start([_authority(home, lock, output)])
         if demo and first_start:

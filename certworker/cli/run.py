@@ -9,6 +9,7 @@ from certworker.bootstrap import House, open_house
 from certworker.cli.logs import set_up_logging
 from certworker.cli.notify import notify
 from certworker.cli.service import Role, Service, Signals
+from certworker.cli.supervisor import StopAskedError
 from certworker.errors import SetupError
 from certworker.settings import PREFIX, load_settings
 
@@ -22,8 +23,8 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
             os.environ[PREFIX + name] = str(value)  # the processes read their settings for themselves
     settings = load_settings(config)
     set_up_logging(settings.log.level, "service")
-    service = Service(config, settings, role)
     with Signals().caught() as signals:
+        service = Service(config, settings, role, signals)
         try:
             with open_house(settings) as house:
                 _prepare(house, config, role)
@@ -34,6 +35,8 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
             for _ in signals.until_stopped(service):
                 continue
             _log.info("Stopping.")
+        except StopAskedError:
+            _log.info("Stopped while starting.")
         finally:
             service.close()
 

@@ -35,7 +35,14 @@ class Service:
     """The processes of one deployment on this machine, and the sockets that they share."""
 
     def __init__(
-        self, config: Path, settings: Settings, role: Role, kept: Sequence[int] = (), output: Path | None = None
+        self,
+        config: Path,
+        settings: Settings,
+        role: Role,
+        signals: "Signals",
+        *,
+        kept: Sequence[int] = (),
+        output: Path | None = None,
     ) -> None:
         self._config = config
         self._settings = settings
@@ -43,7 +50,7 @@ class Service:
         self._kept = tuple(kept)
         self._output = output
         self._sockets = ExitStack()
-        self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS)
+        self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS, signals.stop_asked)
         self._https: list[socket.socket] = []
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []
@@ -105,8 +112,12 @@ class Service:
                 if _value(fresh, name) != _value(self._settings, name):
                     _log.warning("%s has changed; that takes effect at the next start.", name)
             logging.getLogger().setLevel(fresh.log.level.upper())
-            self.supervisor.replace(self.programs())
-            self._settings = fresh
+            before, self._settings = self._settings, fresh
+            try:
+                self.supervisor.replace(self.programs())
+            except SetupError:
+                self._settings = before
+                raise
             _log.info("The settings were read again.")
         except CertworkerError as error:
             _log.error("The settings stay as they were: %s", error)
@@ -167,6 +178,10 @@ class Signals:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def stop_asked(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stopping
 
     def until_stopped(self, service: Service) -> Iterator[None]:
         """Come round a few times a second until a stop is asked for; keep the processes alive meanwhile."""

@@ -9,7 +9,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,18 +58,23 @@ class _Fallen:
     falls: int = field(default=1)
 
 
-class Supervisor:
-    """Keeps programs running until it is told to stop."""
+class StopAskedError(Exception):
+    """A stop was asked for while programs were starting."""
 
-    def __init__(self, stop_seconds: float) -> None:
+
+class Supervisor:
+    """Keeps programs running until it is told to stop. `stop_asked` is looked at while programs start."""
+
+    def __init__(self, stop_seconds: float, stop_asked: Callable[[], bool] = lambda: False) -> None:
         self._stop_seconds = stop_seconds
+        self._stop_asked = stop_asked
         # held open for as long as this process lives: its end tells the children
         self._lifeline = os.pipe()
         self._children: list[_Child] = []
         self._fallen: list[_Fallen] = []
 
     def start(self, programs: Sequence[Program]) -> None:
-        """Start programs and wait until they serve. Raises SetupError where one does not."""
+        """Start programs and wait until they serve. Raises SetupError where one does not, StopAskedError."""
         children = [self._spawn(program) for program in programs]
         self._children += children
         deadline = monotonic() + READY_SECONDS
@@ -77,22 +82,20 @@ class Supervisor:
             self._await_ready(child, deadline)
 
     def replace(self, programs: Sequence[Program]) -> None:
-        """Start programs in the place of those of the same names, which end once the new ones serve.
+        """Start programs in the place of all that run, which end once the new ones serve.
 
-        Raises SetupError where a new one does not serve; the old ones then go on.
+        Raises SetupError where a new one does not serve, StopAskedError; the old ones then go on.
         """
-        names = {program.name for program in programs}
-        old = [child for child in self._children if child.program.name in names]
+        old = self._children
         fresh = [self._spawn(program) for program in programs]
         deadline = monotonic() + READY_SECONDS
         try:
             for child in fresh:
                 self._await_ready(child, deadline)
-        except SetupError:
+        except (SetupError, StopAskedError):
             self._end(fresh)
             raise
-        self._children = [child for child in self._children if child not in old] + fresh
-        self._fallen = [fallen for fallen in self._fallen if fallen.program.name not in names]
+        self._children, self._fallen = fresh, []
         self._end(old)
 
     def look(self) -> None:
@@ -133,6 +136,8 @@ class Supervisor:
 
     def _await_ready(self, child: _Child, deadline: float) -> None:
         while not self._is_ready(child):
+            if self._stop_asked():
+                raise StopAskedError
             if child.process.poll() is not None or monotonic() > deadline:
                 what = "did not become ready in time" if child.process.poll() is None else "ended while starting"
                 raise SetupError(f"The {child.program.name} process {what}; what it said above tells why.")

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from certworker.cli.supervisor import Program, Supervisor, _Child
+from certworker.cli.supervisor import Program, StopAskedError, Supervisor, _Child
 from certworker.errors import SetupError
 
 SERVES = "import os, sys; os.write(int(sys.argv[1]), b'1'); os.read(int(sys.argv[2]), 1)"
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
+SILENT = "import os, sys; os.read(int(sys.argv[2]), 1)"
 FALLS = "raise SystemExit(3)"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,13 +81,25 @@ def test_what_falls_is_started_again_after_a_pause_that_grows(supervisor: Superv
 
 
 def test_replacing_ends_the_old_once_the_new_serve(supervisor: Supervisor) -> None:
-    """Those of other names are left alone."""
-    supervisor.start([program(SERVES, "api"), program(SERVES, "other")])
-    old, other = supervisor._children
-    supervisor.replace([program(SERVES, "api")])
-    assert old.process.poll() == -signal.SIGTERM
-    assert other.process.poll() is None
-    assert sorted(child.program.name for child in supervisor._children) == ["api", "other"]
+    """All of them: with fewer in the new settings, none of the old is left over."""
+    supervisor.start([program(SERVES, "api-1"), program(SERVES, "api-2")])
+    old = [child.process for child in supervisor._children]
+    supervisor.replace([program(SERVES, "api-1")])
+    assert [process.poll() for process in old] == [-signal.SIGTERM, -signal.SIGTERM]
+    assert only(supervisor).program.name == "api-1"
+    assert only(supervisor).process.poll() is None
+
+
+def test_a_stop_is_heard_while_programs_start() -> None:
+    """Nobody waits for what never becomes ready, at the start or at a replacement."""
+    asked = False
+    supervisor = Supervisor(1, lambda: asked)
+    supervisor.start([program(SERVES)])
+    asked = True
+    with pytest.raises(StopAskedError):
+        supervisor.replace([program(SILENT)])
+    assert only(supervisor).process.poll() is None
+    supervisor.stop()
 
 
 def test_a_replacement_that_does_not_serve_changes_nothing(supervisor: Supervisor) -> None:
