@@ -1,8 +1,8 @@
 """What a person brings from a CA becomes the version that its key has waited for, or changes nothing."""
 
 import base64
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
@@ -294,10 +294,12 @@ class InterruptedStore(MortalStore):
         super().__init__(store, dies_at=1000, committed=True)
         self._interrupt = interrupt
 
-    def writing(self) -> AbstractContextManager[Writer]:
+    @contextmanager
+    def writing(self) -> Iterator[Writer]:
         """Open a transaction, after the other's."""
         self._interrupt(self._store)
-        return super().writing()
+        with super().writing() as writer:
+            yield writer
 
 
 def claim(store: Store) -> None:
