@@ -129,3 +129,12 @@ def test_the_scheduler_tells_when_it_ran(deployment: Deployment, clock: FakeCloc
     assert found["certworker_scheduler_last_run_timestamp_seconds"] == {job: clock().timestamp()}
     assert found["certworker_scheduler_last_run_failed"] == {job: 0}
     assert 0 <= found["certworker_scheduler_last_run_duration_seconds"][job] < 60
+
+
+def test_what_was_warned_about_is_counted(deployment: Deployment) -> None:
+    """Beside the attempts, among which it is one: a CA that grants less than was asked for."""
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    found = scrape(deployment)
+    assert found["certworker_issuance_attempts_total"] == {of(vault="contoso", issuer=ISSUER, result="issued"): 1}
+    assert found["certworker_issuance_warnings_total"] == {of(vault="contoso", issuer=ISSUER): 1}
