@@ -2,19 +2,36 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
+from certworker.cli import certificate, contact, csr, issuer, session
+from certworker.cli.exits import EPILOG, exit_code_of
+from certworker.cli.output import tell
 from certworker.errors import CertworkerError, Conflict, SetupError
 
 DEFAULT_HOME = "~/.certworker"
 DEFAULT_PORT = 8443
-_EXIT_ERROR = 1
+
+
+class Commands(TyperGroup):
+    """The commands; an error of ours is one line and an exit code of the table."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]
+        """Run the command that is meant."""
+        try:
+            return super().invoke(ctx)
+        except CertworkerError as error:
+            tell(f"certworker: {error}")
+            raise typer.Exit(exit_code_of(error)) from None
+
 
 app = typer.Typer(
+    cls=Commands,
+    epilog=EPILOG,
     help="A vault that speaks the Azure Key Vault API, and a worker that keeps its certificates alive.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -117,13 +134,17 @@ def settings() -> None:
     typer.echo(sample_settings(), nl=False)
 
 
+app.add_typer(certificate.app, name="certificate")
+app.add_typer(csr.app, name="csr")
+app.add_typer(issuer.app, name="issuer")
+app.add_typer(contact.app, name="contact")
+app.command()(session.login)
+app.command()(session.logout)
+
+
 def run_command() -> None:
-    """Run the command line; an error of ours is one line and exit code 1."""
-    try:
-        app()
-    except CertworkerError as error:
-        sys.stderr.write(f"certworker: {error}\n")
-        raise SystemExit(_EXIT_ERROR) from None
+    """Run the command line."""
+    app()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,233 @@
+"""`certworker certificate`: made, listed, shown, renewed, deleted."""
+
+import sys
+from contextlib import suppress
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from certworker.cli import certificate_files, certificate_policy
+from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of
+from certworker.cli.output import show_fields, show_json, show_table, tell, time_of
+from certworker.cli.policies import (
+    Addresses,
+    Curve,
+    DnsNames,
+    Emails,
+    KeySize,
+    KeyTypeOption,
+    NotExportable,
+    Request,
+    Subject,
+    policy_of,
+)
+from certworker.cli.waiting import history_path, wait_for
+from certworker.errors import NotFound
+
+WAIT_SECONDS = 600.0
+_MANUAL = "unknown"
+
+app = typer.Typer(help="Certificates: made, shown, renewed, taken out and put back.", no_args_is_help=True)
+app.add_typer(certificate_files.app)
+app.add_typer(certificate_policy.app, name="policy")
+
+Issuer = Annotated[
+    str, typer.Option("--issuer", help="Self, or the name of an issuer of the vault.", autocompletion=complete_issuers)
+]
+Profile = Annotated[str | None, typer.Option("--profile", help="The certificate type in the CA's words; for ACME the profile.")]
+Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is issued, or come back at once.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="How many seconds to wait at the most.")]
+
+
+@app.command()
+def create(
+    name: Name,
+    *,
+    issuer: Issuer = "Self",
+    subject: Subject = "",
+    dns: DnsNames = None,
+    ip: Addresses = None,
+    email: Emails = None,
+    key_type: KeyTypeOption = None,
+    key_size: KeySize = None,
+    curve: Curve = None,
+    not_exportable: NotExportable = False,
+    profile: Profile = None,
+    wait: Wait = True,
+    timeout: Timeout = WAIT_SECONDS,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a certificate, or the next version of one with a new policy."""
+    dns_names, addresses, emails = tuple(dns or ()), tuple(ip or ()), tuple(email or ())
+    request = Request(subject, dns_names, addresses, emails, key_type, key_size, curve, not_exportable)
+    policy = policy_of(request, issuer, profile)
+    if wait and issuer.casefold() == _MANUAL:
+        raise typer.BadParameter(f"with the issuer Unknown somebody has to sign: use `certworker csr create {name}`")
+    with open_vault(vault_url) as vault:
+        operation = vault.call("POST", path_of(name, "create"), {"policy": policy})
+        if wait:
+            wait_for(vault, name, operation["request_id"], timeout)
+            bundle = vault.call("GET", path_of(name))
+    if wait:
+        _tell_issued(name, bundle, as_json=as_json)
+    elif as_json:
+        show_json(operation)
+    else:
+        typer.echo(f"{name} is being issued by {issuer}; `certworker certificate show {name}` tells how it stands.")
+
+
+@app.command()
+def renew(
+    name: Name, *, wait: Wait = True, timeout: Timeout = WAIT_SECONDS, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
+    """Renew a certificate now, whenever it would have fallen due."""
+    with open_vault(vault_url) as vault:
+        operation = vault.call("POST", f"/certworker/v1/certificates/{quote(name, safe='')}/renew")
+        if wait:
+            wait_for(vault, name, operation["request_id"], timeout)
+            bundle = vault.call("GET", path_of(name))
+    if wait:
+        _tell_issued(name, bundle, as_json=as_json)
+    elif as_json:
+        show_json(operation)
+    else:
+        typer.echo(f"The renewal of {name} has begun: {operation['request_id']}.")
+
+
+@app.command("list")
+def list_(
+    *,
+    pending: Annotated[bool, typer.Option("--pending", help="Also those whose first version is still to come.")] = False,
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted and can be recovered.")] = False,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the certificates of the vault."""
+    with open_vault(vault_url) as vault:
+        if deleted:
+            page = vault.pages("/deletedcertificates")
+        else:
+            page = vault.pages("/certificates", **({"includePending": "true"} if pending else {}))
+    if as_json:
+        show_json(page)
+        return
+    last = ("PURGED AFTER", "scheduledPurgeDate") if deleted else ("", "")
+    rows = [[*_row(item), time_of(item.get(last[1]))] if deleted else _row(item) for item in page["value"]]
+    show_table(("NAME", "ENABLED", "EXPIRES", "THUMBPRINT", *(last[:1] if deleted else ())), rows)
+
+
+def _row(item: Wire) -> list[object]:
+    attributes = item["attributes"]
+    return [name_of(item["id"]), attributes["enabled"], time_of(attributes.get("exp")), item.get("x5t")]
+
+
+@app.command()
+def show(
+    name: Name,
+    *,
+    version: Annotated[str | None, typer.Option("--version", help="A version; the current one without it.")] = None,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a certificate: what it is, and what became of its latest operation."""
+    history: Wire = {}
+    with open_vault(vault_url) as vault:
+        bundle = vault.call("GET", path_of(name, *((quote(version, safe=""),) if version else ())))
+        if not version and not as_json:
+            # an imported one has none
+            with suppress(NotFound):
+                history = vault.call("GET", history_path(name))
+    if as_json:
+        show_json(bundle)
+        return
+    show_fields(_facts(bundle))
+    if history:
+        typer.echo()
+        show_fields(_history(history))
+        typer.echo()
+        show_table(("AT", "STEP"), [(time_of(entry["at"]), entry["step"]) for entry in history["journal"]])
+
+
+def _facts(bundle: Wire) -> Wire:
+    attributes, policy = bundle["attributes"], bundle.get("policy", {})
+    x509, key, names = policy.get("x509_props", {}), policy.get("key_props", {}), policy.get("x509_props", {}).get("sans", {})
+    return {
+        "id": bundle["id"],
+        "subject": x509.get("subject"),
+        "names": [name for values in names.values() for name in values] or None,
+        "issuer": policy.get("issuer", {}).get("name"),
+        "key": " ".join(str(part) for part in (key.get("kty"), key.get("crv") or key.get("key_size")) if part),
+        "exportable": key.get("exportable"),
+        "enabled": attributes["enabled"],
+        "valid from": time_of(attributes.get("nbf")),
+        "valid until": time_of(attributes.get("exp")),
+        "created": time_of(attributes.get("created")),
+        "thumbprint": bundle.get("x5t"),
+        "tags": [f"{tag}={value}" for tag, value in bundle.get("tags", {}).items()] or None,
+    }
+
+
+def _history(history: Wire) -> Wire:
+    renewal, error = history["renewal"], history.get("error") or {}
+    return {
+        "operation": history["request_id"],
+        "status": history["status"],
+        "begun for": history["reason"],
+        "details": history.get("status_details"),
+        "error": f"{error.get('code')}: {error.get('message')}" if error else None,
+        "warnings": history["warnings"] or None,
+        "next attempt": time_of(history.get("next_attempt")),
+        "renewal due": time_of(renewal.get("due")),
+        "last failure": renewal.get("last_error"),
+    }
+
+
+@app.command()
+def delete(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Delete a certificate with its key and secret. It can be recovered until it is purged."""
+    with open_vault(vault_url) as vault:
+        bundle = vault.call("DELETE", path_of(name))
+    if as_json:
+        show_json(bundle)
+    else:
+        typer.echo(f"{name} is deleted; until {time_of(bundle['scheduledPurgeDate'])} it can be recovered.")
+
+
+@app.command()
+def recover(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Bring a deleted certificate back."""
+    with open_vault(vault_url) as vault:
+        bundle = vault.call("POST", f"/deletedcertificates/{quote(name, safe='')}/recover")
+    if as_json:
+        show_json(bundle)
+    else:
+        typer.echo(f"{name} is back.")
+
+
+@app.command()
+def purge(
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Delete a deleted certificate for good. On a terminal it asks first."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(f"Delete {name} with its key for good?", abort=True, err=True)
+    with open_vault(vault_url) as vault:
+        vault.call("DELETE", f"/deletedcertificates/{quote(name, safe='')}")
+    if as_json:
+        show_json(None)
+    else:
+        typer.echo(f"{name} is gone.")
+
+
+def _tell_issued(name: str, bundle: Wire, *, as_json: bool) -> None:
+    if as_json:
+        show_json(bundle)
+    else:
+        tell("")
+        typer.echo(f"{name} is version {name_of(bundle['id'])}, valid until {time_of(bundle['attributes'].get('exp'))}.")

@@ -1,0 +1,99 @@
+"""`certworker issuer`: which CAs the vault knows, and with what account."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+import typer
+
+from certworker.cli.exits import ExitCode
+from certworker.cli.files import read_password
+from certworker.cli.options import AsJson, IssuerName, PasswordFile, VaultUrl, name_of, open_vault
+from certworker.cli.output import plain, show_fields, show_json, show_table, time_of
+
+app = typer.Typer(help="Issuers: the CAs that a vault has an account with.", no_args_is_help=True)
+
+
+@app.command("set")
+def set_(
+    name: IssuerName,
+    *,
+    provider: Annotated[str, typer.Option("--provider", help="The kind of CA: Acme, or another that the deployment has.")],
+    account_id: Annotated[str, typer.Option("--account-id", help="The account; for ACME the URL of the CA's directory.")] = "",
+    password_file: PasswordFile = None,
+    enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether it may be asked.")] = True,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Set an issuer. Without --password-file a password that was set before stays."""
+    credentials = {"account_id": account_id} if account_id else {}
+    if (password := read_password(password_file)) is not None:
+        credentials["pwd"] = password
+    body = {"provider": provider, "credentials": credentials, "attributes": {"enabled": enabled}}
+    with open_vault(vault_url) as vault:
+        issuer = vault.call("PUT", _path(name), body)
+    if as_json:
+        show_json(issuer)
+    else:
+        typer.echo(f"The issuer {name} is set; `certworker issuer test {name}` looks whether it works.")
+
+
+@app.command()
+def show(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Show an issuer; its password never."""
+    with open_vault(vault_url) as vault:
+        issuer = vault.call("GET", _path(name))
+    if as_json:
+        show_json(issuer)
+        return
+    attributes = issuer["attributes"]
+    show_fields(
+        {
+            "id": issuer["id"],
+            "provider": issuer["provider"],
+            "account id": issuer.get("credentials", {}).get("account_id"),
+            "enabled": attributes["enabled"],
+            "created": time_of(attributes.get("created")),
+            "updated": time_of(attributes.get("updated")),
+        }
+    )
+
+
+@app.command("list")
+def list_(*, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """List the issuers of the vault."""
+    with open_vault(vault_url) as vault:
+        page = vault.pages("/certificates/issuers")
+    if as_json:
+        show_json(page)
+    else:
+        show_table(("NAME", "PROVIDER"), [(name_of(item["id"]), item["provider"]) for item in page["value"]])
+
+
+@app.command()
+def delete(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Delete an issuer. Certificates that it is to renew will fail."""
+    with open_vault(vault_url) as vault:
+        issuer = vault.call("DELETE", _path(name))
+    if as_json:
+        show_json(issuer)
+    else:
+        typer.echo(f"The issuer {name} is deleted.")
+
+
+@app.command("test")
+def examine(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Look whether an issuer's CA can be reached and knows the account. Nothing is ordered; 0 only where it passed."""
+    with open_vault(vault_url) as vault:
+        found = vault.call("POST", f"/certworker/v1/issuers/{quote(name, safe='')}/test")
+    if as_json:
+        show_json(found)
+    else:
+        for finding in found["findings"]:
+            typer.echo(plain(finding))
+        typer.echo(f"{name}: {found['result']}")
+    if found["result"] != "passed":
+        raise typer.Exit(ExitCode.ERROR)
+
+
+def _path(name: str) -> str:
+    return f"/certificates/issuers/{quote(name, safe='')}"

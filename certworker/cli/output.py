@@ -1,0 +1,77 @@
+"""What the commands print: a table for a person, plain columns for a pipe, the wire's JSON for a program."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+Row = Sequence[object]
+
+
+def show_json(value: object) -> None:
+    """Print JSON."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def show_table(headers: Sequence[str], rows: Sequence[Row]) -> None:
+    """Print rows under their headers: as a table on a terminal, else in columns."""
+    texts = [[text_of(value) for value in row] for row in rows]
+    if sys.stdout.isatty():
+        _show_on_terminal(headers, texts)
+        return
+    lines = [list(headers), *texts]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    for line in lines:
+        padded = "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True))
+        sys.stdout.write(padded.rstrip() + "\n")
+
+
+def _show_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # the other commands start without it
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        table.add_column(header)
+    for row in rows:
+        table.add_row(*(Text(value) for value in row))  # never markup
+    Console().print(table)
+
+
+def show_fields(fields: Mapping[str, object]) -> None:
+    """Print names and values, one on each line; those without a value are left out."""
+    known = {name: text_of(value) for name, value in fields.items() if value is not None and value != ""}
+    width = max((len(name) for name in known), default=0)
+    for name, value in known.items():
+        sys.stdout.write(f"{name.ljust(width)}  {value}\n")
+
+
+def tell(text: str) -> None:
+    """Tell a person something, on standard error: standard output is for what was asked for."""
+    sys.stderr.write(plain(text) + "\n")
+
+
+def text_of(value: object) -> str:
+    """Show one value on one line."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return ", ".join(text_of(item) for item in value)
+    return plain(str(value))
+
+
+def time_of(seconds: float | None) -> str | None:
+    """Show the wire's seconds since 1970 as UTC, in ISO 8601."""
+    if seconds is None:
+        return None
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def plain(text: str) -> str:
+    """Make a text fit for one line of a terminal: others wrote it, and it may hold anything."""
+    return "".join(sign if sign.isprintable() else " " for sign in text).strip()
