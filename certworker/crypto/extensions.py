@@ -45,7 +45,11 @@ class SubjectNames:
 
     def any(self) -> bool:
         """Whether there is a name at all."""
-        return bool(self.dns_names or self.emails or self.upns or self.uris or self.ip_addresses)
+        return bool(self.first())
+
+    def first(self) -> str:
+        """Give the name that stands for all of them; empty without names."""
+        return next(iter((*self.dns_names, *self.emails, *self.upns, *self.uris, *self.ip_addresses)), "")
 
 
 def san_extension(names: SubjectNames) -> x509.SubjectAlternativeName:
@@ -77,11 +81,14 @@ def read_names(extensions: x509.Extensions) -> SubjectNames:
 def key_usage_extension(words: tuple[str, ...], key: PublicKey) -> x509.KeyUsage:
     """Build the keyUsage extension for `key` from Key Vault's words.
 
-    An EC key cannot encipher a key (RFC 8813 section 3), so that word, which is among the policy's defaults, is left out.
+    An EC key cannot encipher a key (RFC 8813 section 3), so that word, which is among the policy's defaults, is left out;
+    and an RSA key cannot agree on one (RFC 3279 section 2.3.1).
     """
     bits = {attribute: word in words for word, attribute in KEY_USAGES.items()}
     if isinstance(key, ec.EllipticCurvePublicKey):
         bits["key_encipherment"] = bits["data_encipherment"] = False
+    else:
+        bits["key_agreement"] = False
     if not bits["key_agreement"]:
         bits["encipher_only"] = bits["decipher_only"] = False
     return x509.KeyUsage(**bits)

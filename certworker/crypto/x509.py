@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -20,7 +20,7 @@ from certworker.crypto.extensions import (
     san_extension,
 )
 from certworker.crypto.keys import PublicKey, load_private, signing_hash
-from certworker.crypto.subjects import parse_subject
+from certworker.crypto.subjects import common_name, parse_subject
 from certworker.errors import BadParameter
 
 MAX_CHAIN = 20
@@ -69,8 +69,12 @@ def self_sign(
     *,
     authority: bool = False,
 ) -> bytes:
-    """Build a self-signed DER certificate (RFC 5280), of an authority if asked."""
+    """Build a self-signed DER certificate (RFC 5280), of an authority if asked.
+
+    Its subject is its issuer, which may not be empty (section 4.1.2.4): without a subject it is called by its first name.
+    """
     key = load_private(private_key)
+    request = replace(request, subject=request.subject or common_name(request.names.first()))
     public = key.public_key()
     builder = x509.CertificateBuilder(parse_subject(request.subject), parse_subject(request.subject), public)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)

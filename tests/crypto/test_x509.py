@@ -97,6 +97,27 @@ def test_a_self_signed_certificate_is_whole(kty: str, size: int | None, curve: s
     assert facts.public_key == public_der(key)
 
 
+@pytest.mark.parametrize(
+    ("names", "subject"),
+    [
+        (SubjectNames(dns_names=("web.example.test", "b.test")), "CN=web.example.test"),
+        (SubjectNames(emails=("a+b,c@example.test",)), r"CN=a\+b\,c@example.test"),
+        (SubjectNames(uris=("https://example.test/" + "a" * 80,)), "CN=https://example.test/" + "a" * 43),
+    ],
+)
+def test_a_self_signed_certificate_without_a_subject_is_called_by_its_first_name(names: SubjectNames, subject: str) -> None:
+    """RFC 5280 4.1.2.4: an issuer's name is never empty, and a self-signed certificate's subject is its issuer."""
+    facts = read_certificate(self_sign(ec_key(), a_request(subject="", names=names), BEGIN, END))
+    assert facts.subject == facts.issuer == subject
+
+
+def test_an_rsa_key_cannot_agree() -> None:
+    """RFC 3279 2.3.1: that bit is left out, and those that mean nothing without it."""
+    asked = ("digitalSignature", "keyAgreement", "encipherOnly")
+    der = self_sign(generate_key("RSA", 2048, None), a_request(key_usage=asked), BEGIN, END)
+    assert read_certificate(der).key_usage == ("digitalSignature",)
+
+
 def greedy_csr(*extensions: tuple[x509.ExtensionType, bool]) -> bytes:
     """Build a CSR that asks for more than a leaf may have."""
     key = load_private(ec_key())
