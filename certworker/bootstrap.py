@@ -22,7 +22,9 @@ from certworker.settings import Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import Access
+from certworker.vault.backups import Backups
 from certworker.vault.certificates import Certificates
+from certworker.vault.contacts import ContactBook
 from certworker.vault.deletions import Deletions
 from certworker.vault.directory import Directory
 from certworker.vault.drafts import Drafts
@@ -30,6 +32,7 @@ from certworker.vault.examinations import IssuerExaminations
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
+from certworker.vault.imports import Imports
 from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
@@ -42,6 +45,7 @@ from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
+from certworker.vault.updates import Updates
 from certworker.vault.versions import Versions
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
@@ -70,6 +74,10 @@ class House:
     challenges: Challenges
     local: LocalProvider
     fleet: Fleet
+    imports: Imports
+    updates: Updates
+    backups: Backups
+    contacts: ContactBook
     requested: RequestedRenewals
     histories: Histories
     examinations: IssuerExaminations
@@ -93,7 +101,8 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
 
     Raises SetupError where the master key file is missing or no key.
     """
-    keyring = Keyring(store, read_master_key(settings.seal.master_key_file))
+    master = read_master_key(settings.seal.master_key_file)
+    keyring = Keyring(store, master)
     access = Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
@@ -122,6 +131,10 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         challenges=challenges,
         local=local,
         fleet=Fleet(store),
+        imports=Imports(store, access, keyring, clock, random),
+        updates=Updates(store, access, clock),
+        backups=Backups(store, access, keyring, master, clock),
+        contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
         examinations=IssuerExaminations(store, access, issuers, known, clock),

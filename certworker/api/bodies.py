@@ -63,9 +63,9 @@ async def _read(request: Request, cap: int) -> bytes:
     return bytes(chunks)
 
 
-async def parse_body(request: Request, model: type[BodyType]) -> BodyType:
+async def parse_body(request: Request, model: type[BodyType], cap: int = MAX_BODY) -> BodyType:
     """Read a JSON body into `model`. Raises BadParameter, which names the field, TooLarge, or Incomplete."""
-    raw = await read_body(request)
+    raw = await read_body(request, cap)
     if not raw.strip():
         raise BadParameter("The request has no body; it takes a JSON object.")
     try:

@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Router
 from starlette.types import Receive, Scope, Send
 
-from certworker.api import certificates, issuers, keys, merging, own, secrets, unserved
+from certworker.api import certificates, contacts, intake, issuers, keys, merging, own, secrets, unserved
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, admit
 from certworker.api.call import CALL, Call
@@ -18,10 +18,12 @@ from certworker.bootstrap import House
 
 ROUTES = (
     *unserved.FIRST_ROUTES,
+    *contacts.ROUTES,
     *issuers.ROUTES,
     *secrets.ROUTES,
     *certificates.ROUTES,
     *merging.ROUTES,
+    *intake.ROUTES,
     *keys.ROUTES,
     *own.ROUTES,
     *unserved.ROUTES,

@@ -5,17 +5,8 @@ from starlette.responses import Response
 from certworker.api.call import Call, route
 from certworker.api.errors import NotServed
 
-_BEFORE_NAMES = (
-    ("GET PUT DELETE", "/certificates/contacts"),
-    ("GET PUT", "/keys/{name}/rotationpolicy"),
-)
+_BEFORE_NAMES = (("GET PUT", "/keys/{name}/rotationpolicy"),)
 _OPERATIONS = (
-    ("PATCH", "/certificates/issuers/{name}"),
-    ("POST", "/certificates/restore"),
-    ("PATCH", "/certificates/{name}"),
-    ("POST", "/certificates/{name}/backup"),
-    ("POST", "/certificates/{name}/import"),
-    ("PATCH", "/certificates/{name}/{version}"),
     ("PUT PATCH DELETE", "/secrets/{name}"),
     ("POST", "/secrets/restore"),
     ("POST", "/secrets/{name}/backup"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certworker.errors import NotDeleted
+from certworker.vault.companions import TOGETHER, require_unmanaged
 from certworker.vault.events import Event, EventType
 from certworker.vault.objects import Deletion, ObjectHead, ObjectKind
 from certworker.vault.store import Writer
@@ -14,21 +15,24 @@ class Deletions:
     """Deletes, recovers and purges, each as part of a larger transaction; a certificate takes its companions along."""
 
     def delete(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> ObjectHead:
-        """Put an object out of sight for the vault's retention."""
+        """Put an object out of sight for the vault's retention. Raises Forbidden for a managed one."""
+        require_unmanaged(head, "delete")
         deletion = Deletion(at, at + timedelta(days=vault.retention_days))
         self._mark(writer, head, deletion)
         writer.add_event(_event(EventType.OBJECT_DELETED, vault, head, at))
         return replace(head, deletion=deletion)
 
     def recover(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> ObjectHead:
-        """Bring a deleted object back. Raises NotDeleted."""
+        """Bring a deleted object back. Raises NotDeleted, and Forbidden for a managed one."""
+        require_unmanaged(head, "recover")
         _require_deleted(head)
         self._mark(writer, head, None)
         writer.add_event(_event(EventType.OBJECT_RECOVERED, vault, head, at))
         return replace(head, deletion=None)
 
     def purge(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> None:
-        """Delete a deleted object for good. Raises NotDeleted."""
+        """Delete a deleted object for good. Raises NotDeleted, and Forbidden for a managed one."""
+        require_unmanaged(head, "purge")
         _require_deleted(head)
         for kind in _together(head):
             writer.purge(head.vault_id, kind, head.name)
@@ -41,7 +45,7 @@ class Deletions:
 
 def _together(head: ObjectHead) -> tuple[ObjectKind, ...]:
     if head.kind is ObjectKind.CERTIFICATE:
-        return (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET)
+        return TOGETHER
     return (head.kind,)
 
 

@@ -116,8 +116,10 @@ def tell_new_version(
     reason: str,
     issuer: str,
     warnings: tuple[str, ...] = (),
+    *,
+    at: datetime | None = None,
 ) -> None:
-    """Tell of a new version of certificate, key and secret, as part of a larger transaction."""
+    """Tell of a new version of certificate, key and secret, as part of a larger transaction; `at` unless it was just made."""
     attributes = certificate.attributes
     detail = {
         "vault": vault_name,
@@ -126,7 +128,7 @@ def tell_new_version(
         "nbf": str(int(attributes.not_before.timestamp())) if attributes.not_before else "",
         "exp": str(int(attributes.expires.timestamp())) if attributes.expires else "",
     }
-    at, vault_id, name = attributes.created, certificate.vault_id, certificate.name
+    at, vault_id, name = at or attributes.created, certificate.vault_id, certificate.name
     for kind, event_type in _NEW_VERSION_EVENTS:
         about = {"warnings": " ".join(warnings)} if warnings and kind is ObjectKind.CERTIFICATE else {}
         writer.add_event(Event(event_type, at, vault_id, kind, name, version=certificate.version, detail=detail | about))

@@ -293,10 +293,6 @@ def test_issuers_keep_their_secrets(call: Caller) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/certificates/contacts"),
-        ("POST", "/certificates/web/import"),
-        ("POST", "/certificates/web/backup"),
-        ("PATCH", "/certificates/web"),
         ("PUT", "/secrets/web"),
         ("GET", "/deletedsecrets/web"),
         ("POST", "/keys/web/create"),

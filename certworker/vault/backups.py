@@ -1,0 +1,151 @@
+"""Backup and restore: a certificate with all its versions as one opaque blob, to be put back where it came from."""
+
+from certworker.clock import Clock, whole_second
+from certworker.errors import BadParameter, Conflict
+from certworker.vault.access import Access, Caller
+from certworker.vault.backup_format import MAX_VERSIONS, SavedCertificate, SavedVersion, pack, unpack
+from certworker.vault.certificates import CertificateBundle
+from certworker.vault.companions import TOGETHER
+from certworker.vault.issuances import check_free
+from certworker.vault.keyring import Keyring, MasterKey, object_place
+from certworker.vault.objects import (
+    Attributes,
+    CertificateVersion,
+    KeyVersion,
+    ObjectHead,
+    ObjectKind,
+    SecretVersion,
+    not_found,
+)
+from certworker.vault.operations import Certificate
+from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.vaults import Vault
+from certworker.vault.versions import VersionRecords, tell_new_version
+
+REASON = "restore"
+
+
+class Backups:
+    """Makes backups and restores them. Inside of them private keys and secrets lie opened; outside they are sealed."""
+
+    def __init__(self, store: Store, access: Access, keyring: Keyring, master: MasterKey, clock: Clock) -> None:
+        self._store = store
+        self._access = access
+        self._keyring = keyring
+        self._master = master
+        self._clock = clock
+
+    def backup(self, caller: Caller, vault: Vault, name: str) -> bytes:
+        """Back a certificate up: all versions, the disabled ones too. Raises CertificateNotFound, BadParameter."""
+        self._access.require(caller, vault, "certificates", "backup")
+        with self._store.reading() as reader:
+            head, certificate, records = _read(reader, vault, name)
+        saved = SavedCertificate(
+            name=head.name,
+            created=head.created,
+            current_version=head.current_version or "",
+            policy=certificate.policy,
+            policy_created=certificate.policy_created,
+            policy_updated=certificate.policy_updated,
+            renewal=certificate.renewal,
+            versions=tuple(self._saved(*record) for record in records),
+        )
+        return pack(saved, self._master, vault)
+
+    def restore(self, caller: Caller, vault: Vault, backup: bytes) -> CertificateBundle:
+        """Put a certificate back: into its own vault, or another of the same subscription.
+
+        Raises BadParameter where the backup does not open here, and Conflict where its name is taken, if only by something
+        that was deleted; nothing has changed then.
+        """
+        self._access.require(caller, vault, "certificates", "restore")
+        at = whole_second(self._clock())
+        saved = unpack(backup, self._master, vault)
+        records = tuple(self._records(vault, saved, version) for version in saved.versions)
+        current = next(record[0] for record in records if record[0].version == saved.current_version)
+        certificate = Certificate(vault.id, saved.name, saved.policy, saved.policy_created, saved.policy_updated, saved.renewal)
+        with self._store.writing() as writer:
+            _check_vacant(writer, vault, saved.name)
+            head = _put_heads(writer, vault, saved)
+            for record in records:
+                _add(writer, record)
+            writer.put_certificate(certificate)
+            tell_new_version(writer, current, vault.name, REASON, saved.policy.issuer.name, at=at)
+            return CertificateBundle(head, current, certificate, pending=False)
+
+    def _saved(self, certificate: CertificateVersion, key: KeyVersion, secret: SecretVersion) -> SavedVersion:
+        attributes = certificate.attributes
+        vault_id, name, version = certificate.vault_id, certificate.name, certificate.version
+        private_key = self._keyring.open(vault_id, key.sealed_key, object_place(vault_id, ObjectKind.KEY, name, version))
+        value = self._keyring.open(vault_id, secret.sealed_value, object_place(vault_id, ObjectKind.SECRET, name, version))
+        return SavedVersion(
+            version=version,
+            enabled=attributes.enabled,
+            created=attributes.created,
+            updated=attributes.updated,
+            not_before=attributes.not_before,
+            expires=attributes.expires,
+            tags=certificate.tags,
+            content_type=certificate.content_type,
+            preserve_order=certificate.preserve_order,
+            leaf=certificate.der,
+            chain=certificate.chain,
+            kty=key.kty,
+            key_ops=key.key_ops,
+            exportable=key.exportable,
+            public_key=key.public_key,
+            private_key=private_key,
+            value=value.decode(),
+        )
+
+    def _records(self, vault: Vault, saved: SavedCertificate, one: SavedVersion) -> VersionRecords:
+        place = (vault.id, saved.name, one.version)
+        attributes = Attributes(one.created, one.updated, one.enabled, one.not_before, one.expires)
+        certificate = CertificateVersion(
+            *place, one.leaf, one.chain, one.content_type, attributes, one.tags, preserve_order=one.preserve_order
+        )
+        sealed_key = self._keyring.seal(vault.id, one.private_key, object_place(vault.id, ObjectKind.KEY, *place[1:]))
+        key = KeyVersion(
+            *place, one.kty, one.public_key, sealed_key, one.key_ops, attributes, one.exportable, managed=True, tags=one.tags
+        )
+        sealed = self._keyring.seal(vault.id, one.value.encode(), object_place(vault.id, ObjectKind.SECRET, *place[1:]))
+        secret = SecretVersion(*place, sealed, one.content_type, attributes, managed=True, tags=one.tags)
+        return certificate, key, secret
+
+
+def _read(reader: Reader, vault: Vault, name: str) -> tuple[ObjectHead, Certificate, list[VersionRecords]]:
+    head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)
+    certificate = reader.certificate(vault.id, name)
+    if head is None or head.deletion or head.current_version is None or certificate is None:
+        raise not_found(ObjectKind.CERTIFICATE, name)
+    page = reader.certificate_versions(vault.id, name, None, MAX_VERSIONS)
+    if page.next:
+        raise BadParameter(f"The certificate {head.name} has more than {MAX_VERSIONS} versions: it cannot be backed up.")
+    records = []
+    for version in page.items:
+        key, secret = reader.key(vault.id, name, version.version), reader.secret(vault.id, name, version.version)
+        if key is None or secret is None:
+            raise not_found(ObjectKind.CERTIFICATE, name, version.version)
+        records.append((version, key, secret))
+    return head, certificate, records
+
+
+def _check_vacant(reader: Reader, vault: Vault, name: str) -> None:
+    check_free(reader, vault, name)
+    head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)
+    if head:
+        raise Conflict(f"Certificate {head.name} already exists in this vault; a backup is restored only where there is none.")
+
+
+def _put_heads(writer: Writer, vault: Vault, saved: SavedCertificate) -> ObjectHead:
+    for kind in TOGETHER:
+        managed = kind is not ObjectKind.CERTIFICATE
+        writer.put_head(ObjectHead(vault.id, kind, saved.name, saved.current_version, saved.created, managed=managed))
+    return ObjectHead(vault.id, ObjectKind.CERTIFICATE, saved.name, saved.current_version, saved.created)
+
+
+def _add(writer: Writer, records: VersionRecords) -> None:
+    certificate, key, secret = records
+    writer.add_key(key)
+    writer.add_secret(secret)
+    writer.add_certificate_version(certificate)
