@@ -118,7 +118,7 @@ def test_a_service_is_set_up_and_run(operator: Operator) -> None:
     """Init shows the credentials once; run serves the SDK, and a further API process works beside it on the same database."""
     credentials = operator.init()
     again = subprocess.run([*COMMAND, "init", "-c", str(operator.config)], capture_output=True, text=True, check=False)
-    assert (again.returncode, again.stdout) == (1, "")
+    assert (again.returncode, again.stdout) == (5, "")
     assert "set up already" in again.stderr
     second_port, second_metrics = free_port(0), free_port(0)
     with operator.running() as _:
