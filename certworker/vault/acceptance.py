@@ -89,7 +89,7 @@ def accept(operation: Operation, certificates: tuple[bytes, ...], at: datetime) 
 
 def _another_key(delivery: Delivery) -> Finding | None:
     if delivery.facts.public_key != delivery.operation.public_key:
-        return Finding(WRONG_KEY, KeyMismatch)
+        return Finding("The certificate is for another key." if _asked_of_ca(delivery) else WRONG_KEY, KeyMismatch)
     return None
 
 

@@ -129,7 +129,7 @@ class Progression:
             records = self._versions.build(operation, self._drafts.private_key(operation), accepted.certificates, at)
         except BadParameter as error:
             # what does not fit is refused, and never becomes a version
-            evidence = self._refusals.seal(operation, issued.chain, at)
+            evidence = self._refusals.seal(operation, issued.chain, at) if issued.chain else None
             self._fail(operation, Rejected(ISSUER_ERROR, f"What the issuer sent is refused. {error}"), evidence)
             return
         with self._store.writing() as writer:

@@ -47,12 +47,12 @@ def expired(deployment: Deployment) -> Issued:
 @pytest.mark.parametrize(
     ("lie", "words"),
     [
-        (another_key, "certificate for another key"),
-        (expired, "certificate that expired"),
+        (another_key, "certificate is for another key"),
+        (expired, "certificate expired"),
         (lambda _: Issued((b"garbage",)), "not an X.509 certificate"),
         (lambda _: Issued((b"",)), "not an X.509 certificate"),
-        (lambda _: Issued(()), "without a certificate"),
-        (lambda deployment: Issued((deployment.authority.root,)), "certificate for another key"),
+        (lambda _: Issued(()), "There is no certificate"),
+        (lambda deployment: Issued((deployment.authority.root,)), "certificate is for another key"),
     ],
 )
 def test_a_lying_ca_is_refused(due: Deployment, lie: Callable[[Deployment], Issued], words: str) -> None:
