@@ -12,6 +12,15 @@ from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_email, is_
 from certworker.crypto.keys import CURVES, RSA_SIZES
 from certworker.crypto.subjects import check_subject
 from certworker.errors import BadParameter
+from certworker.vault.policy_size import (
+    LONGEST_SUBJECT,
+    LONGEST_TYPE,
+    MOST_ACTIONS,
+    MOST_USAGES,
+    check_count,
+    check_length,
+    check_names_size,
+)
 
 SELF = "Self"
 UNKNOWN = "Unknown"
@@ -121,12 +130,22 @@ def _default_action(policy: Policy) -> LifetimeAction:
 
 def check(policy: Policy) -> None:
     """Refuse a policy that cannot work. Raises BadParameter with the field's name."""
+    _check_size(policy)
     _check_key(policy.key)
     _check_x509(policy.x509)
     if policy.content_type not in (PKCS12, PEM):
         raise _wrong("secret_props.contentType", policy.content_type, f"it is {PKCS12} or {PEM}")
     for action in policy.lifetime_actions:
         _check_action(action, policy)
+
+
+def _check_size(policy: Policy) -> None:
+    check_length("x509_props.subject", policy.x509.subject, LONGEST_SUBJECT)
+    check_names_size(policy.x509.names)
+    check_count("x509_props.ekus", policy.x509.ekus, MOST_USAGES)
+    check_count("x509_props.key_usage", policy.x509.key_usage, MOST_USAGES)
+    check_count("lifetime_actions", policy.lifetime_actions, MOST_ACTIONS)
+    check_length("issuer.cty", policy.issuer.cty or "", LONGEST_TYPE)
 
 
 def _check_key(key: KeyProperties) -> None:
