@@ -129,7 +129,6 @@ def pending_wire(view: View, pending: PendingCertificate) -> dict[str, Any]:
         **tags_wire(pending.operation.tags),
         "policy": policy_wire(view, pending.certificate),
         "pending": {"id": view.id(CERTIFICATES, name, "pending")},
-        **_order_wire(view, preserved=pending.operation.preserve_order),
     }
 
 
