@@ -13,6 +13,8 @@ SPREAD = 50
 """A renewal is put off by up to this part of the lifetime, drawn once, so that a fleet does not move at once."""
 BACKSTOP = 20
 """Whatever else is decided, renewal begins when this part of the lifetime is left."""
+SHORTEST_PAUSE = timedelta(seconds=10)
+"""A CA is not asked for the same certificate more often, however little time is left."""
 BACK_DATE = timedelta(minutes=10)
 """A self-signed certificate is valid from a little before its making, for the sake of clocks that lag."""
 
@@ -44,6 +46,17 @@ def renewal_point(policy: Policy, not_before: datetime, not_after: datetime, jit
     if put_off >= backstop:
         return RenewalPoint(whole_second(backstop), OperationReason.BACKSTOP)
     return RenewalPoint(whole_second(put_off), point.reason)
+
+
+def first_plan(policy: Policy, not_before: datetime, not_after: datetime, jitter: float, at: datetime) -> Renewal:
+    """Plan the renewal of a version that came at `at`: not before a tenth of what it has left, and 10 seconds at the least.
+
+    A CA that dates its certificates back by hours, or lets them live for seconds, would be asked without a pause.
+    """
+    point = renewal_point(policy, not_before, not_after, jitter)
+    if point is None:
+        return Renewal(None, None, jitter)
+    return Renewal(max(point.at, whole_second(at + _pause(not_after - at))), point.reason, jitter)
 
 
 def plan_anew(policy: Policy, known: Renewal, not_before: datetime, not_after: datetime) -> Renewal:
@@ -80,8 +93,12 @@ def next_attempt(failures: int, at: datetime, not_after: datetime | None, *, con
     """
     wait = timedelta(days=1) if configuration else back_off(failures)
     if not_after is not None and not_after > at:
-        wait = min(wait, max((not_after - at) / 10, timedelta(seconds=10)))
+        wait = min(wait, _pause(not_after - at))
     return whole_second(at + wait)
+
+
+def _pause(left: timedelta) -> timedelta:
+    return max(left / 10, SHORTEST_PAUSE)
 
 
 def self_signed_validity(at: datetime, months: int) -> tuple[datetime, datetime]:

@@ -9,7 +9,7 @@ from certworker.crypto.bundles import pem_bundle, pkcs12_bundle
 from certworker.crypto.x509 import order_chain, validity
 from certworker.vault.events import Event, EventType
 from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.lifetime import renewal_point
+from certworker.vault.lifetime import first_plan
 from certworker.vault.objects import Attributes, CertificateVersion, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.operations import Operation, OperationStatus, Renewal
 from certworker.vault.policy import PEM, Policy
@@ -68,9 +68,7 @@ class Versions:
 
     def _renewal(self, policy: Policy, certificate: CertificateVersion) -> Renewal:
         # the jitter is drawn here, once, and kept
-        jitter = self._random.random()
-        point = renewal_point(policy, *validity(certificate.der), jitter)
-        return Renewal(point.at if point else None, point.reason if point else None, jitter)
+        return first_plan(policy, *validity(certificate.der), self._random.random(), certificate.attributes.created)
 
     def swap_in(
         self,

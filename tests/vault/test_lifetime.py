@@ -10,13 +10,15 @@ from hypothesis import strategies as st
 from certworker.vault.lifetime import (
     BACK_DATE,
     BACKSTOP,
+    SHORTEST_PAUSE,
     SPREAD,
     add_months,
+    first_plan,
     next_attempt,
     renewal_point,
     self_signed_validity,
 )
-from certworker.vault.operations import OperationReason
+from certworker.vault.operations import OperationReason, Renewal
 from certworker.vault.policy import ActionType, LifetimeAction, Policy, complete
 from tests.support.clock import START
 from tests.support.deployment import policy_for
@@ -158,3 +160,18 @@ def test_a_self_signed_certificate_begins_a_little_before() -> None:
     not_before, not_after = self_signed_validity(START + timedelta(microseconds=5), 12)
     assert (not_before, not_after) == (START - BACK_DATE, START.replace(year=2027))
     assert timedelta(seconds=600) == BACK_DATE
+
+
+@pytest.mark.parametrize(
+    ("back_dated", "lives", "pause"),
+    [
+        (timedelta(hours=1), timedelta(hours=2), timedelta(minutes=6)),
+        (timedelta(0), timedelta(seconds=8), SHORTEST_PAUSE),
+        (timedelta(0), 90 * DAY, 60 * DAY),
+    ],
+)
+def test_a_ca_is_not_asked_without_a_pause(back_dated: timedelta, lives: timedelta, pause: timedelta) -> None:
+    """One that dates back by hours, or whose certificates live for seconds, gets a pause; others are not kept waiting."""
+    not_before = START - back_dated
+    plan = first_plan(with_default(), not_before, not_before + lives, 0.0, START)
+    assert plan == Renewal(START + pause, DEFAULT, 0.0)
