@@ -18,9 +18,8 @@ from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import EgressClient, build_client
 
 API_VERSION = "2026-04-01"
-OWN = "/certworker/v1"
-ANYWHERE = EgressRules(("0.0.0.0/0", "::/0"), total=timedelta(seconds=90))
-"""Whoever runs a command chose the address: it may be a private one."""
+ANYWHERE = EgressRules(("0.0.0.0/0", "::/0"), answer_bytes=16 * 1024 * 1024, total=timedelta(seconds=90))
+"""Whoever runs a command chose the address: it may be a private one. A backup is the largest answer."""
 WAIT_SECONDS = 30.0
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
 _LOCAL = ("localhost", "127.0.0.1", "::1")

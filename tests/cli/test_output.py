@@ -1,0 +1,106 @@
+"""What is printed on a terminal; and names that complete."""
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from certworker.cli.exits import EPILOG, MEANINGS, ExitCode, exit_code_of
+from certworker.cli.files import write_bytes
+from certworker.cli.options import complete_certificates, complete_issuers, open_vault
+from certworker.cli.output import plain, show_fields, show_table, time_of
+from certworker.cli.waiting import wait_for
+from certworker.errors import BadParameter, CertificateNotFound, Disabled, LeaseLost, SetupError, Unavailable
+from tests.cli.terminal import Terminal, working
+
+
+class Screen(io.StringIO):
+    """A stream that is a terminal."""
+
+    def isatty(self) -> bool:
+        """Say so."""
+        return True
+
+
+def test_a_table_on_a_terminal_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names in brackets stay as they are, and control characters do not get through."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    show_table(("NAME", "ENABLED"), [("[red]x[/red]\x1b[2J", True), ("y", None)])
+    text = screen.getvalue()
+    assert "[red]x[/red]" in text
+    assert "\x1b[2J" not in text
+    assert "yes" in text
+
+
+def test_columns_are_aligned_and_fields_without_a_value_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """In a pipe, with no frame."""
+    show_table(("NAME", "N"), [("long-name", 1), ("x", None)])
+    show_fields({"id": "1", "longer": ["a", "b"], "none": None, "empty": ""})
+    assert capsys.readouterr().out == "NAME       N\nlong-name  1\nx          -\nid      1\nlonger  a, b\n"
+
+
+def test_a_terminal_gets_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to do."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with pytest.raises(BadParameter, match="-o FILE"):
+        write_bytes(None, b"\x00\xff")
+    assert not screen.getvalue()
+
+
+def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    """A private file takes the place of a file only."""
+    link = tmp_path / "null"
+    link.symlink_to("/dev/null")
+    write_bytes(str(link), b"key", private=True)
+    assert link.is_symlink()
+
+
+def test_times_and_texts_are_fit_for_a_line() -> None:
+    """UTC in ISO 8601; whatever is not printable is a blank."""
+    assert time_of(0) == "1970-01-01T00:00:00Z"
+    assert time_of(None) is None
+    assert plain("a\nb\x1b[0m\u202e ") == "a b [0m"
+
+
+def test_every_exit_code_is_told() -> None:
+    """The table is whole, and the nearest ancestor decides."""
+    assert set(MEANINGS) == set(ExitCode)
+    assert "3 not found" in EPILOG
+    errors = (CertificateNotFound("x"), Disabled("x"), Unavailable("x"), SetupError("x"), LeaseLost("x"))
+    assert [exit_code_of(error).value for error in errors] == [3, 4, 6, 1, 1]
+
+
+def test_names_complete(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the vault, without regard to case; without one there is nothing, and no error."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(terminal.folder))
+    assert complete_certificates("w") == []
+    for name, value in terminal.environment().items():
+        monkeypatch.setenv(name, value)
+    for name in ("Web", "worker", "mail"):
+        terminal("certificate", "create", name, "--dns", "web.example", "--curve", "P-256")
+    terminal("issuer", "set", "wca", "--provider", "Scripted")
+    assert complete_certificates("w") == ["Web", "worker"]
+    assert complete_issuers("") == ["wca"]
+
+
+def test_a_terminal_shows_the_progress_in_place(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of it stays in the way of the result."""
+    for name, value in terminal.environment().items():
+        monkeypatch.setenv(name, value)
+    terminal("issuer", "set", "ca", "--provider", "Scripted")
+    words = ("certificate", "create", "web", "--issuer", "ca", "--dns", "web.example", "--no-wait", "--json")
+    operation = terminal(*words).json
+    screen = Screen()
+    monkeypatch.setattr(sys, "stderr", screen)
+    with working(terminal.world), open_vault(None) as vault:
+        assert wait_for(vault, "web", operation["request_id"], 30)["status"] == "completed"
+
+
+def test_the_main_help_tells_the_exit_codes(terminal: Terminal) -> None:
+    """And completion can be installed."""
+    said = terminal.bare("--help")
+    assert "Exit codes: 0 done" in said.out
+    assert "--install-completion" in said.out
