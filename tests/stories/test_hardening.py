@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import make_master_key, open_house
+from certworker.cli.exits import ExitCode
 from certworker.cli.live import show_live
 from certworker.cli.main import app
 from certworker.errors import BadParameter, SettingsError, SetupError, Unavailable
@@ -125,14 +126,15 @@ def test_a_lost_master_key_is_not_replaced(tmp_path: Path) -> None:
     kept = key.read_bytes()
     key.unlink()
     answer = CliRunner().invoke(app, ["init", "-c", str(tmp_path / "certworker.toml")])
-    assert isinstance(answer.exception, SetupError)
-    assert "set up already" in str(answer.exception)
-    assert "bring it back from its backup" in str(answer.exception)
+    assert answer.exit_code == ExitCode.ERROR
+    assert "set up already" in answer.stderr
+    assert "bring it back from its backup" in answer.stderr
     assert not key.exists()
     key.write_bytes(kept)
     key.chmod(0o600)
     answer = CliRunner().invoke(app, ["init", "-c", str(tmp_path / "certworker.toml")])
-    assert str(answer.exception) == "This deployment has been set up already."
+    assert answer.exit_code == ExitCode.CONFLICT
+    assert answer.stderr == "certworker: This deployment has been set up already.\n"
     assert key.read_bytes() == kept
 
 
