@@ -9,7 +9,7 @@ import typer
 
 from certworker.cli import certificate_files, certificate_policy
 from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of
-from certworker.cli.output import show_fields, show_json, show_table, tell, time_of
+from certworker.cli.output import hex_of, show_fields, show_json, show_table, time_of
 from certworker.cli.policies import (
     Addresses,
     Curve,
@@ -120,7 +120,7 @@ def list_(
 
 def _row(item: Wire) -> list[object]:
     attributes = item["attributes"]
-    return [name_of(item["id"]), attributes["enabled"], time_of(attributes.get("exp")), item.get("x5t")]
+    return [name_of(item["id"]), attributes["enabled"], time_of(attributes.get("exp")), hex_of(item.get("x5t"))]
 
 
 @app.command()
@@ -164,7 +164,7 @@ def _facts(bundle: Wire) -> Wire:
         "valid from": time_of(attributes.get("nbf")),
         "valid until": time_of(attributes.get("exp")),
         "created": time_of(attributes.get("created")),
-        "thumbprint": bundle.get("x5t"),
+        "thumbprint": hex_of(bundle.get("x5t")),
         "tags": [f"{tag}={value}" for tag, value in bundle.get("tags", {}).items()] or None,
     }
 
@@ -182,6 +182,17 @@ def _history(history: Wire) -> Wire:
         "renewal due": time_of(renewal.get("due")),
         "last failure": renewal.get("last_error"),
     }
+
+
+@app.command()
+def cancel(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Ask for an issuance or a renewal to be cancelled; a worker carries it out. What was issued before stays as it is."""
+    with open_vault(vault_url) as vault:
+        operation = vault.call("PATCH", path_of(name, "pending"), {"cancellation_requested": True})
+    if as_json:
+        show_json(operation)
+    else:
+        typer.echo(f"The operation {operation['request_id']} of {name} is being cancelled.")
 
 
 @app.command()
@@ -229,5 +240,4 @@ def _tell_issued(name: str, bundle: Wire, *, as_json: bool) -> None:
     if as_json:
         show_json(bundle)
     else:
-        tell("")
         typer.echo(f"{name} is version {name_of(bundle['id'])}, valid until {time_of(bundle['attributes'].get('exp'))}.")

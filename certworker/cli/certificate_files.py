@@ -8,8 +8,9 @@ from urllib.parse import quote
 import typer
 
 from certworker.cli.files import STANDARD, read_bytes, read_password, read_text, write_bytes
-from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, name_of, open_vault, path_of
+from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, Wire, name_of, open_vault, path_of
 from certworker.cli.output import show_json, tell, time_of
+from certworker.errors import NotFound
 
 PKCS12, PEM = "application/x-pkcs12", "application/x-pem-file"
 _PEM_BEGIN = b"-----BEGIN "
@@ -73,7 +74,7 @@ def download(
     with open_vault(vault_url) as vault:
         if form is Format.CER:
             answer = vault.call("GET", path_of(name, *parts))
-            content = _certificate_pem(answer["cer"])
+            content = _certificate_pem(name, answer)
         else:
             answer = vault.call("GET", "/".join(("/secrets", quote(name, safe=""), *parts)))
             content = _converted(answer["value"], answer.get("contentType"), form)
@@ -116,10 +117,12 @@ def restore(
         typer.echo(f"{name} is back, at version {name_of(bundle['id'])}.")
 
 
-def _certificate_pem(cer: str) -> bytes:
+def _certificate_pem(name: str, bundle: Wire) -> bytes:
     from certworker.crypto.x509 import to_pem  # noqa: PLC0415  # `--help` and `dev` start without it
 
-    return to_pem([b64decode(cer)])
+    if not bundle.get("cer"):
+        raise NotFound(f"{name} has no version yet: its first operation is in progress, or came to nothing.")
+    return to_pem([b64decode(bundle["cer"])])
 
 
 def _converted(value: str, content_type: str | None, form: Format) -> bytes:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -70,6 +71,11 @@ def time_of(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def hex_of(text: str | None) -> str | None:
+    """Show the wire's base64url in hex, as thumbprints are read."""
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex().upper() if text else None
 
 
 def plain(text: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from certworker.cli.client import VaultClient
 
 IN_PROGRESS, COMPLETED = "inProgress", "completed"
+_ALWAYS_SAID = "Pending certificate created."
 _PAUSES = (0.1, 0.2, 0.5, 1.0)
 
 
@@ -54,9 +55,10 @@ def _ended(name: str, history: Wire) -> Wire:
 
 
 def _step_of(history: Wire) -> str:
-    journal = history["journal"]
-    last = f"{journal[-1]['step']}: " if journal else ""
-    return plain(f"{last}{history.get('status_details') or history['status']}")
+    journal, details = history["journal"], history.get("status_details") or ""
+    last = journal[-1]["step"] if journal else history["status"]
+    # what every operation says tells nothing
+    return plain(last if details.startswith(_ALWAYS_SAID) or not details else f"{last}: {details}")
 
 
 @contextmanager

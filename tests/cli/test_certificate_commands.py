@@ -1,12 +1,14 @@
 """Certificates from the command line: made, listed, shown, renewed, deleted, and their policies."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
+from certworker.vault.access import Caller
 from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Step
 from certworker.vault.operations import Progress
+from certworker.worker.rounds import Rounds
 from tests.cli.terminal import Terminal, working
 
 WEB = ("certificate", "create", "web", "--dns", "web.example", "--curve", "P-256")
@@ -68,9 +70,28 @@ def test_nobody_waits_for_ever(terminal: Terminal, issuer: str) -> None:
 
 
 def test_a_cancelled_issuance_is_an_error(terminal: Terminal, issuer: str) -> None:
-    """Whoever waits for it is told."""
+    """Whoever waits for it is told; what was cancelled cannot be cancelled again."""
+    world = terminal.world
     terminal(*WEB, "--issuer", issuer, "--no-wait")
-    terminal("csr", "cancel", "web")
+    assert "is being cancelled" in terminal("certificate", "cancel", "web").out
+    Rounds(world.house, "test-worker").run_due(world.clock())
+    assert terminal.try_("certificate", "cancel", "web").code == 4
+
+    def cancelled(_request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Step:
+        who = world.administrator
+        caller = Caller(who.object_id, who.client_id, who.tenant_id)
+        world.house.certificates.request_cancellation(caller, world.vault, "web")
+        return Pending({"step": "ordered"}, at + timedelta(hours=1))
+
+    world.authority.script.append(cancelled)
+    with working(world):
+        said = terminal.try_(*WEB, "--issuer", issuer)
+    assert said.code == 1
+    assert "somebody cancelled it" in said.err
+
+
+def test_the_operation_in_the_way_of_a_renewal_is_named(terminal: Terminal, issuer: str) -> None:
+    """With its id, for whoever wants to look at it or cancel it."""
     operation = terminal(*WEB, "--issuer", issuer, "--no-wait", "--json").json
     assert operation["status"] == "inProgress"
     said = terminal.try_("certificate", "renew", "web")

@@ -93,6 +93,14 @@ def test_what_cannot_be_downloaded_has_its_exit_code(terminal: Terminal, words: 
     assert said.err
 
 
+def test_what_has_no_version_yet_is_not_downloaded(terminal: Terminal) -> None:
+    """A request that waits has neither certificate nor secret."""
+    terminal("csr", "create", "partner", "--dns", "partner.example", "--curve", "P-256")
+    for form in ("cer", "pem", "pfx"):
+        assert terminal.try_("certificate", "download", "partner", "--format", form).code == 3
+    assert "enabled" in terminal("certificate", "show", "partner").out
+
+
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_what_is_no_certificate_is_not_converted(content: bytes) -> None:
     """Neither way."""

@@ -9,7 +9,7 @@ import pytest
 from certworker.cli.exits import EPILOG, MEANINGS, ExitCode, exit_code_of
 from certworker.cli.files import write_bytes
 from certworker.cli.options import complete_certificates, complete_issuers, open_vault
-from certworker.cli.output import plain, show_fields, show_table, time_of
+from certworker.cli.output import hex_of, plain, show_fields, show_table, time_of
 from certworker.cli.waiting import wait_for
 from certworker.errors import BadParameter, CertificateNotFound, Disabled, LeaseLost, SetupError, Unavailable
 from tests.cli.terminal import Terminal, working
@@ -62,6 +62,7 @@ def test_times_and_texts_are_fit_for_a_line() -> None:
     """UTC in ISO 8601; whatever is not printable is a blank."""
     assert time_of(0) == "1970-01-01T00:00:00Z"
     assert time_of(None) is None
+    assert (hex_of("-_8"), hex_of(None)) == ("FBFF", None)
     assert plain("a\nb\x1b[0m\u202e ") == "a b [0m"
 
 
