@@ -102,6 +102,12 @@ def test_every_subject_is_clean(subject: str) -> None:
     assert_lints(self_signed(KEYS["p256"](), subject, names))
 
 
+@pytest.mark.parametrize("kind", ["dns", "addresses", "people", "uris"])
+def test_a_name_alone_is_clean(kind: str) -> None:
+    """Without a subject, whatever kind of name stands for it."""
+    assert_lints(self_signed(KEYS["p256"](), "", NAMES[kind]))
+
+
 @pytest.mark.parametrize("usage", [(), ("keyAgreement", "encipherOnly"), ("nonRepudiation", "dataEncipherment")])
 def test_every_key_usage_is_clean(usage: tuple[str, ...]) -> None:
     """With no bits, and with bits that need others."""
