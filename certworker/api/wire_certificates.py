@@ -85,7 +85,7 @@ class IssuerSetBody(Body):
     """What sets an issuer."""
 
     provider: Text
-    credentials: CredentialsBody = CredentialsBody()
+    credentials: CredentialsBody | None = None
     organization: OrganizationBody | None = Field(None, alias="org_details")
     attributes: EnabledBody | None = None
 
@@ -93,8 +93,8 @@ class IssuerSetBody(Body):
         """Say it in the service's terms."""
         return IssuerParameters(
             provider=self.provider,
-            account_id=self.credentials.account_id,
-            credential=self.credentials.pwd,
+            account_id=self.credentials.account_id if self.credentials else None,
+            credential=self.credentials.pwd if self.credentials else None,
             organization=self.organization.model_dump_json(exclude_none=True) if self.organization else None,
             enabled=self.attributes is None or self.attributes.enabled is not False,
         )

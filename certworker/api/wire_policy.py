@@ -99,12 +99,12 @@ class PolicyAttributesBody(Body):
 class PolicyBody(Body):
     """A certificate policy, whole or in part."""
 
-    key_props: KeyBody = KeyBody()
-    secret_props: SecretBody = SecretBody()
-    x509_props: X509Body = X509Body()
+    key_props: KeyBody | None = None
+    secret_props: SecretBody | None = None
+    x509_props: X509Body | None = None
     lifetime_actions: tuple[LifetimeActionBody, ...] | None = None
-    issuer: IssuerBody = IssuerBody()
-    attributes: PolicyAttributesBody = PolicyAttributesBody()
+    issuer: IssuerBody | None = None
+    attributes: PolicyAttributesBody | None = None
     platform_managed: dict[str, Any] | None = Field(None, alias="platformManaged")
 
 
@@ -118,10 +118,13 @@ def apply_policy(sent: PolicyBody, base: Policy, *, knows_uris_and_addresses: bo
         raise BadParameter(message, "platformManaged")
     policy = replace(
         base,
-        key=_key(sent.key_props, base.key),
-        x509=_x509(sent.x509_props, base.x509, knows_uris_and_addresses=knows_uris_and_addresses),
-        issuer=_issuer(sent.issuer, base.issuer),
-        **_given(content_type=sent.secret_props.content_type, enabled=sent.attributes.enabled),
+        key=_key(sent.key_props or KeyBody(), base.key),
+        x509=_x509(sent.x509_props or X509Body(), base.x509, knows_uris_and_addresses=knows_uris_and_addresses),
+        issuer=_issuer(sent.issuer or IssuerBody(), base.issuer),
+        **_given(
+            content_type=sent.secret_props.content_type if sent.secret_props else None,
+            enabled=sent.attributes.enabled if sent.attributes else None,
+        ),
     )
     return _with_actions(policy, sent.lifetime_actions, base)
 

@@ -19,7 +19,7 @@ from certworker.crypto.keys import CURVES, RSA_SIZES, private_der, public_der
 from certworker.crypto.x509 import MAX_CHAIN, read_certificate
 from certworker.errors import BadParameter, KeyMismatch
 
-MOST_ROUNDS = 5_000_000
+MOST_ROUNDS = 2_000_000
 """How much stretching of passwords a file may ask for; a second or two of a core."""
 
 _NOT_PKCS12 = (

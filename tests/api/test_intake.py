@@ -187,3 +187,12 @@ def test_the_order_is_kept_where_asked(call: Caller, *, preserve: bool) -> None:
         version = reader.certificate_version(call.world.vault.id, "web", None)
     assert version is not None
     assert version.chain == (PARCEL.chain[::-1] if preserve else PARCEL.chain)
+
+
+def test_what_is_null_is_as_good_as_absent(call: Caller) -> None:
+    """Sections of a policy and of an issuer too, as some clients send what they have no value for."""
+    nothing = dict.fromkeys(("key_props", "secret_props", "x509_props", "lifetime_actions", "issuer", "attributes"))
+    assert bring(call, policy=nothing).status_code == 200
+    assert call("PATCH", "/certificates/web", {"policy": nothing, "tags": None, "attributes": None}).status_code == 200
+    issuer = {"provider": "Scripted", "credentials": None, "org_details": None, "attributes": None}
+    assert call("PUT", "/certificates/issuers/MyCA", issuer).status_code == 200

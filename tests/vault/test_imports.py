@@ -126,24 +126,30 @@ KEYS = st.sampled_from(
 )
 LABEL = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
 HOSTS = st.lists(LABEL.map(lambda label: f"{label}.test"), min_size=1, max_size=4, unique=True).map(tuple)
+NAMES = st.builds(
+    SubjectNames,
+    dns_names=HOSTS,
+    emails=st.lists(LABEL.map(lambda label: f"{label}@web.test"), max_size=2).map(tuple),
+    upns=st.lists(st.text(min_size=1, max_size=200).map(lambda text: text + "@web.test"), max_size=2).map(tuple),
+    uris=st.lists(LABEL.map(lambda label: f"https://{label}.test/"), max_size=2).map(tuple),
+    ip_addresses=st.lists(st.ip_addresses().map(str), max_size=2).map(tuple),
+)
 TAGS = st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20), max_size=4)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(kind=KEYS, hosts=HOSTS, tags=TAGS, months=st.integers(1, 120), as_pem=st.booleans())
+@given(kind=KEYS, names=NAMES, tags=TAGS, months=st.integers(1, 120), as_pem=st.booleans())
 def test_what_went_out_comes_back(
     deployment: Deployment,
     kind: tuple[str, int | None, str | None],
-    hosts: tuple[str, ...],
+    names: SubjectNames,
     tags: Tags,
     months: int,
     as_pem: bool,  # noqa: FBT001
 ) -> None:
     """Policy, CSR, certificate and secret; and that secret imported again gives the same policy, key and certificate."""
     content_type = PEM if as_pem else PKCS12
-    x509 = X509Properties(
-        f"CN={hosts[0]}", SubjectNames(dns_names=hosts), key_usage=("digitalSignature",), validity_months=months
-    )
+    x509 = X509Properties(f"CN={names.dns_names[0]}", names, key_usage=("digitalSignature",), validity_months=months)
     policy = Policy(KeyProperties(*kind), x509, content_type, issuer=IssuerParameters("Self"))
     name = f"out-{len(deployment.events())}"
     deployment.create(name, policy)
