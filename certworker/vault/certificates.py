@@ -131,6 +131,8 @@ class Certificates:
             if current:
                 changed = replace(changed, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
             writer.put_certificate(changed)
+            # a worker that has claimed the renewal, and knows the policy as it was, loses it
+            writer.set_renewal(vault.id, name, None, changed.renewal)
         return changed
 
     def operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:

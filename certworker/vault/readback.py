@@ -70,5 +70,5 @@ def _check_key(read: KeyProperties, wanted: KeyProperties) -> None:
     )
     for name, is_, said in fields:
         if is_ != said:
-            what = f"the key has {is_}" if is_ else f"the key is {read.kty} on the curve {read.curve}" if read.curve else "RSA"
-            raise BadParameter(f"{name} is {str(said)[:80]!r}, and {what}.", name)
+            kind = f"{read.kty} of {read.size} bits" if read.size else f"{read.kty} on the curve {read.curve}"
+            raise BadParameter(f"{name} is {str(said)[:80]!r}, but the key that came with the certificate is {kind}.", name)

@@ -12,12 +12,13 @@ from certworker.errors import (
     Forbidden,
     IssuerNotFound,
     KeyNotFound,
+    LeaseLost,
     SecretNotFound,
 )
 from certworker.vault.companions import require_unmanaged
 from certworker.vault.deletions import Deletions
 from certworker.vault.objects import ObjectHead, ObjectKind
-from certworker.vault.policy import ActionType, IssuerParameters, LifetimeAction
+from certworker.vault.policy import ActionType, IssuerParameters, LifetimeAction, Policy
 from certworker.vault.updates import Update
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import ISSUER, Deployment, check_whole, policy_for
@@ -99,6 +100,30 @@ def test_the_policy_is_changed_and_the_plan_with_it(deployment: Deployment, web:
         update(deployment, None, Update(change=lambda known: replace(known, issuer=IssuerParameters("nobody"))))
     update(deployment, None, Update(change=lambda known: replace(known, issuer=IssuerParameters(ISSUER))))
     assert deployment.get("web").certificate.policy.issuer.name == ISSUER
+
+
+@pytest.mark.parametrize("way", ["policy", "update"])
+def test_a_change_goes_before_a_renewal_that_was_claimed(deployment: Deployment, clock: FakeClock, way: str) -> None:
+    """The worker that knows the policy as it was loses its claim; the next one goes by the new policy."""
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    clock.advance(timedelta(days=80))
+    with deployment.house.store.writing() as writer:
+        claimed = writer.claim_renewal("slow", clock(), timedelta(minutes=3))
+    assert claimed is not None
+    current, who = deployment.get("web").version, (deployment.administrator, deployment.vault, "web")
+
+    def change(known: Policy) -> Policy:
+        return replace(known, issuer=IssuerParameters("Self"))
+
+    if way == "policy":
+        deployment.house.certificates.update_policy(*who, change)
+    else:
+        update(deployment, None, Update(change=change))
+    with pytest.raises(LeaseLost):
+        deployment.house.issuances.renew(deployment.vault, claimed, current)
+    deployment.work()
+    assert deployment.operation("web").policy.issuer.name == "Self"
 
 
 def test_nothing_changes_of_what_is_refused(deployment: Deployment, web: tuple[str, str]) -> None:
