@@ -45,11 +45,11 @@ class SubjectNames:
 
     def any(self) -> bool:
         """Whether there is a name at all."""
-        return bool(self.first())
+        return bool(self.dns_names or self.emails or self.upns or self.uris or self.ip_addresses)
 
     def first(self) -> str:
         """Give the name that stands for all of them; empty without names."""
-        return next(iter((*self.dns_names, *self.emails, *self.upns, *self.uris, *self.ip_addresses)), "")
+        return next(filter(None, (*self.dns_names, *self.emails, *self.upns, *self.uris, *self.ip_addresses)), "")
 
 
 def san_extension(names: SubjectNames) -> x509.SubjectAlternativeName:

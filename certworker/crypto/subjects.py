@@ -39,7 +39,7 @@ _TYPES = MappingProxyType(
 )
 """The short names of RFC 4514 and RFC 4519, and those that Windows and Azure use beside them. Any other is a dotted OID."""
 
-_LONGEST_COMMON_NAME = 64  # RFC 5280 appendix A.1, ub-common-name
+_LONGEST_COMMON_NAME = 64  # RFC 5280 appendix A.1, ub-common-name; cryptography counts bytes
 _ASCII_ONLY = (NameOID.COUNTRY_NAME, NameOID.DOMAIN_COMPONENT, NameOID.EMAIL_ADDRESS)
 
 _ATTRIBUTE = re.compile(
@@ -69,11 +69,10 @@ def parse_subject(text: str) -> x509.Name:
     return name
 
 
-def common_name(name: str) -> str:
-    """Write a distinguished name that has one common name, cut to what it can hold; empty for no name."""
-    if not name:
-        return ""
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:_LONGEST_COMMON_NAME])]).rfc4514_string()
+def common_name(name: str) -> x509.Name:
+    """Make a distinguished name that has one common name, cut to what it can hold; empty for no name."""
+    cut = name.encode()[:_LONGEST_COMMON_NAME].decode(errors="ignore")
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut)] if cut else [])
 
 
 def check_subject(text: str) -> None:

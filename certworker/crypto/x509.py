@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -55,8 +55,9 @@ class CertificateFacts:
 def build_csr(private_key: bytes, request: CertificateRequest) -> bytes:
     """Build a DER CSR (RFC 2986) with the extensions asked for, signed by the DER PKCS#8 key."""
     key = load_private(private_key)
-    builder = x509.CertificateSigningRequestBuilder(parse_subject(request.subject))
-    for extension, critical in _extensions(request, key.public_key()):
+    name = parse_subject(request.subject)
+    builder = x509.CertificateSigningRequestBuilder(name)
+    for extension, critical in _extensions(request, name, key.public_key()):
         builder = builder.add_extension(extension, critical)
     return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
 
@@ -74,11 +75,10 @@ def self_sign(
     Its subject is its issuer, which may not be empty (section 4.1.2.4): without a subject it is called by its first name.
     """
     key = load_private(private_key)
-    request = replace(request, subject=request.subject or common_name(request.names.first()))
-    public = key.public_key()
-    builder = x509.CertificateBuilder(parse_subject(request.subject), parse_subject(request.subject), public)
+    public, name = key.public_key(), parse_subject(request.subject) or common_name(request.names.first())
+    builder = x509.CertificateBuilder(name, name, public)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)
-    for extension, critical in _extensions(request, public, authority=authority):
+    for extension, critical in _extensions(request, name, public, authority=authority):
         builder = builder.add_extension(extension, critical)
     identifier = x509.SubjectKeyIdentifier.from_public_key(public)
     builder = builder.add_extension(identifier, critical=False).add_extension(
@@ -109,7 +109,7 @@ def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: dat
 
 
 def _extensions(
-    request: CertificateRequest, key: PublicKey, *, authority: bool = False
+    request: CertificateRequest, name: x509.Name, key: PublicKey, *, authority: bool = False
 ) -> Iterable[tuple[x509.ExtensionType, bool]]:
     # RFC 5280 section 4.2.1.3: where the extension is there, a bit is set
     if marks_any(usage := key_usage_extension(request.key_usage, key)):
@@ -118,7 +118,7 @@ def _extensions(
         yield x509.ExtendedKeyUsage([ObjectIdentifier(oid) for oid in request.ekus]), False
     if request.names.any():
         # RFC 5280 section 4.2.1.6: critical where the subject is empty
-        yield san_extension(request.names), not request.subject
+        yield san_extension(request.names), not name
     yield x509.BasicConstraints(ca=authority, path_length=0 if authority else None), True
 
 

@@ -27,7 +27,8 @@ WORDS: Final = ("issuers", "contacts", "restore")
 TEXT: Final = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 NAMES: Final = st.from_regex(LEGAL, fullmatch=True).filter(lambda name: name.lower() not in WORDS)
 TAGS: Final = st.dictionaries(st.text(TEXT, min_size=1, max_size=512), st.text(TEXT, max_size=512), max_size=15)
-quick: Final = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick: Final = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+"""Few, and the same each time: a failure is somebody's change, never a draw."""
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,7 @@ def dns_name() -> st.SearchStrategy[str]:
 def subject() -> st.SearchStrategy[str]:
     """Draw a distinguished name, with what is special in it escaped."""
     value = st.text(st.characters(categories=["L", "Nd", "P", "Sc"]), min_size=1, max_size=30)
+    value = value.filter(lambda text: len(text.encode()) <= 64)
     kinds = st.sampled_from([NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.LOCALITY_NAME])
     attributes = st.lists(st.builds(x509.NameAttribute, kinds, value), min_size=1, max_size=4)
     return attributes.map(lambda found: x509.Name(found).rfc4514_string())

@@ -103,6 +103,8 @@ def test_a_self_signed_certificate_is_whole(kty: str, size: int | None, curve: s
         (SubjectNames(dns_names=("web.example.test", "b.test")), "CN=web.example.test"),
         (SubjectNames(emails=("a+b,c@example.test",)), r"CN=a\+b\,c@example.test"),
         (SubjectNames(uris=("https://example.test/" + "a" * 80,)), "CN=https://example.test/" + "a" * 43),
+        (SubjectNames(upns=("", "ü" * 40)), "CN=" + "ü" * 32),
+        (SubjectNames(upns=("aü" * 40,)), "CN=" + "aü" * 21 + "a"),
     ],
 )
 def test_a_self_signed_certificate_without_a_subject_is_called_by_its_first_name(names: SubjectNames, subject: str) -> None:
