@@ -75,6 +75,12 @@ def common_name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, cut)] if cut else [])
 
 
+def common_names(text: str) -> tuple[str, ...]:
+    """Give the common names in a distinguished name, in lower case. Raises BadParameter."""
+    found = parse_subject(text).get_attributes_for_oid(NameOID.COMMON_NAME)
+    return tuple(str(attribute.value).lower() for attribute in found)
+
+
 def check_subject(text: str) -> None:
     """Refuse what is not a distinguished name. Raises BadParameter."""
     parse_subject(text)

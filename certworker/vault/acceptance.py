@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from certworker.crypto.extensions import SubjectNames
-from certworker.crypto.subjects import parse_subject
+from certworker.crypto.subjects import common_names, parse_subject
 from certworker.crypto.x509 import CertificateFacts, belonging, order_chain, read_certificate
 from certworker.errors import BadParameter, KeyMismatch
 from certworker.vault.lifetime import add_months
@@ -127,7 +127,7 @@ def _names_missing(delivery: Delivery) -> Finding | None:
 def _names_added(delivery: Delivery) -> Finding | None:
     asked, got = delivery.operation.policy.x509, delivery.facts.names
     # a CA repeats the common name among the alternative ones
-    known = {*_hosts(asked.names), *_other_names(asked.names), *_common_names(asked.subject)}
+    known = {*_hosts(asked.names), *_other_names(asked.names), *common_names(asked.subject)}
     added = _without((*_hosts(got), *_other_names(got)), known)
     return Finding(f"The certificate has names that nobody asked for: {_some(added)}.") if added else None
 
@@ -221,11 +221,6 @@ def _address(text: str) -> str:
 
 def _other_names(names: SubjectNames) -> tuple[str, ...]:
     return (*(address.lower() for address in names.emails), *names.upns, *names.uris)
-
-
-def _common_names(subject: str) -> tuple[str, ...]:
-    found = (attribute for attribute in parse_subject(subject) if attribute.rfc4514_attribute_name == "CN")
-    return tuple(str(attribute.value).lower() for attribute in found)
 
 
 def _subject(der: bytes) -> str:

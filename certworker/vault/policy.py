@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_email, is_oid
 from certworker.crypto.keys import CURVES, RSA_SIZES
-from certworker.crypto.subjects import check_subject
+from certworker.crypto.subjects import check_subject, common_names
 from certworker.errors import BadParameter
 from certworker.vault.policy_size import (
     LONGEST_SUBJECT,
@@ -110,6 +110,13 @@ class Policy:
     def is_integrated(self) -> bool:
         """Whether a CA is asked by the worker."""
         return not (self.is_self_signed or self.is_manual)
+
+
+def names_to_validate(policy: Policy) -> tuple[str, ...]:
+    """Name what a CA has to validate: the DNS names and addresses, or the common name where it stands alone and is a host."""
+    names = policy.x509.names
+    hosts = (name for name in common_names(policy.x509.subject) if "." in name and _DNS_NAME.fullmatch(name))
+    return names.dns_names + names.ip_addresses or tuple(hosts)
 
 
 def complete(policy: Policy) -> Policy:

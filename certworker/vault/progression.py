@@ -14,6 +14,7 @@ from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import Evidence, Operation, OperationStatus, Progress
+from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import put_off
 from certworker.vault.store import Reader, Store, Writer
@@ -80,7 +81,9 @@ class Progression:
         provider = self._providers.get(issuer.provider.casefold())
         if provider is None:
             raise _Unfit(f"The issuer {issuer.name} has the provider {issuer.provider}, which this deployment does not have.")
-        names = policy.x509.names
+        names = names_to_validate(policy)
+        if not names:
+            raise _Unfit("The policy names no host: give x509_props.sans.dns_names, or a host name as the subject's CN.")
         request = IssuanceRequest(
             operation_id=operation.id,
             vault_id=operation.vault_id,
@@ -88,7 +91,7 @@ class Progression:
             account_id=issuer.account_id,
             credential=self._issuers.credential(issuer),
             csr=operation.csr,
-            names=names.dns_names + names.ip_addresses,
+            names=names,
             profile=policy.issuer.cty,
         )
         return provider, request

@@ -17,6 +17,7 @@ from certworker.vault.policy import (
     X509Properties,
     check,
     complete,
+    names_to_validate,
 )
 
 RENEW, MAIL = ActionType.AUTO_RENEW, ActionType.EMAIL_CONTACTS
@@ -144,3 +145,17 @@ def test_reserved_issuers_are_known_in_any_case(name: str, roads: tuple[bool, bo
     """Self signs itself, Unknown waits for a person, everything else is a CA."""
     policy = Policy(issuer=IssuerParameters(name))
     assert (policy.is_self_signed, policy.is_manual, policy.is_integrated) == roads
+
+
+@pytest.mark.parametrize(
+    ("subject", "names", "expected"),
+    [
+        ("CN=WWW.example.test, O=Contoso", SubjectNames(), ("www.example.test",)),
+        ("CN=www.example.test", SubjectNames(dns_names=("a.test",), ip_addresses=("192.0.2.1",)), ("a.test", "192.0.2.1")),
+        ("CN=Ada Lovelace", SubjectNames(emails=("ada@a.test",)), ()),
+        ("O=Contoso", SubjectNames(), ()),
+    ],
+)
+def test_what_a_ca_has_to_validate(subject: str, names: SubjectNames, expected: tuple[str, ...]) -> None:
+    """The alternative names; where there are none, a host name that stands in the subject alone."""
+    assert names_to_validate(Policy(x509=X509Properties(subject, names))) == expected
