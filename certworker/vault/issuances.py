@@ -5,16 +5,19 @@ from datetime import datetime
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import self_sign, validity
-from certworker.errors import Conflict, DeletedButRecoverable, IssuerNotFound, LeaseLost, OperationInProgress
+from certworker.errors import BadParameter, Conflict, DeletedButRecoverable, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.lifetime import plan_anew, self_signed_validity
-from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, not_found
+from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, fold_name, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import VersionRecords, Versions, completed
+
+_NAMES_OF_THE_API = frozenset({"CONTACTS", "ISSUERS", "RESTORE"})
+"""What stands where a certificate's name would: /certificates/contacts, say."""
 
 
 class Issuances:
@@ -125,7 +128,10 @@ class Issuances:
 
 
 def check_free(reader: Reader, vault: Vault, name: str) -> None:
-    """Refuse a name that a pending operation, a deleted object, or somebody's own key or secret holds."""
+    """Refuse a name that a pending operation, a deleted object, somebody's own key or secret, or the API itself holds."""
+    if fold_name(name) in _NAMES_OF_THE_API:
+        message = f"The certificate name {name} is taken by a path of the API, and could not be read; choose another one."
+        raise BadParameter(message, "name")
     last = reader.operation(vault.id, name)
     if last and last.status is OperationStatus.IN_PROGRESS:
         message = (

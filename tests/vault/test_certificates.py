@@ -265,3 +265,10 @@ def test_the_service_may_ask_as_well(deployment: Deployment, clock: Clock) -> No
     """The worker acts on its own behalf."""
     deployment.house.certificates.create(SERVICE, deployment.vault, "web", policy_for("web.test", "Self"), tags={})
     assert deployment.get("web").head.created == clock()
+
+
+@pytest.mark.parametrize("name", ["contacts", "Issuers", "RESTORE"])
+def test_a_name_that_the_api_takes_is_refused(deployment: Deployment, name: str) -> None:
+    """A certificate of such a name could be made, and never read."""
+    with pytest.raises(BadParameter, match="taken by a path of the API"):
+        deployment.create(name, policy_for("web.test", "Self"))
