@@ -8,7 +8,7 @@ from certworker.crypto.x509 import validity
 from certworker.errors import BadParameter, CertificateNotFound, Forbidden, OperationInProgress, OperationNotFound
 from certworker.vault.access import Access, Caller
 from certworker.vault.deletions import Deletions
-from certworker.vault.issuances import Issuances
+from certworker.vault.issuances import Issuances, check_issuer
 from certworker.vault.lifetime import plan_anew
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, check_name, check_tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationStatus
@@ -119,13 +119,15 @@ class Certificates:
     def update_policy(self, caller: Caller, vault: Vault, name: str, change: Callable[[Policy], Policy]) -> Certificate:
         """Put `change` of a certificate's policy in its place, and plan its renewal anew.
 
-        Raises CertificateNotFound, BadParameter.
+        Raises CertificateNotFound, BadParameter, IssuerNotFound.
         """
         self._access.require(caller, vault, "certificates", "update")
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             known = _certificate(writer, _live_head(writer, vault, name))
             policy = complete(change(known.policy))
+            if policy.issuer.name != known.policy.issuer.name:
+                check_issuer(writer, vault, policy)
             changed = replace(known, policy=policy, policy_updated=at)
             current = writer.certificate_version(vault.id, name, None)
             if current:

@@ -28,9 +28,9 @@ from certworker.vault.events import EventType
 from certworker.vault.lifetime import BACK_DATE
 from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import OperationReason, OperationStatus
-from certworker.vault.policy import PEM, ActionType, KeyProperties, LifetimeAction, Policy, X509Properties
+from certworker.vault.policy import PEM, ActionType, IssuerParameters, KeyProperties, LifetimeAction, Policy, X509Properties
 from tests.support.clock import START, FakeClock
-from tests.support.deployment import Deployment, check_whole, policy_for
+from tests.support.deployment import ISSUER, Deployment, check_whole, policy_for
 from tests.support.records import a_head
 
 NEW_VERSION = (EventType.CERTIFICATE_NEW_VERSION, EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
@@ -272,3 +272,15 @@ def test_a_name_that_the_api_takes_is_refused(deployment: Deployment, name: str)
     """A certificate of such a name could be made, and never read."""
     with pytest.raises(BadParameter, match="taken by a path of the API"):
         deployment.create(name, policy_for("web.test", "Self"))
+
+
+def test_a_policy_names_an_issuer_that_there_is(deployment: Deployment) -> None:
+    """A new one must exist; one that was deleted meanwhile does not keep the rest from being changed."""
+    deployment.create("web", policy_for("web.test", "Self"))
+    certificates, caller, vault = deployment.house.certificates, deployment.administrator, deployment.vault
+    with pytest.raises(IssuerNotFound, match="nobody"):
+        certificates.update_policy(caller, vault, "web", lambda policy: replace(policy, issuer=IssuerParameters("nobody")))
+    certificates.update_policy(caller, vault, "web", lambda policy: replace(policy, issuer=IssuerParameters(ISSUER)))
+    deployment.house.issuers.delete(caller, vault, ISSUER)
+    changed = certificates.update_policy(caller, vault, "web", lambda policy: replace(policy, content_type=PEM))
+    assert changed.policy.content_type == PEM
