@@ -13,6 +13,7 @@ _CONSTRUCTED = 0x20
 _LONG_TAG = 0x1F
 _INDEFINITE = 0x80
 _MOST_LEVELS = 24
+_MOST_ELEMENTS = 50_000
 _SCRYPT_NUMBERS = 3
 _KEY_BAGS = (bytes.fromhex("2a864886f70d010c0a0101"), bytes.fromhex("2a864886f70d010c0a0102"))
 """keyBag and pkcs8ShroudedKeyBag (RFC 7292 section 4.2)."""
@@ -27,13 +28,9 @@ class Element:
     inner: tuple["Element", ...] = ()
 
 
-def read_elements(data: bytes, level: int = 0) -> tuple[Element, ...]:
-    """Read all elements in `data`. Raises ValueError."""
-    found, at = [], 0
-    while at < len(data):
-        element, at = _read(data, at, level)
-        found.append(element)
-    return tuple(found)
+def read_elements(data: bytes) -> tuple[Element, ...]:
+    """Read all elements in `data`. Raises ValueError, also where there are far more of them than any certificate has."""
+    return _Reading().elements(data, 0)
 
 
 def stretching_rounds(elements: tuple[Element, ...]) -> int:
@@ -70,41 +67,56 @@ def _walk(elements: tuple[Element, ...]) -> Iterator[Element]:
         yield from _walk(element.inner)
 
 
-def _read(data: bytes, at: int, level: int) -> tuple[Element, int]:
-    if level > _MOST_LEVELS or at + 2 > len(data) or data[at] & _LONG_TAG == _LONG_TAG:
-        raise ValueError("not BER, or too deep")
-    tag, size, begin = data[at], data[at + 1], at + 2
-    if size == _INDEFINITE and tag & _CONSTRUCTED:
-        return _read_indefinite(data, begin, tag, level)
-    if size >= _INDEFINITE:
-        width = size & ~_INDEFINITE
-        size, begin = int.from_bytes(data[begin : begin + width], "big"), begin + width
-    end = begin + size
-    if end > len(data):
-        raise ValueError("an element is cut off")
-    content = data[begin:end]
-    inner = read_elements(content, level + 1) if tag & _CONSTRUCTED else ()
-    return _element(tag, content, inner, level), end
+class _Reading:
+    """Reads one content. It goes only so deep, and reads only so much: a small one could ask for a very long look."""
 
+    def __init__(self) -> None:
+        self._left = _MOST_ELEMENTS
 
-def _read_indefinite(data: bytes, at: int, tag: int, level: int) -> tuple[Element, int]:
-    inner, begin = [], at
-    while data[at : at + 2] != b"\0\0":
-        element, at = _read(data, at, level + 1)
-        inner.append(element)
-    return _element(tag, data[begin:at], tuple(inner), level), at + 2
+    def elements(self, data: bytes, level: int) -> tuple[Element, ...]:
+        found, at = [], 0
+        while at < len(data):
+            element, at = self._read(data, at, level)
+            found.append(element)
+        return tuple(found)
 
+    def _read(self, data: bytes, at: int, level: int) -> tuple[Element, int]:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("too much of it")
+        if level > _MOST_LEVELS or at + 2 > len(data) or data[at] & _LONG_TAG == _LONG_TAG:
+            raise ValueError("not BER, or too deep")
+        tag, size, begin = data[at], data[at + 1], at + 2
+        if size == _INDEFINITE and tag & _CONSTRUCTED:
+            return self._read_indefinite(data, begin, tag, level)
+        if size >= _INDEFINITE:
+            width = size & ~_INDEFINITE
+            size, begin = int.from_bytes(data[begin : begin + width], "big"), begin + width
+        end = begin + size
+        if end > len(data):
+            raise ValueError("an element is cut off")
+        content = data[begin:end]
+        inner = self.elements(content, level + 1) if tag & _CONSTRUCTED else ()
+        return self._element(tag, content, inner, level), end
 
-def _element(tag: int, content: bytes, inner: tuple[Element, ...], level: int) -> Element:
-    if tag == _OCTETS | _CONSTRUCTED:
-        tag, content, inner = _OCTETS, b"".join(part.content for part in inner), ()
-    if tag == _OCTETS and content[:1] == bytes([_SEQUENCE]):
-        inner = _read_octets(content, level)
-    return Element(tag, content, inner)
+    def _read_indefinite(self, data: bytes, at: int, tag: int, level: int) -> tuple[Element, int]:
+        inner, begin = [], at
+        while data[at : at + 2] != b"\0\0":
+            element, at = self._read(data, at, level + 1)
+            inner.append(element)
+        return self._element(tag, data[begin:at], tuple(inner), level), at + 2
 
+    def _element(self, tag: int, content: bytes, inner: tuple[Element, ...], level: int) -> Element:
+        if tag == _OCTETS | _CONSTRUCTED:
+            tag, content, inner = _OCTETS, b"".join(part.content for part in inner), ()
+        if tag == _OCTETS and content[:1] == bytes([_SEQUENCE]):
+            inner = self._read_octets(content, level)
+        return Element(tag, content, inner)
 
-def _read_octets(content: bytes, level: int) -> tuple[Element, ...]:
-    try:
-        return read_elements(content, level + 1)
-    except ValueError:
-        return ()  # random bytes that begin like a SEQUENCE
+    def _read_octets(self, content: bytes, level: int) -> tuple[Element, ...]:
+        try:
+            return self.elements(content, level + 1)
+        except ValueError:
+            if self._left < 0:
+                raise
+            return ()  # random bytes that begin like a SEQUENCE

@@ -3,24 +3,34 @@
 No error repeats what was sent: not the password, and nothing of the key.
 """
 
+import json
 import re
+import signal
+import subprocess
+import sys
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, pkcs12
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certworker.crypto import pkcs12_opener
 from certworker.crypto.ber import Element, count_key_bags, read_elements, stretching_rounds
 from certworker.crypto.keys import CURVES, RSA_SIZES, private_der, public_der
 from certworker.crypto.x509 import MAX_CHAIN, read_certificate
-from certworker.errors import BadParameter, KeyMismatch
+from certworker.errors import BadParameter, KeyMismatch, Unavailable
 
 MOST_ROUNDS = 2_000_000
 """How much stretching of passwords a file may ask for; a second or two of a core."""
+MOST_BLOCKS = 2 * (MAX_CHAIN + 1) + 10
+"""How many blocks a PEM text may have: the certificates, some of them twice, the key, and what is put beside it."""
+OPENING_SECONDS = 30.0
+_OPENER = (sys.executable, "-I", pkcs12_opener.__file__)
+_OUT_OF_TIME = (-signal.SIGXCPU, -signal.SIGKILL)
 
 _NOT_PKCS12 = (
     "The specified PKCS#12 X.509 certificate content can not be read. Please check if certificate is in valid PKCS#12 format."
@@ -66,11 +76,10 @@ def read_pkcs12(data: bytes, password: str | None) -> KeyedCertificate:
     _check_work(elements)
     if count_key_bags(elements) > 1:
         raise _several_keys()
-    found = _open_pkcs12(data, password)
-    if found.key is None:
+    key, certificates = _open_pkcs12(data, password)
+    if not key:
         raise BadParameter(_NO_KEY, "value")
-    certificates = [one.certificate for one in (found.cert, *found.additional_certs) if one]
-    return _pair(accept_key(found.key), certificates)
+    return _pair(accept_key(serialization.load_der_private_key(key, None, unsafe_skip_rsa_key_validation=True)), certificates)
 
 
 def _pfx_elements(data: bytes) -> tuple[Element, ...]:
@@ -83,25 +92,45 @@ def _pfx_elements(data: bytes) -> tuple[Element, ...]:
     return elements
 
 
-def _open_pkcs12(data: bytes, password: str | None) -> pkcs12.PKCS12KeyAndCertificates:
-    # a file without a password has an empty one, or none at all, which is not the same to PKCS#12
-    unreadable = False
-    for given in (password.encode(),) if password else (b"", None):
-        try:
-            return pkcs12.load_pkcs12(data, given)
-        except (UnsupportedAlgorithm, TypeError) as error:
-            raise BadParameter(f"{_NOT_PKCS12} It holds something that is not supported here.", "value") from error
-        except ValueError as error:
-            unreadable = "deserialize" in str(error)
-    if unreadable:
-        raise BadParameter(_NOT_PKCS12, "value")
+def _open_pkcs12(data: bytes, password: str | None) -> tuple[bytes, list[x509.Certificate]]:
+    """Open a file in a process that the system ends where it takes too long; give the key, if any, and the certificates."""
+    given = (password or "").encode()
+    try:
+        done = subprocess.run(  # noqa: S603  # a program of our own, and what is sent goes to its standard input
+            _OPENER,
+            input=len(given).to_bytes(pkcs12_opener.LENGTH_BYTES, "big") + given + data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=OPENING_SECONDS,
+            check=True,
+            start_new_session=True,  # who stops the service with Ctrl-C does not break an import that is under way
+        )
+    except subprocess.TimeoutExpired:
+        raise Unavailable("The service is too busy to open the content. Try again later.") from None
+    except subprocess.CalledProcessError as error:
+        # nothing of it is passed on: its output could hold the key
+        if error.returncode in _OUT_OF_TIME:
+            raise BadParameter("The content asks for too much work to be opened.", "value") from None
+        raise BadParameter(_NOT_PKCS12, "value") from None
+    found = json.loads(done.stdout)
+    match found.get("error"):
+        case None:
+            return b64decode(found["key"]), [x509.load_der_x509_certificate(b64decode(one)) for one in found["certificates"]]
+        case pkcs12_opener.UNSUPPORTED:
+            raise BadParameter(f"{_NOT_PKCS12} It holds something that is not supported here.", "value")
+        case pkcs12_opener.UNREADABLE:
+            raise BadParameter(_NOT_PKCS12, "value")
     raise _wrong_password(password)
 
 
 def read_pem(data: bytes, password: str | None) -> KeyedCertificate:
     """Read PEM with one private key and its certificate, in any order. Raises as `read_pkcs12` does."""
+    begun = data.count(_BEGIN)
+    if begun > MOST_BLOCKS:
+        # each block without an end is looked for in all that follows
+        raise BadParameter(f"The PEM content has {begun} blocks; at most {MOST_BLOCKS} are taken.", "value")
     blocks = list(_BLOCK.finditer(data))
-    if len(blocks) != data.count(_BEGIN):
+    if len(blocks) != begun:
         raise BadParameter(f"{_NOT_PEM} A block has no end.", "value")
     keys, certificates = [], []
     for block in blocks:
@@ -138,7 +167,7 @@ def _load_key(label: bytes, body: bytes, password: str | None) -> bytes:
         raise BadParameter("The private key is protected by a password: give it as pwd.", "pwd")
     try:
         return accept_key(_open_key(label, body, given))
-    except (UnsupportedAlgorithm, TypeError):
+    except (UnsupportedAlgorithm, TypeError, InternalError):
         message = f"The private key ({label.decode()}) is of a kind, or encrypted in a way, that is not supported."
         raise BadParameter(message, "value") from None
     except ValueError:
