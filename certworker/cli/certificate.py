@@ -9,7 +9,7 @@ import typer
 
 from certworker.cli import certificate_files, certificate_policy
 from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of
-from certworker.cli.output import hex_of, show_fields, show_json, show_table, time_of
+from certworker.cli.output import hex_of, show_fields, show_json, show_table, text_of, time_of
 from certworker.cli.policies import (
     Addresses,
     Curve,
@@ -93,7 +93,7 @@ def renew(
     elif as_json:
         show_json(operation)
     else:
-        typer.echo(f"The renewal of {name} has begun: {operation['request_id']}.")
+        typer.echo(f"The renewal of {name} has begun: {text_of(operation['request_id'])}.")
 
 
 @app.command("list")
@@ -192,7 +192,7 @@ def cancel(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -
     if as_json:
         show_json(operation)
     else:
-        typer.echo(f"The operation {operation['request_id']} of {name} is being cancelled.")
+        typer.echo(f"The operation {text_of(operation['request_id'])} of {name} is being cancelled.")
 
 
 @app.command()

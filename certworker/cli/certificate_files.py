@@ -113,7 +113,7 @@ def restore(
     if as_json:
         show_json(bundle)
     else:
-        name = bundle["id"].split("/")[4]
+        name = name_of(bundle["id"].rpartition("/")[0])
         typer.echo(f"{name} is back, at version {name_of(bundle['id'])}.")
 
 

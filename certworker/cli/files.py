@@ -1,6 +1,7 @@
 """What the commands read and write: a file, or `-` for standard input and output."""
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from certworker.errors import BadParameter, SetupError
 
 STANDARD = "-"
 MOST_BYTES = 16 * 1024 * 1024
+_TEXT = re.compile(rb"[\t\n\r -~]*")
+"""What a terminal only shows; others wrote it, and it may hold what moves the cursor."""
 
 
 def read_bytes(name: str) -> bytes:
@@ -49,7 +52,7 @@ def write_bytes(name: str | None, content: bytes, *, private: bool = False) -> N
     Raises BadParameter where a terminal would get what is no text, SetupError for a file that cannot be written.
     """
     if name is None or name == STANDARD:
-        if sys.stdout.isatty() and not content.isascii():
+        if sys.stdout.isatty() and not _TEXT.fullmatch(content):
             raise BadParameter("This is not text, and not for a terminal: name a file with -o FILE.")
         sys.stdout.buffer.write(content)
         sys.stdout.flush()

@@ -90,7 +90,7 @@ def examine(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = F
     else:
         for finding in found["findings"]:
             typer.echo(plain(finding))
-        typer.echo(f"{name}: {found['result']}")
+        typer.echo(f"{name}: {plain(found['result'])}")
     if found["result"] != "passed":
         raise typer.Exit(ExitCode.ERROR)
 

@@ -7,6 +7,8 @@ from urllib.parse import quote
 
 import typer
 
+from certworker.cli.output import plain
+
 if TYPE_CHECKING:
     from certworker.cli.client import VaultClient
 
@@ -70,4 +72,4 @@ def path_of(name: str, *parts: str) -> str:
 
 def name_of(identifier: str) -> str:
     """Tell a name from the id of an entry of a list."""
-    return identifier.rstrip("/").rpartition("/")[2]
+    return plain(identifier.rstrip("/").rpartition("/")[2])

@@ -8,7 +8,7 @@ import pytest
 
 from certworker.cli.exits import EPILOG, MEANINGS, ExitCode, exit_code_of
 from certworker.cli.files import write_bytes
-from certworker.cli.options import complete_certificates, complete_issuers, open_vault
+from certworker.cli.options import complete_certificates, complete_issuers, name_of, open_vault
 from certworker.cli.output import hex_of, plain, show_fields, show_table, time_of
 from certworker.cli.waiting import wait_for
 from certworker.errors import BadParameter, CertificateNotFound, Disabled, LeaseLost, SetupError, Unavailable
@@ -48,6 +48,15 @@ def test_a_terminal_gets_no_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(BadParameter, match="-o FILE"):
         write_bytes(None, b"\x00\xff")
     assert not screen.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"-----BEGIN\x1b]0;owned\x07", b"\x9b2J", b"\x08\x08"])
+def test_a_terminal_gets_nothing_that_moves_it(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    """What a server calls PEM, or an id, may be anything."""
+    monkeypatch.setattr(sys, "stdout", Screen())
+    with pytest.raises(BadParameter, match="not for a terminal"):
+        write_bytes(None, content)
+    assert name_of("https://x/certificates/web\x1b[2J/") == "web [2J"
 
 
 def test_a_device_is_written_to_and_not_replaced(tmp_path: Path) -> None:
