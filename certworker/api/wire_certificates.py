@@ -135,7 +135,8 @@ def pending_wire(view: View, pending: PendingCertificate) -> dict[str, Any]:
 def item_wire(view: View, item: CertificateItem) -> dict[str, Any]:
     """Show an entry of a list: no version in its id, and no recovery level."""
     head, version = item.head, item.version
-    attributes = version.attributes if version else Attributes(head.created, head.created)
+    # what has no version yet is shown disabled, as it is when it is asked for alone
+    attributes = version.attributes if version else Attributes(head.created, head.created, enabled=False)
     thumb = {"x5t": base64url(thumbprint(version.der))} if version else {}
     tags = tags_wire(version.tags) if version else {}
     return {"id": view.id(CERTIFICATES, head.name), **thumb, "attributes": attributes_wire(attributes), **tags}

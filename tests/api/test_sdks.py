@@ -179,7 +179,9 @@ def test_a_certificate_signing_request_waits_for_its_owner(clients: Clients) -> 
         assert operation.csr is not None
         assert operation.status_details == "Pending certificate created. Please Perform Merge to complete the request."
         assert list(client.list_properties_of_certificates()) == []
-        assert [item.name for item in client.list_properties_of_certificates(include_pending=True)] == ["manual"]
+        assert [(item.name, item.enabled) for item in client.list_properties_of_certificates(include_pending=True)] == [
+            ("manual", False)
+        ]
         assert client.cancel_certificate_operation("manual").cancellation_requested is True
         assert client.delete_certificate_operation("manual").status == "inProgress"
         with pytest.raises(ResourceNotFoundError, match="Pending certificate not found: manual"):
