@@ -18,9 +18,9 @@ from certworker.cli.policies import (
     KeySize,
     KeyTypeOption,
     NotExportable,
-    Request,
     Subject,
     policy_of,
+    request_of,
 )
 from certworker.cli.waiting import history_path, wait_for
 from certworker.errors import NotFound
@@ -60,8 +60,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a certificate, or the next version of one with a new policy."""
-    dns_names, addresses, emails = tuple(dns or ()), tuple(ip or ()), tuple(email or ())
-    request = Request(subject, dns_names, addresses, emails, key_type, key_size, curve, not_exportable)
+    names = {"dns": dns, "ip": ip, "email": email}
+    request = request_of(subject, names, key_type, key_size, curve, not_exportable=not_exportable)
     policy = policy_of(request, issuer, profile)
     if wait and issuer.casefold() == _MANUAL:
         raise typer.BadParameter(f"with the issuer Unknown somebody has to sign: use `certworker csr create {name}`")

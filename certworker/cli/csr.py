@@ -17,9 +17,9 @@ from certworker.cli.policies import (
     KeySize,
     KeyTypeOption,
     NotExportable,
-    Request,
     Subject,
     policy_of,
+    request_of,
 )
 from certworker.cli.waiting import IN_PROGRESS, history_path
 from certworker.errors import BadParameter, Conflict, NotFound
@@ -53,8 +53,8 @@ def create(
 
     For a certificate that was made this way before, NAME alone asks for its next version by the policy that it has.
     """
-    dns_names, addresses, emails = tuple(dns or ()), tuple(ip or ()), tuple(email or ())
-    request = Request(subject, dns_names, addresses, emails, key_type, key_size, curve, not_exportable)
+    names = {"dns": dns, "ip": ip, "email": email}
+    request = request_of(subject, names, key_type, key_size, curve, not_exportable=not_exportable)
     with open_vault(vault_url) as vault:
         body = {} if request.is_empty and _has_manual_policy(vault, name) else {"policy": policy_of(request, UNKNOWN)}
         try:

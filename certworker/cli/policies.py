@@ -1,6 +1,7 @@
 """What the options of `create` say, in the words of a certificate policy on the wire."""
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
@@ -54,6 +55,20 @@ class Request:
     def is_empty(self) -> bool:
         """Whether it says nothing at all."""
         return self == Request()
+
+
+def request_of(
+    subject: str,
+    names: Mapping[str, Sequence[str] | None],
+    key_type: KeyType | None,
+    key_size: int | None,
+    curve: str | None,
+    *,
+    not_exportable: bool,
+) -> Request:
+    """Gather the options of a command; an option that may be repeated is none where it was not given."""
+    given = {kind: tuple(values or ()) for kind, values in names.items()}
+    return Request(subject, **given, key_type=key_type, key_size=key_size, curve=curve, not_exportable=not_exportable)
 
 
 def policy_of(request: Request, issuer: str, profile: str | None = None) -> Wire:

@@ -10,7 +10,6 @@ from enum import StrEnum
 from certworker.errors import BadParameter, CertificateNotFound, KeyNotFound, NotFound, SecretNotFound
 
 _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
-_VERSION = re.compile(r"[0-9a-f]{32}")
 MAX_TAGS = 15
 MAX_TAG_LENGTH = 512
 
@@ -123,11 +122,6 @@ def check_name(name: str) -> str:
 def fold_name(name: str) -> str:
     """Fold a name for comparison and order: Key Vault ignores case and lists by upper-cased name."""
     return name.upper()
-
-
-def is_version(text: str) -> bool:
-    """Tell whether `text` has the form of a version: 32 lower-case hex digits."""
-    return _VERSION.fullmatch(text) is not None
 
 
 def new_version() -> str:

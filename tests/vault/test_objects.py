@@ -1,9 +1,11 @@
 """Names, versions and tags keep Key Vault's limits."""
 
+import re
+
 import pytest
 
 from certworker.errors import BadParameter, CertificateNotFound, KeyNotFound, SecretNotFound
-from certworker.vault.objects import ObjectKind, check_name, check_tags, fold_name, is_version, new_version, not_found
+from certworker.vault.objects import ObjectKind, check_name, check_tags, fold_name, new_version, not_found
 from certworker.vault.vaults import check_vault_name
 
 
@@ -48,8 +50,7 @@ def test_a_version_is_32_hex_digits() -> None:
     """Made up from the operating system, and never twice."""
     versions = {new_version() for _ in range(100)}
     assert len(versions) == 100
-    assert all(is_version(version) for version in versions)
-    assert not any(is_version(text) for text in ("", "0" * 31, "0" * 33, "A" * 32, "g" * 32, "0" * 32 + "\n"))
+    assert all(re.fullmatch(r"[0-9a-f]{32}", version) for version in versions)
 
 
 def test_what_is_missing_is_told_by_its_kind() -> None:
