@@ -38,6 +38,7 @@ from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.keyring import Keyring, MasterKey
 from certworker.vault.keys import Keys
+from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
 from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
@@ -61,6 +62,7 @@ class House:
     store: Store
     access: Access
     directory: Directory
+    materials: Materials
     founding: Founding
     certificates: Certificates
     keys: Keys
@@ -118,6 +120,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         store=store,
         access=access,
         directory=directory,
+        materials=Materials(store, keyring, None, clock),
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=Keys(store, access),

@@ -52,7 +52,8 @@ def full_attributes_wire(attributes: Attributes, vault: Vault) -> dict[str, Any]
 def recovery_wire(vault: Vault) -> dict[str, Any]:
     """Show how a vault keeps what was deleted."""
     custom = "" if vault.retention_days == DEFAULT_RETENTION_DAYS else "Customized"
-    return {"recoveryLevel": f"{custom}Recoverable+Purgeable", "recoverableDays": vault.retention_days}
+    purgeable = "" if vault.purge_protection else "+Purgeable"
+    return {"recoveryLevel": f"{custom}Recoverable{purgeable}", "recoverableDays": vault.retention_days}
 
 
 def deletion_wire(view: View, collection: str, name: str, deletion: Deletion) -> dict[str, Any]:

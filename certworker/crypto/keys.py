@@ -4,6 +4,8 @@ A private key travels as DER PKCS#8, a public key as DER SubjectPublicKeyInfo.
 """
 
 import base64
+import os
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,7 +18,27 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 RSA_SIZES = (2048, 3072, 4096)
 CURVES = MappingProxyType({"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1(), "P-256K": ec.SECP256K1()})
 _CURVE_NAMES = MappingProxyType({curve.name: name for name, curve in CURVES.items()})
+OCT_SIZES = (128, 192, 256)
 _PUBLIC_EXPONENT = 65537
+
+
+@dataclass(frozen=True, slots=True)
+class KeyKind:
+    """What a key is, wherever it lies: `kty` RSA, EC or oct; a size in bits (RSA, oct), or a curve (EC)."""
+
+    kty: str
+    size: int | None = None
+    curve: str | None = None
+    exponent: int = _PUBLIC_EXPONENT
+
+
+def generate_material(kind: KeyKind) -> bytes:
+    """Make a key of any kind: the octets of an `oct` key, or a DER PKCS#8. An RSA key takes 50 to 250 ms of a core."""
+    if kind.kty == "oct":
+        return os.urandom((kind.size or OCT_SIZES[-1]) // 8)
+    if kind.kty == "RSA":
+        return private_der(rsa.generate_private_key(kind.exponent, kind.size or RSA_SIZES[0]))
+    return generate_key(kind.kty, kind.size, kind.curve)
 
 
 def generate_key(kty: str, size: int | None, curve: str | None) -> bytes:

@@ -31,13 +31,16 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from certworker.store.columns import UnixTime
 from certworker.store.tables.certificates import CERTIFICATE, certificate_record
+from certworker.store.tables.keys import KEY_ROTATION, rotation_record
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
 from certworker.store.tables.operations import OPERATION, operation_record
 from certworker.store.transaction import Transaction
 from certworker.vault.operations import Certificate, Operation
+from certworker.vault.rotation_policy import KeyRotation
 
 _IN_PROGRESS: ColumnElement[str] = literal_column("'inProgress'")
 _CERTIFICATE_KIND: ColumnElement[str] = literal_column("'certificate'")
+_KEY_KIND: ColumnElement[str] = literal_column("'key'")
 _DATABASE_CLOCK = cast(func.floor(func.extract("epoch", func.now())), BigInteger)
 _CALLERS_CLOCK = cast(bindparam("at", type_=UnixTime()), BigInteger)
 
@@ -65,6 +68,17 @@ def renewal_waits(certificate: FromClause) -> ColumnElement[bool]:
         OPERATION.c.status == _IN_PROGRESS,
     )
     return and_(certificate.c.due_at.is_not(None), current, ~busy)
+
+
+def rotation_waits(rotation: FromClause) -> ColumnElement[bool]:
+    """Tell the keys that a worker will have to rotate: live ones whose policy says so."""
+    live = exists().where(
+        HEAD.c.vault_id == rotation.c.vault_id,
+        HEAD.c.kind == _KEY_KIND,
+        HEAD.c.folded == rotation.c.folded,
+        HEAD.c.deleted_at.is_(None),
+    )
+    return and_(rotation.c.due_at.is_not(None), live)
 
 
 def due(table: FromClause) -> ColumnElement[datetime]:
@@ -101,10 +115,20 @@ def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     return _claim(CERTIFICATE, candidate, renewal_waits(candidate), now)
 
 
+def _claim_rotation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    candidate = KEY_ROTATION.alias("candidate")
+    return _claim(KEY_ROTATION, candidate, rotation_waits(candidate), now)
+
+
 _OPERATION_ON_POSTGRESQL: Final = _claim_operation(_DATABASE_CLOCK)
 _OPERATION_ON_SQLITE: Final = _claim_operation(_CALLERS_CLOCK)
 _RENEWAL_ON_POSTGRESQL: Final = _claim_renewal(_DATABASE_CLOCK)
 _RENEWAL_ON_SQLITE: Final = _claim_renewal(_CALLERS_CLOCK)
+
+
+_ROTATION_ON_POSTGRESQL: Final = _claim_rotation(_DATABASE_CLOCK)
+_ROTATION_ON_SQLITE: Final = _claim_rotation(_CALLERS_CLOCK)
+_LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION)
 
 
 class Claims(Transaction):
@@ -122,14 +146,20 @@ class Claims(Transaction):
         row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
         return certificate_record(row) if row else None
 
+    def claim_rotation(self, owner: str, at: datetime, lease: timedelta) -> KeyRotation | None:
+        """Claim a live key whose rotation has been due the longest at `at`, and is under no lease."""
+        statement = _ROTATION_ON_POSTGRESQL if self._on_postgresql else _ROTATION_ON_SQLITE
+        row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
+        return rotation_record(row) if row else None
+
     def lease_owners(self) -> tuple[str, ...]:
         """List who holds a lease, or held one that was not ended."""
-        held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in (OPERATION, CERTIFICATE))
+        held = (select(table.c.lease_owner).where(table.c.lease_owner.is_not(None)) for table in _LEASED)
         return tuple(row[0] for row in self._all(union(*held)))
 
     def release_leases(self, owner: str) -> None:
         """End every lease of an owner that is gone. The fence stays, and moves on with the next claim."""
-        for table in (OPERATION, CERTIFICATE):
+        for table in _LEASED:
             self._change(update(table).where(table.c.lease_owner == owner).values(lease_owner=None, lease_until=None))
 
 

@@ -15,13 +15,17 @@ from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from certworker.vault.events import EventType
-from certworker.vault.objects import ObjectKind
+from certworker.vault.objects import KeyReleasePolicy, ObjectKind
 from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import Policy
+from certworker.vault.rotation_policy import RotationPolicy
+from certworker.vault.vaults import Sku
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
 _POLICY: Final = TypeAdapter(Policy)
+_ROTATION: Final = TypeAdapter(RotationPolicy)
+_RELEASE: Final = TypeAdapter(KeyReleasePolicy)
 _LENGTH_BYTES: Final = 4
 
 
@@ -109,6 +113,36 @@ class PolicyText(TypeDecorator[Policy]):
         return None if value is None else _POLICY.validate_json(value)
 
 
+class RotationText(TypeDecorator[RotationPolicy]):
+    """A key's rotation policy as JSON."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: RotationPolicy | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write JSON."""
+        return None if value is None else _ROTATION.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> RotationPolicy | None:  # noqa: ARG002
+        """Read JSON."""
+        return None if value is None else _ROTATION.validate_json(value)
+
+
+class ReleaseText(TypeDecorator[KeyReleasePolicy]):
+    """A key's release policy as JSON."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: KeyReleasePolicy | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        """Write JSON."""
+        return None if value is None else _RELEASE.dump_json(value).decode()
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> KeyReleasePolicy | None:  # noqa: ARG002
+        """Read JSON."""
+        return None if value is None else _RELEASE.validate_json(value)
+
+
 class ChainBytes(TypeDecorator[tuple[bytes, ...]]):
     """Some byte strings as one: each after its length in four bytes, big-endian."""
 
@@ -153,6 +187,13 @@ class KindText(WordText):
 
     cache_ok = True
     words = ObjectKind
+
+
+class SkuText(WordText):
+    """What a vault can hold."""
+
+    cache_ok = True
+    words = Sku
 
 
 class StatusText(WordText):

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, delete, select, update
 
+from certworker.store.columns import UnixTime
 from certworker.store.tables.objects import (
     CERTIFICATE_VERSION,
     HEAD,
@@ -16,6 +17,7 @@ from certworker.store.tables.objects import (
     certificate_version_record,
     certificate_version_values,
     deletion_values,
+    due_notice_record,
     head_record,
     head_values,
     key_record,
@@ -28,6 +30,8 @@ from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
     Deletion,
+    DueNotice,
+    KeyReleasePolicy,
     KeyVersion,
     ObjectHead,
     ObjectKind,
@@ -64,12 +68,27 @@ def _page(table: Table) -> Select[Any]:
     return following.order_by(table.c.version).limit(bindparam("most", type_=None))
 
 
+def live_notices(table: Table) -> ColumnElement[bool]:
+    """Tell the current versions of live objects that have a notice to come; joined with their heads."""
+    same = and_(HEAD.c.vault_id == table.c.vault_id, HEAD.c.kind == table.c.kind, HEAD.c.folded == table.c.folded)
+    return and_(same, table.c.notice_at.is_not(None), table.c.version == HEAD.c.current_version, HEAD.c.deleted_at.is_(None))
+
+
+def _notices(table: Table) -> Select[Any]:
+    due = and_(live_notices(table), table.c.notice_at <= bindparam("at", type_=UnixTime()))
+    return select(HEAD.c.name, *table.c).where(due).order_by(table.c.notice_at).limit(bindparam("most", type_=None))
+
+
 _HEAD = select(HEAD).where(
     HEAD.c.vault_id == bindparam("vault_id"), HEAD.c.kind == bindparam("kind"), HEAD.c.folded == bindparam("folded")
 )
 _CURRENT: Final = MappingProxyType({kind: _current(table) for kind, table in _TABLES.items()})
 _EXACT: Final = MappingProxyType({kind: _exact(table) for kind, table in _TABLES.items()})
 _PAGE: Final = MappingProxyType({kind: _page(table) for kind, table in _TABLES.items()})
+
+
+_NOTICED: Final = (ObjectKind.KEY, ObjectKind.SECRET)
+_NOTICES: Final = MappingProxyType({kind: _notices(_TABLES[kind]) for kind in _NOTICED})
 
 
 class ObjectReader(Transaction):
@@ -120,6 +139,12 @@ class ObjectReader(Transaction):
         due = select(HEAD).where(HEAD.c.deleted_at.is_not(None), HEAD.c.purge_at <= at, HEAD.c.managed.is_(False))
         return tuple(map(head_record, self._all(due.order_by(HEAD.c.purge_at, HEAD.c.folded).limit(limit))))
 
+    def due_notices(self, at: datetime, limit: int) -> tuple[DueNotice, ...]:
+        """List current versions of live keys and secrets whose notice is due, those that wait the longest first."""
+        found = [notice for kind in _NOTICED for notice in self._all(_NOTICES[kind], at=at, most=limit)]
+        found.sort(key=lambda row: row.notice_at)
+        return tuple(due_notice_record(row) for row in found[:limit])
+
     def _version(self, kind: ObjectKind, vault_id: str, name: str, version: str | None) -> Row[Any] | None:
         if version is None:
             return self._one(_CURRENT[kind], vault_id=vault_id, folded=fold_name(name))
@@ -160,6 +185,18 @@ class ObjectWriter(ObjectReader):
         """Replace the content type of a secret's version."""
         this = _this_version(SECRET_VERSION, vault_id, name, version)
         self._change(update(SECRET_VERSION).where(this).values(content_type=content_type))
+
+    def set_notice(self, vault_id: str, kind: ObjectKind, name: str, version: str, notice_at: datetime | None) -> None:
+        """Plan the next notice of a version of a key or a secret."""
+        this = _this_version(_TABLES[kind], vault_id, name, version)
+        self._change(update(_TABLES[kind]).where(this).values(notice_at=notice_at))
+
+    def set_key_properties(
+        self, vault_id: str, name: str, version: str, key_ops: tuple[str, ...], release_policy: KeyReleasePolicy | None
+    ) -> None:
+        """Replace what a key's version may do, and its release policy."""
+        this = _this_version(KEY_VERSION, vault_id, name, version)
+        self._change(update(KEY_VERSION).where(this).values(key_ops=key_ops, release_policy=release_policy))
 
     def set_deletion(self, vault_id: str, kind: ObjectKind, name: str, deletion: Deletion | None) -> None:
         """Mark an object as deleted, or as recovered."""

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from sqlalchemy import Row, and_, func, literal_column, select, true
 
-from certworker.store.claims import due, operation_waits, renewal_waits
+from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits
+from certworker.store.objects import live_notices
 from certworker.store.tables.certificates import CERTIFICATE, renewal_record
-from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
+from certworker.store.tables.keys import KEY_ROTATION
+from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD, KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import OPERATION
 from certworker.store.tables.vaults import VAULT
 from certworker.store.transaction import Transaction
@@ -61,6 +63,13 @@ _NEXT_OPERATION: Final = select(func.min(due(OPERATION)).label("at")).where(oper
 _NEXT_RENEWAL: Final = select(func.min(due(CERTIFICATE)).label("at")).where(renewal_waits(CERTIFICATE))
 
 
+_NEXT_ROTATION: Final = select(func.min(due(KEY_ROTATION)).label("at")).where(rotation_waits(KEY_ROTATION))
+_NEXT_NOTICES: Final = tuple(
+    select(func.min(table.c.notice_at).label("at")).where(live_notices(table)) for table in (KEY_VERSION, SECRET_VERSION)
+)
+_NEXT: Final = (_NEXT_OPERATION, _NEXT_RENEWAL, _NEXT_ROTATION, *_NEXT_NOTICES)
+
+
 class PlanReader(Transaction):
     """What can be asked of the plan."""
 
@@ -69,8 +78,8 @@ class PlanReader(Transaction):
         return tuple(map(_entry, self._all(_FLEET)))
 
     def next_due(self) -> datetime | None:
-        """Tell when the next operation or renewal falls due; what is under a lease, when the lease runs out."""
-        rows = (self._one(_NEXT_OPERATION), self._one(_NEXT_RENEWAL))
+        """Tell when the next operation, renewal, rotation or notice falls due; what is under a lease, when that runs out."""
+        rows = [self._one(statement) for statement in _NEXT]
         return min((row.at for row in rows if row and row.at), default=None)
 
 

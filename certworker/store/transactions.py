@@ -12,20 +12,25 @@ from certworker.store.claims import Claims
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.issuers import IssuerReader, IssuerWriter
+from certworker.store.keys import KeyReader, KeyWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
 from certworker.store.vaults import VaultReader, VaultWriter
-from certworker.vault.store import Reader, Writer
+from certworker.vault.store import HotReader, Reader, Writer
 
 _NOTHING = text("SELECT 1")
 
 
-class SqlReader(VaultReader, IssuerReader, ObjectReader, CertificateReader, OperationReader, EventReader, PlanReader):
+class SqlReader(
+    VaultReader, IssuerReader, ObjectReader, KeyReader, CertificateReader, OperationReader, EventReader, PlanReader
+):
     """A consistent view."""
 
 
-class SqlWriter(VaultWriter, IssuerWriter, ObjectWriter, CertificateWriter, OperationWriter, Claims, EventWriter, PlanReader):
+class SqlWriter(
+    VaultWriter, IssuerWriter, ObjectWriter, KeyWriter, CertificateWriter, OperationWriter, Claims, EventWriter, PlanReader
+):
     """A transaction that changes things."""
 
 
@@ -63,6 +68,12 @@ class SqlStore:
             _commit(connection)
         finally:
             _close(connection)
+
+    @contextmanager
+    def glance(self) -> Iterator[HotReader]:
+        """Look things up one by one, each as it is now. Raises Unavailable."""
+        with self.reading() as reader:
+            yield reader
 
     def ping(self) -> None:
         """Ask the database for nothing. Raises Unavailable where it does not answer."""

@@ -14,6 +14,10 @@ class EventType(StrEnum):
     CERTIFICATE_NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
     KEY_NEW_VERSION = "Microsoft.KeyVault.KeyNewVersionCreated"
     SECRET_NEW_VERSION = "Microsoft.KeyVault.SecretNewVersionCreated"  # noqa: S105  # a kind, not a password
+    KEY_NEAR_EXPIRY = "Microsoft.KeyVault.KeyNearExpiry"
+    KEY_EXPIRED = "Microsoft.KeyVault.KeyExpired"
+    SECRET_NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"  # noqa: S105  # a kind, not a password
+    SECRET_EXPIRED = "Microsoft.KeyVault.SecretExpired"  # noqa: S105  # a kind, not a password
     OPERATION_CREATED = "Certworker.OperationCreated"
     OPERATION_STEP = "Certworker.OperationStep"
     OPERATION_RETRY = "Certworker.OperationRetry"

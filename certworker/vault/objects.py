@@ -57,8 +57,21 @@ class ObjectHead:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyReleasePolicy:
+    """Under which conditions a key may leave the vault. `data` is JSON, as it was sent; an immutable one stays as it is."""
+
+    content_type: str
+    data: str
+    immutable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One version of a key. `public_key` is a DER SubjectPublicKeyInfo, `sealed_key` a sealed DER PKCS#8."""
+    """One version of a key. `kty` is Key Vault's word, with `-HSM` for a key that lies in a token.
+
+    `public_key` is a DER SubjectPublicKeyInfo, empty for `oct`. `sealed_key` opens to a DER PKCS#8, to the octets of an `oct`
+    key, or, where `hsm_key_id` names a key of the token, to that id. `notice_at` is when its next notice is due.
+    """
 
     vault_id: str
     name: str
@@ -71,11 +84,14 @@ class KeyVersion:
     exportable: bool
     managed: bool = False
     tags: Tags = field(default_factory=dict)
+    hsm_key_id: str | None = None
+    release_policy: KeyReleasePolicy | None = None
+    notice_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SecretVersion:
-    """One version of a secret. `sealed_value` opens to the UTF-8 bytes of its value.
+    """One version of a secret. `sealed_value` opens to the UTF-8 bytes of its value. `notice_at` is as for keys.
 
     A managed secret belongs to the certificate and the key of its own name and version.
     """
@@ -88,6 +104,7 @@ class SecretVersion:
     attributes: Attributes
     managed: bool = False
     tags: Tags = field(default_factory=dict)
+    notice_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +123,17 @@ class CertificateVersion:
     attributes: Attributes
     tags: Tags = field(default_factory=dict)
     preserve_order: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DueNotice:
+    """A version of a key or a secret, current and not deleted, whose notice is due."""
+
+    kind: ObjectKind
+    vault_id: str
+    name: str
+    version: str
+    attributes: Attributes
 
 
 def check_name(name: str) -> str:

@@ -46,7 +46,8 @@ class Operation:
     `version` is given on the first day: the sealed key already lies at the place that it will have as a version.
     `due_at` is when a worker should look next; none means that nobody but the owner can go on (issuer Unknown).
     `warnings` tell what was accepted although it is not quite what was asked for. `preserve_order` keeps the chain as it came.
-    `fence` counts the leases; a result is recorded only under the fence that it was claimed with.
+    `fence` counts the leases; a result is recorded only under the fence that it was claimed with. `hsm_key_id` names the key
+    where it lies in a token.
     """
 
     id: str
@@ -73,6 +74,7 @@ class Operation:
     warnings: tuple[str, ...] = ()
     preserve_order: bool = False
     fence: int = 0
+    hsm_key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

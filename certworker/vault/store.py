@@ -16,6 +16,8 @@ from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
     Deletion,
+    DueNotice,
+    KeyReleasePolicy,
     KeyVersion,
     ObjectHead,
     ObjectKind,
@@ -23,7 +25,8 @@ from certworker.vault.objects import (
     Tags,
 )
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
-from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
+from certworker.vault.rotation_policy import KeyRotation
+from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
 
 T = TypeVar("T")
 
@@ -54,29 +57,17 @@ class FleetEntry:
     operation_details: str | None
 
 
-class Reader(Protocol):
-    """What can be asked. Every lookup of one thing gives none where there is no such thing."""
-
-    def vault(self, vault_id: str) -> Vault | None:
-        """Find a vault by its id."""
+class HotReader(Protocol):
+    """What is looked up on the road of every request. Each answer is as the database was when `glance` began, or later."""
 
     def vault_by_name(self, name: str) -> Vault | None:
         """Find a vault by its name."""
-
-    def vaults(self) -> tuple[Vault, ...]:
-        """List all vaults by name."""
 
     def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
         """List a vault's wrapped keys, the newest term last."""
 
     def principal(self, object_id: str) -> Principal | None:
         """Find a principal by its object id."""
-
-    def principal_by_client(self, client_id: str) -> Principal | None:
-        """Find a principal by its application's client id."""
-
-    def principals(self) -> tuple[Principal, ...]:
-        """List all principals, the oldest first."""
 
     def signing_keys(self, tenant_id: str) -> tuple[SigningKey, ...]:
         """List a tenant's signing keys, the newest last."""
@@ -89,6 +80,22 @@ class Reader(Protocol):
 
     def secret(self, vault_id: str, name: str, version: str | None) -> SecretVersion | None:
         """Find a secret's version likewise."""
+
+
+class Reader(HotReader, Protocol):
+    """What can be asked. Every lookup of one thing gives none where there is no such thing."""
+
+    def vault(self, vault_id: str) -> Vault | None:
+        """Find a vault by its id."""
+
+    def vaults(self) -> tuple[Vault, ...]:
+        """List all vaults by name."""
+
+    def principal_by_client(self, client_id: str) -> Principal | None:
+        """Find a principal by its application's client id."""
+
+    def principals(self) -> tuple[Principal, ...]:
+        """List all principals, the oldest first."""
 
     def certificate_version(self, vault_id: str, name: str, version: str | None) -> CertificateVersion | None:
         """Find a certificate's version likewise."""
@@ -147,6 +154,21 @@ class Reader(Protocol):
     def cursor(self, name: str) -> int:
         """Tell up to which event a listener has read; 0 for a new one."""
 
+    def rotation(self, vault_id: str, name: str) -> KeyRotation | None:
+        """Find a key's rotation policy and the rotation to come."""
+
+    def due_notices(self, at: datetime, limit: int) -> tuple[DueNotice, ...]:
+        """List current versions of live keys and secrets whose notice is due, those that wait the longest first."""
+
+    def hsm_keys(self) -> tuple[str, ...]:
+        """List the ids of all keys that are in the token, or were about to be."""
+
+    def unused_hsm_keys(self, before: datetime, limit: int) -> tuple[str, ...]:
+        """List the ids of keys in the token that were noted before a time, and belong to nothing."""
+
+    def master_key_id(self) -> str | None:
+        """Tell the id of the master key in force; none before the first one."""
+
     def fleet(self) -> tuple[FleetEntry, ...]:
         """List every live certificate, by vault and name."""
 
@@ -157,7 +179,7 @@ class Reader(Protocol):
         """List the last run of each job."""
 
     def next_due(self) -> datetime | None:
-        """Tell when the next operation or renewal falls due; leases are looked at as well."""
+        """Tell when the next operation, renewal, rotation or notice falls due; leases are looked at as well."""
 
 
 class Writer(Reader, Protocol):
@@ -168,6 +190,15 @@ class Writer(Reader, Protocol):
 
     def add_wrapped_key(self, key: WrappedKey) -> None:
         """Add a vault key under a new term."""
+
+    def replace_wrapped_key(self, key: WrappedKey) -> None:
+        """Put another wrapping of the same vault key in the place of the one of its term."""
+
+    def set_master_key_id(self, key_id: str, at: datetime) -> None:
+        """Put a master key in force."""
+
+    def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:
+        """Replace what a vault can hold, and how it keeps what was deleted."""
 
     def add_principal(self, principal: Principal) -> None:
         """Add a principal. Raises Conflict where one of its ids is taken."""
@@ -221,6 +252,35 @@ class Writer(Reader, Protocol):
         self, vault_id: str, kind: ObjectKind, name: str, version: str, attributes: Attributes, tags: Tags
     ) -> None:
         """Replace the attributes and tags of one version."""
+
+    def set_key_properties(
+        self, vault_id: str, name: str, version: str, key_ops: tuple[str, ...], release_policy: KeyReleasePolicy | None
+    ) -> None:
+        """Replace what a key's version may do, and its release policy."""
+
+    def set_notice(self, vault_id: str, kind: ObjectKind, name: str, version: str, notice_at: datetime | None) -> None:
+        """Plan the next notice of a version of a key or a secret."""
+
+    def put_rotation(self, rotation: KeyRotation) -> None:
+        """Add or replace a key's rotation policy; a lease on it ends, and its fence moves on. The head must exist."""
+
+    def claim_rotation(self, owner: str, at: datetime, lease: timedelta) -> KeyRotation | None:
+        """Claim a live key whose rotation has been due the longest at `at`, and is under no lease, likewise."""
+
+    def set_rotation(self, rotation: KeyRotation) -> None:
+        """Plan the next rotation, under the fence that this one was claimed with; the lease ends. Raises LeaseLost."""
+
+    def note_hsm_key(self, key_id: str, vault_id: str, at: datetime) -> None:
+        """Note a key that is about to be made in the token. Raises Conflict where the id is known."""
+
+    def forget_hsm_key(self, key_id: str) -> None:
+        """Forget a key that was destroyed in the token."""
+
+    def use_assertion(self, digest: str, expires: datetime) -> bool:
+        """Note that an assertion was used; tell whether it was the first time."""
+
+    def delete_expired_assertions(self, at: datetime) -> int:
+        """Forget the assertions that have expired; give the count."""
 
     def set_content_type(self, vault_id: str, name: str, version: str, content_type: str | None) -> None:
         """Replace the content type of a secret's version."""
@@ -303,6 +363,9 @@ class Store(Protocol):
 
     def reading(self) -> AbstractContextManager[Reader]:
         """Open a consistent view."""
+
+    def glance(self) -> AbstractContextManager[HotReader]:
+        """Look things up one by one: no consistent view, and much faster. What was changed before it began is seen."""
 
     def writing(self) -> AbstractContextManager[Writer]:
         """Open a transaction: committed at the end, rolled back by any exception."""

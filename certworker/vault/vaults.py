@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from certworker.errors import BadParameter
 
@@ -13,9 +14,19 @@ _VAULT_NAME = re.compile(r"(?=.{3,24}$)[a-zA-Z](?:-?[a-zA-Z0-9])*")
 DEFAULT_RETENTION_DAYS = 90
 
 
+class Sku(StrEnum):
+    """What a vault can hold: keys in a hardware token are for premium ones."""
+
+    STANDARD = "standard"
+    PREMIUM = "premium"
+
+
 @dataclass(frozen=True, slots=True)
 class Vault:
-    """A vault. `retention_days` is how long a deleted object can be recovered."""
+    """A vault. `retention_days` is how long a deleted object can be recovered.
+
+    With `purge_protection` nothing is gone before that time, whoever asks.
+    """
 
     id: str
     name: str
@@ -25,6 +36,8 @@ class Vault:
     location: str
     created: datetime
     retention_days: int = DEFAULT_RETENTION_DAYS
+    sku: Sku = Sku.STANDARD
+    purge_protection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from certworker.errors import OperationNotFound
 from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Step
 from certworker.vault.operations import OperationStatus, Progress
 from certworker.vault.progression import LEASE
-from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.store import HotReader, Reader, Store, Writer
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment, ScriptedAuthority, check_whole, open_deployment, policy_for
 
@@ -39,6 +39,10 @@ class MortalStore:
     def inline_reads(self) -> bool:
         """As the store says."""
         return self._store.inline_reads
+
+    def glance(self) -> AbstractContextManager[HotReader]:
+        """Look things up."""
+        return self._store.glance()
 
     def reading(self) -> AbstractContextManager[Reader]:
         """Open a consistent view."""

@@ -12,7 +12,7 @@ from certworker.errors import CertworkerError, Unavailable
 from certworker.vault.issuance import IssuanceRequest, Pending, Step
 from certworker.vault.operations import OperationStatus, Progress
 from certworker.vault.progression import LEASE
-from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.store import HotReader, Reader, Store, Writer
 from certworker.worker.owner import own_name
 from certworker.worker.rounds import BEAT_INTERVAL, MOST_A_ROUND, UPKEEP_INTERVAL, Rounds
 from tests.support.clock import START, FakeClock
@@ -33,6 +33,10 @@ class WatchedStore:
     def inline_reads(self) -> bool:
         """As the store says."""
         return self._store.inline_reads
+
+    def glance(self) -> AbstractContextManager[HotReader]:
+        """Look things up."""
+        return self._store.glance()
 
     def reading(self) -> AbstractContextManager[Reader]:
         """Open a consistent view."""

@@ -11,12 +11,14 @@ from sqlalchemy import Index, false, text
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
-from certworker.store.columns import ChainBytes, KindText, MappingText, OrderedText, UnixTime, WordsText
+from certworker.store.columns import ChainBytes, KindText, MappingText, OrderedText, ReleaseText, UnixTime, WordsText
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
     Deletion,
+    DueNotice,
+    KeyReleasePolicy,
     KeyVersion,
     ObjectHead,
     ObjectKind,
@@ -26,6 +28,8 @@ from certworker.vault.objects import (
 )
 
 _DELETED = text("deleted_at IS NOT NULL")
+_NOTICED = text("notice_at IS NOT NULL")
+IN_TOKEN = text("hsm_key_id IS NOT NULL")
 
 
 class HeadRow(Row, table=True):
@@ -67,7 +71,11 @@ class KeyVersionRow(VersionRow, table=True):
     """One version of a key."""
 
     __tablename__ = "key_version"
-    __table_args__ = (belongs_to("head", "vault_id", "kind", "folded"),)
+    __table_args__ = (
+        belongs_to("head", "vault_id", "kind", "folded"),
+        Index("ix_key_version_notice_at", "notice_at", sqlite_where=_NOTICED, postgresql_where=_NOTICED),
+        Index("ix_key_version_hsm_key_id", "hsm_key_id", sqlite_where=IN_TOKEN, postgresql_where=IN_TOKEN),
+    )
 
     kty: str
     public_key: bytes
@@ -75,17 +83,24 @@ class KeyVersionRow(VersionRow, table=True):
     key_ops: tuple[str, ...] = Field(sa_type=WordsText)
     exportable: bool
     managed: bool
+    hsm_key_id: str | None
+    release_policy: KeyReleasePolicy | None = Field(sa_type=ReleaseText)
+    notice_at: datetime | None = Field(sa_type=UnixTime)
 
 
 class SecretVersionRow(VersionRow, table=True):
     """One version of a secret."""
 
     __tablename__ = "secret_version"
-    __table_args__ = (belongs_to("head", "vault_id", "kind", "folded"),)
+    __table_args__ = (
+        belongs_to("head", "vault_id", "kind", "folded"),
+        Index("ix_secret_version_notice_at", "notice_at", sqlite_where=_NOTICED, postgresql_where=_NOTICED),
+    )
 
     sealed_value: bytes
     content_type: str | None
     managed: bool
+    notice_at: datetime | None = Field(sa_type=UnixTime)
 
 
 class CertificateVersionRow(VersionRow, table=True):
@@ -166,6 +181,9 @@ def key_record(row: Found[Any]) -> KeyVersion:
         exportable=row.exportable,
         managed=row.managed,
         tags=row.tags,
+        hsm_key_id=row.hsm_key_id,
+        release_policy=row.release_policy,
+        notice_at=row.notice_at,
     )
 
 
@@ -179,6 +197,9 @@ def key_values(key: KeyVersion) -> Values:
         "key_ops": key.key_ops,
         "exportable": key.exportable,
         "managed": key.managed,
+        "hsm_key_id": key.hsm_key_id,
+        "release_policy": key.release_policy,
+        "notice_at": key.notice_at,
     }
 
 
@@ -193,6 +214,7 @@ def secret_record(row: Found[Any]) -> SecretVersion:
         attributes=_attributes(row),
         managed=row.managed,
         tags=row.tags,
+        notice_at=row.notice_at,
     )
 
 
@@ -203,7 +225,13 @@ def secret_values(secret: SecretVersion) -> Values:
         "sealed_value": secret.sealed_value,
         "content_type": secret.content_type,
         "managed": secret.managed,
+        "notice_at": secret.notice_at,
     }
+
+
+def due_notice_record(row: Found[Any]) -> DueNotice:
+    """Make the record of a notice that is due."""
+    return DueNotice(row.kind, row.vault_id, row.name, row.version, _attributes(row))
 
 
 def certificate_version_record(row: Found[Any]) -> CertificateVersion:

@@ -18,6 +18,7 @@ from certworker.store.columns import (
     UnixTime,
     WordsText,
 )
+from certworker.store.tables.objects import IN_TOKEN
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, Tags, fold_name
 from certworker.vault.operations import Evidence, JournalEntry, Operation, OperationReason, OperationStatus, Progress
@@ -43,6 +44,7 @@ class OperationRow(Row, table=True):
             postgresql_where=_IN_PROGRESS,
         ),
         Index("ix_operation_due_at", "due_at", "number", sqlite_where=_IN_PROGRESS, postgresql_where=_IN_PROGRESS),
+        Index("ix_operation_hsm_key_id", "hsm_key_id", sqlite_where=IN_TOKEN, postgresql_where=IN_TOKEN),
         {"sqlite_autoincrement": True},
     )
 
@@ -72,6 +74,7 @@ class OperationRow(Row, table=True):
     error_message: str | None
     warnings: tuple[str, ...] = Field(sa_type=WordsText, sa_column_kwargs={"server_default": "[]"})
     preserve_order: bool = Field(sa_column_kwargs={"server_default": false()})
+    hsm_key_id: str | None
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -137,6 +140,7 @@ def operation_record(row: Found[Any]) -> Operation:
         error_message=row.error_message,
         warnings=row.warnings,
         preserve_order=row.preserve_order,
+        hsm_key_id=row.hsm_key_id,
         fence=row.fence,
     )
 
@@ -170,6 +174,7 @@ def operation_values(operation: Operation) -> Values:
         "error_message": operation.error_message,
         "warnings": operation.warnings,
         "preserve_order": operation.preserve_order,
+        "hsm_key_id": operation.hsm_key_id,
         "lease_owner": None,
         "lease_until": None,
         "fence": operation.fence,

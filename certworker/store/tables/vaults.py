@@ -4,13 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row as Found
-from sqlalchemy import UniqueConstraint
+from sqlalchemy import UniqueConstraint, false
 from sqlmodel import Field
 
-from certworker.store.columns import OrderedText, Serial, UnixTime
+from certworker.store.columns import OrderedText, Serial, SkuText, UnixTime
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import fold_name
-from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
+from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
 
 
 class VaultRow(Row, table=True):
@@ -28,6 +28,8 @@ class VaultRow(Row, table=True):
     location: str
     created: datetime = Field(sa_type=UnixTime)
     retention_days: int
+    sku: Sku = Field(sa_type=SkuText, sa_column_kwargs={"server_default": "standard"})
+    purge_protection: bool = Field(sa_column_kwargs={"server_default": false()})
 
 
 class VaultKeyRow(Row, table=True):
@@ -90,6 +92,8 @@ def vault_record(row: Found[Any]) -> Vault:
         location=row.location,
         created=row.created,
         retention_days=row.retention_days,
+        sku=row.sku,
+        purge_protection=row.purge_protection,
     )
 
 
@@ -105,6 +109,8 @@ def vault_values(vault: Vault) -> Values:
         "location": vault.location,
         "created": vault.created,
         "retention_days": vault.retention_days,
+        "sku": vault.sku,
+        "purge_protection": vault.purge_protection,
     }
 
 

@@ -1,0 +1,136 @@
+"""Key material: made, taken in, and used, in this process or in a token. What is secret about it leaves this file sealed."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from threading import Lock
+from uuid import uuid4
+
+from certworker.clock import Clock, whole_second
+from certworker.crypto.keys import KeyKind, generate_material, kind_of, public_der
+from certworker.crypto.software_keys import load_usable
+from certworker.crypto.usable import UsableKey
+from certworker.errors import BadParameter, Forbidden
+from certworker.vault.hsm import Hsm
+from certworker.vault.keyring import Keyring, object_place
+from certworker.vault.objects import KeyVersion, ObjectKind
+from certworker.vault.store import Store
+from certworker.vault.vaults import Sku, Vault
+
+IN_HSM = "-HSM"
+MOST_LOADED = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a version's record holds of its key: see `KeyVersion`."""
+
+    kty: str
+    public_key: bytes
+    sealed_key: bytes
+    hsm_key_id: str | None = None
+
+
+class Materials:
+    """Makes keys outside of transactions, and loads them for use. Loaded keys are kept: what is in a version cannot change."""
+
+    def __init__(self, store: Store, keyring: Keyring, hsm: Hsm | None, clock: Clock, most_loaded: int = MOST_LOADED) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._hsm = hsm
+        self._clock = clock
+        self._most_loaded = most_loaded
+        self._loaded: OrderedDict[tuple[str, str, str, bytes], UsableKey] = OrderedDict()
+        self._lock = Lock()
+
+    def make(self, vault: Vault, name: str, version: str, kind: KeyKind, *, in_hsm: bool = False) -> Material:
+        """Make a key for a version's place. Raises BadParameter where it is to lie in a token and cannot."""
+        if not in_hsm:
+            return self._sealed(vault, name, version, kind, generate_material(kind))
+        hsm = self._token_for(vault)
+        key_id = self._note(vault)
+        return self._in_token(vault, name, version, kind, key_id, hsm.generate(key_id, kind).public_key)
+
+    def take(self, vault: Vault, name: str, version: str, kind: KeyKind, private: bytes, *, in_hsm: bool = False) -> Material:
+        """Take in a key that was made elsewhere: a DER PKCS#8, or the octets of an `oct` key. Raises as `make` does."""
+        if not in_hsm:
+            return self._sealed(vault, name, version, kind, private)
+        hsm = self._token_for(vault)
+        key_id = self._note(vault)
+        return self._in_token(vault, name, version, kind, key_id, hsm.take(key_id, kind, private).public_key)
+
+    def use(self, key: KeyVersion) -> UsableKey:
+        """Load a key. Raises SealBroken where it was altered or moved, Unavailable where the token does not answer."""
+        # the seal is part of the name: a key that was sealed anew, or restored under its old name, is loaded anew
+        name = (key.vault_id, key.name, key.version, key.sealed_key)
+        with self._lock:
+            loaded = self._loaded.get(name)
+            if loaded:
+                self._loaded.move_to_end(name)
+                return loaded
+        loaded = self._load(key)
+        with self._lock:
+            self._loaded[name] = loaded
+            while len(self._loaded) > self._most_loaded:
+                self._loaded.popitem(last=False)
+        return loaded
+
+    def private(self, key: KeyVersion) -> bytes:
+        """Open a key that lies here. Raises Forbidden for one that lies in a token."""
+        if key.hsm_key_id:
+            raise Forbidden(f"The key {key.name} lies in a hardware token, which it cannot leave.")
+        return self._open(key)
+
+    def discard(self, material: Material) -> None:
+        """Give up a key that was made and never stored. One in a token that cannot be reached now is destroyed later."""
+        if material.hsm_key_id and self._hsm:
+            self._hsm.destroy(material.hsm_key_id)
+            with self._store.writing() as writer:
+                writer.forget_hsm_key(material.hsm_key_id)
+
+    def _load(self, key: KeyVersion) -> UsableKey:
+        opened = self._open(key)
+        if not key.hsm_key_id:
+            return load_usable(key.kty, opened)
+        if self._hsm is None:
+            raise Forbidden(
+                f"The key {key.name} lies in a hardware token, and this deployment has none configured (hsm.module)."
+            )
+        # by what was sealed, not by the column beside it: that could be another key's
+        kind = KeyKind("oct") if not key.public_key else KeyKind(*kind_of(key.public_key))
+        return self._hsm.use(opened.decode(), kind, key.public_key)
+
+    def _open(self, key: KeyVersion) -> bytes:
+        return self._keyring.open(
+            key.vault_id, key.sealed_key, object_place(key.vault_id, ObjectKind.KEY, key.name, key.version)
+        )
+
+    def _sealed(self, vault: Vault, name: str, version: str, kind: KeyKind, private: bytes) -> Material:
+        place = object_place(vault.id, ObjectKind.KEY, name, version)
+        public = b"" if kind.kty == "oct" else public_der(private)
+        return Material(kind.kty, public, self._keyring.seal(vault.id, private, place))
+
+    def _in_token(self, vault: Vault, name: str, version: str, kind: KeyKind, key_id: str, public_key: bytes) -> Material:
+        place = object_place(vault.id, ObjectKind.KEY, name, version)
+        return Material(kind.kty + IN_HSM, public_key, self._keyring.seal(vault.id, key_id.encode(), place), key_id)
+
+    def _token_for(self, vault: Vault) -> Hsm:
+        if vault.sku is not Sku.PREMIUM:
+            raise BadParameter(
+                f"Keys of an HSM are for vaults of the premium SKU; {vault.name} is {vault.sku.value}. Ask for the type "
+                "without -HSM, or change the vault.",
+                "kty",
+            )
+        if self._hsm is None:
+            raise BadParameter(
+                "This deployment has no hardware token, so it makes no -HSM keys: configure one (hsm.module), or ask for the "
+                "type without -HSM.",
+                "kty",
+            )
+        return self._hsm
+
+    def _note(self, vault: Vault) -> str:
+        """Note the id of a key before it is made: should this process die, the token's key is found and destroyed."""
+        key_id = uuid4().hex
+        with self._store.writing() as writer:
+            writer.note_hsm_key(key_id, vault.id, whole_second(self._clock()))
+        return key_id
