@@ -5,7 +5,8 @@ CertworkerError
 │   └── KeyMismatch              a certificate for another key
 ├── Unauthenticated              nobody, or nobody we can believe
 ├── Forbidden                    somebody, but not somebody who may
-│   └── Disabled                 the object is disabled, or outside its time
+│   ├── Disabled                 the object is disabled, or outside its time
+│   └── PurgeProtected           a purge before its date, in a vault that allows none
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
 │   └── OperationNotFound  IssuerNotFound  ContactsNotFound
@@ -62,6 +63,12 @@ class Disabled(Forbidden):
     """The object is disabled."""
 
     code = "disabled"
+
+
+class PurgeProtected(Forbidden):
+    """The vault keeps what was deleted until its purge date, whoever asks."""
+
+    code = "purge_protected"
 
 
 class NotFound(CertworkerError):

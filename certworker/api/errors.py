@@ -23,6 +23,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.Unauthenticated: (401, "Unauthorized", None),
         errors.Forbidden: (403, "Forbidden", "AccessDenied"),
         errors.Disabled: (403, "Forbidden", "SecretDisabled"),
+        errors.PurgeProtected: (403, "Forbidden", None),
         errors.NotFound: (404, "NotFound", None),
         errors.VaultNotFound: (404, "VaultNotFound", None),
         errors.CertificateNotFound: (404, "CertificateNotFound", None),

@@ -1,14 +1,22 @@
-"""Soft delete: an object goes out of sight, can be recovered until its purge date, and is then gone."""
+"""Soft delete: an object goes out of sight, can be recovered until its purge date, and is then gone.
+
+In a vault with purge protection nobody makes it go earlier; the worker still purges it on its date.
+"""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from certworker.errors import NotDeleted
+from certworker.errors import NotDeleted, PurgeProtected
 from certworker.vault.companions import TOGETHER, require_unmanaged
 from certworker.vault.events import Event, EventType
 from certworker.vault.objects import Deletion, ObjectHead, ObjectKind
 from certworker.vault.store import Writer
 from certworker.vault.vaults import Vault
+
+_PROTECTED = (
+    'Operation "purge" is not allowed because purge protection is enabled for this vault. Key Vault service will automatically '
+    "purge it after the retention period has passed"
+)
 
 
 class Deletions:
@@ -31,7 +39,19 @@ class Deletions:
         return replace(head, deletion=None)
 
     def purge(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> None:
-        """Delete a deleted object for good. Raises NotDeleted, and Forbidden for a managed one."""
+        """Delete a deleted object for good, because somebody asks for it.
+
+        Raises NotDeleted, PurgeProtected, and Forbidden for a managed one.
+        """
+        require_unmanaged(head, "purge")
+        _require_deleted(head)
+        # as the vault is now: protection may have been switched on since the request was let in
+        if (writer.vault(vault.id) or vault).purge_protection:
+            raise PurgeProtected(_PROTECTED)
+        self.purge_due(writer, vault, head, at)
+
+    def purge_due(self, writer: Writer, vault: Vault, head: ObjectHead, at: datetime) -> None:
+        """Delete a deleted object for good, because its time has come. Raises as `purge`, but for no protection."""
         require_unmanaged(head, "purge")
         _require_deleted(head)
         for kind in _together(head):

@@ -75,7 +75,7 @@ class Rounds:
             purgeable = writer.purgeable(at, MOST_A_ROUND)
             for head in purgeable:
                 if vault := writer.vault(head.vault_id):
-                    deletions.purge(writer, vault, head, at)
+                    deletions.purge_due(writer, vault, head, at)
         return stale + len(purgeable)
 
     def _each(self, claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
