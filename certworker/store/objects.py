@@ -191,6 +191,13 @@ class ObjectWriter(ObjectReader):
         this = _this_version(_TABLES[kind], vault_id, name, version)
         self._change(update(_TABLES[kind]).where(this).values(notice_at=notice_at))
 
+    def move_notice(self, notice: DueNotice, notice_at: datetime | None) -> bool:
+        """Plan the notice that follows one, unless the plan has changed since; say whether it had not."""
+        table = _TABLES[notice.kind]
+        this = _this_version(table, notice.vault_id, notice.name, notice.version)
+        unchanged = and_(this, table.c.notice_at == notice.notice_at, table.c.expires == notice.attributes.expires)
+        return self._change(update(table).where(unchanged).values(notice_at=notice_at)) == 1
+
     def set_key_properties(
         self, vault_id: str, name: str, version: str, key_ops: tuple[str, ...], release_policy: KeyReleasePolicy | None
     ) -> None:

@@ -127,13 +127,14 @@ class CertificateVersion:
 
 @dataclass(frozen=True, slots=True)
 class DueNotice:
-    """A version of a key or a secret, current and not deleted, whose notice is due."""
+    """A version of a key or a secret, current and not deleted, whose notice is due since `notice_at`."""
 
     kind: ObjectKind
     vault_id: str
     name: str
     version: str
     attributes: Attributes
+    notice_at: datetime
 
 
 def check_name(name: str) -> str:

@@ -261,6 +261,12 @@ class Writer(Reader, Protocol):
     def set_notice(self, vault_id: str, kind: ObjectKind, name: str, version: str, notice_at: datetime | None) -> None:
         """Plan the next notice of a version of a key or a secret."""
 
+    def move_notice(self, notice: DueNotice, notice_at: datetime | None) -> bool:
+        """Plan the notice that follows one, unless the plan has changed since; say whether it had not.
+
+        One conditional UPDATE: of two processes that tell the same notice, one is refused.
+        """
+
     def put_rotation(self, rotation: KeyRotation) -> None:
         """Add or replace a key's rotation policy; a lease on it ends, and its fence moves on. The head must exist."""
 

@@ -231,7 +231,7 @@ def secret_values(secret: SecretVersion) -> Values:
 
 def due_notice_record(row: Found[Any]) -> DueNotice:
     """Make the record of a notice that is due."""
-    return DueNotice(row.kind, row.vault_id, row.name, row.version, _attributes(row))
+    return DueNotice(row.kind, row.vault_id, row.name, row.version, _attributes(row), row.notice_at)
 
 
 def certificate_version_record(row: Found[Any]) -> CertificateVersion:
