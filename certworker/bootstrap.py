@@ -36,7 +36,7 @@ from certworker.vault.imports import Imports
 from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
-from certworker.vault.keyring import Keyring, MasterKey
+from certworker.vault.keyring import Keyring, MasterKey, SoftwareMasterKey
 from certworker.vault.keys import Keys
 from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
@@ -60,6 +60,8 @@ class House:
     settings: Settings
     clock: Clock
     store: Store
+    master: MasterKey
+    keyring: Keyring
     access: Access
     directory: Directory
     materials: Materials
@@ -118,6 +120,8 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         settings=settings,
         clock=clock,
         store=store,
+        master=master,
+        keyring=keyring,
         access=access,
         directory=directory,
         materials=Materials(store, keyring, None, clock),
@@ -162,7 +166,7 @@ def make_master_key(path: Path) -> bool:
     return True
 
 
-def read_master_key(path: Path) -> MasterKey:
+def read_master_key(path: Path) -> SoftwareMasterKey:
     """Read the master key. Raises SetupError where it is missing, no key, or open to others."""
     try:
         text, mode = path.read_text().strip(), path.stat().st_mode
@@ -177,7 +181,7 @@ def read_master_key(path: Path) -> MasterKey:
         key = b""
     if len(key) != KEY_SIZE:
         raise SetupError(f"The master key file {path} does not hold {KEY_SIZE} bytes in hex.")
-    return MasterKey(key)
+    return SoftwareMasterKey(key)
 
 
 def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:

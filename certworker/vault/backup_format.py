@@ -25,7 +25,7 @@ from pydantic import Base64Bytes, TypeAdapter, ValidationError
 
 from certworker.crypto.sealing import open_sealed, seal
 from certworker.errors import BadParameter, SealBroken
-from certworker.vault.keyring import MasterKey
+from certworker.vault.keyring import SoftwareMasterKey
 from certworker.vault.objects import Tags
 from certworker.vault.operations import Renewal
 from certworker.vault.policy import Policy
@@ -80,7 +80,7 @@ class SavedCertificate:
 _SAVED: Final = TypeAdapter(SavedCertificate)
 
 
-def pack(saved: SavedCertificate, master: MasterKey, vault: Vault) -> bytes:
+def pack(saved: SavedCertificate, master: SoftwareMasterKey, vault: Vault) -> bytes:
     """Make a backup of what a vault holds. Raises BadParameter where it would be too large."""
     header = MAGIC + bytes([FORMAT]) + bytes.fromhex(master.id) + _scope(vault) + (salt := os.urandom(_ID_SIZE))
     packed = zlib.compress(_SAVED.dump_json(saved))
@@ -91,7 +91,7 @@ def pack(saved: SavedCertificate, master: MasterKey, vault: Vault) -> bytes:
     return backup
 
 
-def unpack(backup: bytes, master: MasterKey, vault: Vault) -> SavedCertificate:
+def unpack(backup: bytes, master: SoftwareMasterKey, vault: Vault) -> SavedCertificate:
     """Open a backup for a vault. Raises BadParameter where it is none, was altered, or belongs to somebody else."""
     header = backup[:_HEADER_SIZE]
     if len(backup) > MAX_BACKUP or len(header) < _HEADER_SIZE or not header.startswith(MAGIC):

@@ -7,7 +7,7 @@ from certworker.vault.backup_format import MAX_VERSIONS, SavedCertificate, Saved
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.companions import TOGETHER
 from certworker.vault.issuances import check_free
-from certworker.vault.keyring import Keyring, MasterKey, object_place
+from certworker.vault.keyring import Keyring, SoftwareMasterKey, object_place
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
@@ -28,7 +28,7 @@ REASON = "restore"
 class Backups:
     """Makes backups and restores them. Inside of them private keys and secrets lie opened; outside they are sealed."""
 
-    def __init__(self, store: Store, access: Access, keyring: Keyring, master: MasterKey, clock: Clock) -> None:
+    def __init__(self, store: Store, access: Access, keyring: Keyring, master: SoftwareMasterKey, clock: Clock) -> None:
         self._store = store
         self._access = access
         self._keyring = keyring

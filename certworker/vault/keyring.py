@@ -4,6 +4,7 @@ import logging
 from collections import OrderedDict
 from datetime import datetime
 from threading import Lock
+from typing import Protocol
 
 from certworker.crypto.sealing import SealingKey, derive_key, key_id, new_key, open_sealed, seal, term_of
 from certworker.errors import SealBroken, SetupError
@@ -15,8 +16,22 @@ _MOST_KEYS = 256
 _log = logging.getLogger(__name__)
 
 
-class MasterKey:
-    """The key that wraps the vault keys. It stays in memory, and its `repr` never shows it."""
+class MasterKey(Protocol):
+    """The key that wraps the vault keys, wherever it is: in memory, or in a token that it never leaves."""
+
+    @property
+    def id(self) -> str:
+        """Name the key without telling anything of it."""
+
+    def wrap(self, key: bytes, place: str) -> bytes:
+        """Wrap a key for its place."""
+
+    def unwrap(self, wrapped: bytes, place: str) -> bytes:
+        """Unwrap the key at its place. Raises SealBroken where it was altered, moved, or wrapped by another key."""
+
+
+class SoftwareMasterKey:
+    """A master key in memory. Its `repr` never shows it."""
 
     def __init__(self, key: bytes) -> None:
         self.id = key_id(key)
@@ -26,18 +41,13 @@ class MasterKey:
         """Derive the key of one backup, which its salt makes its own."""
         return SealingKey(0, derive_key(self._key.key, salt, "certworker backup"))
 
-    def wrap(self, vault_id: str, term: int, key: bytes) -> bytes:
-        """Wrap a vault key for its place."""
-        return seal(self._key, key, _wrap_place(vault_id, term))
+    def wrap(self, key: bytes, place: str) -> bytes:
+        """Wrap a key for its place."""
+        return seal(self._key, key, place)
 
-    def unwrap(self, wrapped: WrappedKey) -> bytes:
-        """Unwrap a vault key. Raises SetupError where another master key wrapped it, SealBroken where it was altered."""
-        if wrapped.master_key_id != self.id:
-            raise SetupError(
-                f"The database was sealed under the master key {wrapped.master_key_id}, and this one is {self.id}. "
-                "Start with the master key that belongs to the database."
-            )
-        return open_sealed(self._key, wrapped.wrapped, _wrap_place(wrapped.vault_id, wrapped.term))
+    def unwrap(self, wrapped: bytes, place: str) -> bytes:
+        """Unwrap the key at its place. Raises SealBroken where it was altered, moved, or wrapped by another key."""
+        return open_sealed(self._key, wrapped, place)
 
 
 class Keyring:
@@ -52,7 +62,7 @@ class Keyring:
 
     def new_vault_key(self, vault_id: str, at: datetime) -> WrappedKey:
         """Make the first key of a vault, to be added in the transaction that adds the vault."""
-        wrapped = self._master.wrap(vault_id, 1, key := new_key())
+        wrapped = self._master.wrap(key := new_key(), wrap_place(vault_id, 1))
         self._keep(vault_id, SealingKey(1, key), newest=True)
         return WrappedKey(vault_id, 1, wrapped, self._master.id, at)
 
@@ -81,10 +91,18 @@ class Keyring:
             wrapped_keys = reader.wrapped_keys(vault_id)
         for wrapped in reversed(wrapped_keys):
             if term is None or wrapped.term == term:
-                key = SealingKey(wrapped.term, self._master.unwrap(wrapped))
+                key = SealingKey(wrapped.term, self._unwrap(wrapped))
                 self._keep(vault_id, key, newest=wrapped is wrapped_keys[-1])
                 return key
         raise SealBroken(f"The vault {vault_id} has no key of the term {term or 'now'}.")
+
+    def _unwrap(self, wrapped: WrappedKey) -> bytes:
+        if wrapped.master_key_id != self._master.id:
+            raise SetupError(
+                f"The database was sealed under the master key {wrapped.master_key_id}, and this one is {self._master.id}. "
+                "Start with the master key that belongs to the database."
+            )
+        return self._master.unwrap(wrapped.wrapped, wrap_place(wrapped.vault_id, wrapped.term))
 
     def _keep(self, vault_id: str, key: SealingKey, *, newest: bool) -> None:
         with self._lock:
@@ -100,5 +118,6 @@ def object_place(vault_id: str, kind: ObjectKind, name: str, version: str) -> st
     return f"{vault_id}/{kind}/{fold_name(name)}/{version}"
 
 
-def _wrap_place(vault_id: str, term: int) -> str:
+def wrap_place(vault_id: str, term: int) -> str:
+    """Name the place of a wrapped vault key."""
     return f"{vault_id}/vault-key/{term}"

@@ -10,7 +10,7 @@ import pytest
 from certworker.bootstrap import make_master_key, read_master_key
 from certworker.crypto.sealing import new_key
 from certworker.errors import SealBroken, SetupError
-from certworker.vault.keyring import Keyring, MasterKey
+from certworker.vault.keyring import Keyring, SoftwareMasterKey, wrap_place
 from certworker.vault.vaults import WrappedKey
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
@@ -74,15 +74,15 @@ def test_a_swapped_row_is_noticed(deployment: Deployment, tmp_path: Path, swappe
 def test_an_older_term_still_opens_and_the_newest_seals(deployment: Deployment) -> None:
     """Whichever was needed first, what is sealed from now on is sealed under the newest term."""
     store, vault = deployment.house.store, deployment.vault
-    master = MasterKey(new_key())
+    master = SoftwareMasterKey(new_key())
     with store.writing() as writer:
         vault_id = "another-vault"
         writer.add_vault(type(vault)(vault_id, "another", vault.tenant_id, "s", "g", "local", START))
-        writer.add_wrapped_key(WrappedKey(vault_id, 1, master.wrap(vault_id, 1, new_key()), master.id, START))
+        writer.add_wrapped_key(WrappedKey(vault_id, 1, master.wrap(new_key(), wrap_place(vault_id, 1)), master.id, START))
     old = Keyring(store, master).seal(vault_id, b"old", "place")
     with store.writing() as writer:
         at = START + timedelta(days=1)
-        writer.add_wrapped_key(WrappedKey(vault_id, 2, master.wrap(vault_id, 2, new_key()), master.id, at))
+        writer.add_wrapped_key(WrappedKey(vault_id, 2, master.wrap(new_key(), wrap_place(vault_id, 2)), master.id, at))
     keyring = Keyring(store, master)
     assert keyring.open(vault_id, old, "place") == b"old"
     new = keyring.seal(vault_id, b"new", "place")
@@ -96,4 +96,4 @@ def test_an_older_term_still_opens_and_the_newest_seals(deployment: Deployment) 
 def test_the_master_key_is_never_shown() -> None:
     """Its `repr` is an address."""
     key = new_key()
-    assert key.hex() not in repr(MasterKey(key)) + repr(vars(MasterKey(key)))
+    assert key.hex() not in repr(SoftwareMasterKey(key)) + repr(vars(SoftwareMasterKey(key)))
