@@ -38,15 +38,21 @@ def head_to_write(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) 
     """
     head = reader.head(vault.id, kind, name)
     if head and head.deletion:
-        raise DeletedButRecoverable(
-            f"{kind.capitalize()} {head.name} is currently in a deleted but recoverable state, and its name cannot be reused; in "
-            f"this state, the {kind} can only be recovered or purged."
-        )
+        raise held_by_deleted(head)
     if head and not head.managed:
         return head
     if head or reader.head(vault.id, ObjectKind.CERTIFICATE, name):
         raise Conflict(f"The name {name} belongs to a certificate, which manages the {kind} of its name: choose another one.")
     return None
+
+
+def held_by_deleted(head: ObjectHead) -> DeletedButRecoverable:
+    """Make the error that says that a deleted object holds its name."""
+    word = head.kind.value
+    return DeletedButRecoverable(
+        f"{word.capitalize()} {head.name} is currently in a deleted but recoverable state, and its name cannot be "
+        f"reused; in this state, the {word} can only be recovered or purged."
+    )
 
 
 def _no_deleted(kind: ObjectKind, name: str) -> NotFound:

@@ -5,9 +5,10 @@ from datetime import datetime
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import self_sign, validity
-from certworker.errors import BadParameter, Conflict, DeletedButRecoverable, IssuerNotFound, LeaseLost, OperationInProgress
+from certworker.errors import BadParameter, Conflict, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
+from certworker.vault.heads import held_by_deleted
 from certworker.vault.lifetime import plan_anew, self_signed_validity
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, fold_name, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
@@ -142,11 +143,7 @@ def check_free(reader: Reader, vault: Vault, name: str) -> None:
     for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
         head = reader.head(vault.id, kind, name)
         if head and head.deletion:
-            word = kind.value
-            raise DeletedButRecoverable(
-                f"{word.capitalize()} {head.name} is currently in a deleted but recoverable state, and its name cannot be "
-                f"reused; in this state, the {word} can only be recovered or purged."
-            )
+            raise held_by_deleted(head)
         if head and kind is not ObjectKind.CERTIFICATE and not head.managed:
             raise Conflict(
                 f"A {kind.value} named {head.name} already exists, and is not part of a certificate; choose another name."
