@@ -3,8 +3,12 @@
 Both are AES-256-GCM. The place of a record (its vault, kind, name, version and field) is bound in as associated data, so a
 sealed record that was moved, or swapped with another, does not open.
 
-A seal reads: format (1 byte), term (4 bytes, big-endian), nonce (12 bytes), ciphertext and tag. The term counts the vault's
-keys; a new term seals what is written from then on, and older ones still open what they sealed.
+A seal reads: format (1 byte, 2), term (4 bytes, big-endian), salt (32 bytes), ciphertext and tag. Each record has a key and a
+nonce of its own, which HKDF with SHA-256 makes from the vault key and the random salt: nobody has to count what was encrypted
+under one key, however many processes share it. The term counts the vault's keys; a new term seals what is written from then
+on, and older ones still open what they sealed.
+
+What was sealed in format 1 still opens: there a nonce (12 bytes) stands in the salt's place, under the vault key itself.
 """
 
 import hashlib
@@ -19,9 +23,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from certworker.errors import SealBroken
 
 KEY_SIZE = 32
-_FORMAT = 1
+_FORMAT = 2
+_SALT_SIZE = 32
 _NONCE_SIZE = 12
 _HEADER_SIZE = 1 + 4
+_RECORD = b"certworker record"
+_OLD_FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,14 +60,15 @@ def key_id(key: bytes) -> str:
 
 def seal(key: SealingKey, plaintext: bytes, place: str) -> bytes:
     """Seal `plaintext` for the record at `place`."""
-    header = bytes([_FORMAT]) + key.term.to_bytes(4, "big")
-    nonce = os.urandom(_NONCE_SIZE)
-    return header + nonce + AESGCM(key.key).encrypt(nonce, plaintext, header + place.encode())
+    header, salt = bytes([_FORMAT]) + key.term.to_bytes(4, "big"), os.urandom(_SALT_SIZE)
+    cipher, nonce = _record_key(key, salt)
+    return header + salt + cipher.encrypt(nonce, plaintext, header + place.encode())
 
 
 def term_of(sealed: bytes) -> int:
     """Tell under which term a record was sealed. Raises SealBroken where it is no seal."""
-    if len(sealed) < _HEADER_SIZE + _NONCE_SIZE or sealed[0] != _FORMAT:
+    least = {_FORMAT: _HEADER_SIZE + _SALT_SIZE, _OLD_FORMAT: _HEADER_SIZE + _NONCE_SIZE}
+    if not sealed or len(sealed) < least.get(sealed[0], len(sealed) + 1):
         raise SealBroken("A sealed record has an unknown format.")
     return int.from_bytes(sealed[1:_HEADER_SIZE], "big")
 
@@ -69,12 +77,19 @@ def open_sealed(key: SealingKey, sealed: bytes, place: str) -> bytes:
     """Open the record at `place`. Raises SealBroken where it was altered, moved, or sealed under another key or term."""
     if term_of(sealed) != key.term:
         raise SealBroken(f"The sealed record at {place} was sealed under another term.")
-    header, nonce, ciphertext = (
-        sealed[:_HEADER_SIZE],
-        sealed[_HEADER_SIZE : _HEADER_SIZE + _NONCE_SIZE],
-        sealed[_HEADER_SIZE + _NONCE_SIZE :],
-    )
+    header = sealed[:_HEADER_SIZE]
+    if sealed[0] == _FORMAT:
+        begin = _HEADER_SIZE + _SALT_SIZE
+        cipher, nonce = _record_key(key, sealed[_HEADER_SIZE:begin])
+    else:
+        begin = _HEADER_SIZE + _NONCE_SIZE
+        cipher, nonce = AESGCM(key.key), sealed[_HEADER_SIZE:begin]
     try:
-        return AESGCM(key.key).decrypt(nonce, ciphertext, header + place.encode())
+        return cipher.decrypt(nonce, sealed[begin:], header + place.encode())
     except InvalidTag:
         raise SealBroken(f"The sealed record at {place} was altered, moved, or sealed under another key.") from None
+
+
+def _record_key(key: SealingKey, salt: bytes) -> tuple[AESGCM, bytes]:
+    derived = HKDF(SHA256(), KEY_SIZE + _NONCE_SIZE, salt, _RECORD).derive(key.key)
+    return AESGCM(derived[:KEY_SIZE]), derived[KEY_SIZE:]

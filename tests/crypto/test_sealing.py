@@ -1,6 +1,11 @@
 """A seal opens at its own place under its own key, and nowhere else."""
 
+import hmac
+import os
+
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +32,7 @@ def test_nothing_and_much_can_be_sealed(plaintext: bytes) -> None:
 
 
 def test_a_flipped_bit_anywhere_is_noticed() -> None:
-    """Format, term, nonce, ciphertext and tag are all under the seal."""
+    """Format, term, salt, ciphertext and tag are all under the seal."""
     sealed = seal(KEY, b"secret", PLACE)
     for bit in range(len(sealed) * 8):
         altered = bytearray(sealed)
@@ -36,7 +41,7 @@ def test_a_flipped_bit_anywhere_is_noticed() -> None:
             open_sealed(KEY, bytes(altered), PLACE)
 
 
-@pytest.mark.parametrize("length", range(40))
+@pytest.mark.parametrize("length", range(60))
 def test_a_seal_that_was_cut_off_is_noticed(length: int) -> None:
     """However little is left of it."""
     with pytest.raises(SealBroken):
@@ -62,8 +67,34 @@ def test_a_seal_opens_nowhere_else(key: SealingKey, place: str) -> None:
 
 
 def test_the_same_is_never_sealed_the_same_way() -> None:
-    """Each seal has a nonce of its own."""
-    assert len({seal(KEY, b"secret", PLACE) for _ in range(1000)}) == 1000
+    """Each seal has a salt of its own."""
+    seals = [seal(KEY, b"secret", PLACE) for _ in range(1000)]
+    assert len({sealed[5:37] for sealed in seals}) == len({sealed[37:] for sealed in seals}) == 1000
+
+
+def test_each_record_has_a_key_of_its_own_made_as_the_standard_says() -> None:
+    """HKDF of RFC 5869, spelled out: with it alone the record opens, and with the vault key itself it does not."""
+    sealed = seal(KEY, b"secret", PLACE)
+    header, salt, ciphertext = sealed[:5], sealed[5:37], sealed[37:]
+    extracted = hmac.digest(salt, KEY.key, "sha256")
+    first = hmac.digest(extracted, b"certworker record\x01", "sha256")
+    second = hmac.digest(extracted, first + b"certworker record\x02", "sha256")
+    assert header == b"\x02" + (7).to_bytes(4, "big")
+    assert AESGCM(first).decrypt(second[:12], ciphertext, header + PLACE.encode()) == b"secret"
+    with pytest.raises(InvalidTag):
+        AESGCM(KEY.key).decrypt(second[:12], ciphertext, header + PLACE.encode())
+
+
+def test_what_was_sealed_in_the_first_format_still_opens() -> None:
+    """There the vault key itself seals, under a random nonce; a bit of it that was flipped is noticed as well."""
+    header, nonce = b"\x01" + (7).to_bytes(4, "big"), os.urandom(12)
+    old = header + nonce + AESGCM(KEY.key).encrypt(nonce, b"secret", header + PLACE.encode())
+    assert term_of(old) == 7
+    assert open_sealed(KEY, old, PLACE) == b"secret"
+    with pytest.raises(SealBroken):
+        open_sealed(KEY, old[:-1] + bytes([old[-1] ^ 1]), PLACE)
+    with pytest.raises(SealBroken):
+        open_sealed(KEY, b"\x02" + old[1:], PLACE)
 
 
 def test_a_key_is_named_without_being_shown() -> None:
