@@ -3,11 +3,10 @@
 import importlib.metadata
 import logging
 import re
-from collections.abc import Mapping
 from time import perf_counter
 from uuid import uuid4
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Router
@@ -23,12 +22,12 @@ from certworker.bootstrap import House
 
 _log = logging.getLogger("certworker.access")
 _CLIENT_REQUEST_ID = re.compile(r"[!-~]{1,128}")
-_ALWAYS = {
-    "Cache-Control": "no-cache",
-    "Pragma": "no-cache",
-    "X-Content-Type-Options": "nosniff",
-    "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
-}
+_ALWAYS = (
+    (b"cache-control", b"no-cache"),
+    (b"pragma", b"no-cache"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"strict-transport-security", b"max-age=31536000;includeSubDomains"),
+)
 
 
 def build_app(house: House) -> ASGIApp:
@@ -104,25 +103,23 @@ class _Exchange:
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self.status = message["status"]
-                headers = MutableHeaders(raw=message.setdefault("headers", []))
-                for name, value in self._always().items():
-                    headers.setdefault(name, value)
+                headers = message.setdefault("headers", [])
+                given = {name for name, _ in headers}
+                headers.extend(pair for pair in self._always() if pair[0] not in given)
             await send(message)
 
         return sending
 
-    def _always(self) -> Mapping[str, str]:
-        headers = {**_ALWAYS, "x-ms-request-id": self.request_id}
-        asked = self.headers.get("x-ms-client-request-id", "")
-        if _CLIENT_REQUEST_ID.fullmatch(asked):
-            headers["x-ms-client-request-id"] = asked
+    def _always(self) -> list[tuple[bytes, bytes]]:
+        headers = [*_ALWAYS, (b"x-ms-request-id", self.request_id.encode())]
+        asked = self.headers.get("x-ms-client-request-id")
+        if asked and _CLIENT_REQUEST_ID.fullmatch(asked):
+            headers.append((b"x-ms-client-request-id", asked.encode()))
         if self.is_vault:
-            headers |= {
-                "x-ms-keyvault-service-version": self._release,
-                "x-ms-keyvault-network-info": self._network_info(),
-            }
+            headers.append((b"x-ms-keyvault-service-version", self._release.encode()))
+            headers.append((b"x-ms-keyvault-network-info", self._network_info().encode()))
         if REGION in self._scope:
-            headers["x-ms-keyvault-region"] = self._scope[REGION]
+            headers.append((b"x-ms-keyvault-region", self._scope[REGION].encode()))
         return headers
 
     def _network_info(self) -> str:

@@ -47,11 +47,10 @@ def find_vault(house: House, place: Place) -> Vault:
 
     The service's own vault is not served. Raises VaultNotFound, which says which host would be right.
     """
-    with house.store.reading() as reader:
-        if place.plane is Plane.BARE:
-            vaults = sorted((vault for vault in reader.vaults() if vault.name != SYSTEM_VAULT), key=lambda vault: vault.created)
-            found = vaults[0] if vaults else None
-        else:
+    if place.plane is Plane.BARE:
+        found = _first_vault(house)
+    else:
+        with house.store.glance() as reader:
             found = reader.vault_by_name(place.vault_name) if place.plane is Plane.VAULT else None
     if found is None or found.name == SYSTEM_VAULT:
         suffix = house.settings.vault_suffix
@@ -60,6 +59,12 @@ def find_vault(house: House, place: Place) -> Vault:
             f"There is no vault at {here}. A vault is at https://NAME.{suffix}, with NAME for the vault's name."
         )
     return found
+
+
+def _first_vault(house: House) -> Vault | None:
+    with house.store.reading() as reader:
+        vaults = [vault for vault in reader.vaults() if vault.name != SYSTEM_VAULT]
+    return min(vaults, key=lambda vault: vault.created, default=None)
 
 
 def challenge_of(settings: Settings, place: Place, vault: Vault, *, refused: bool = False) -> str:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from certworker.api.api_versions import ApiVersion
 from certworker.api.bodies import BodyType, parse_body
@@ -29,6 +30,7 @@ T = TypeVar("T")
 CALL: Final = "certworker.call"
 """Where a call lies in the ASGI scope."""
 MAX_RESULTS = 25
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ class Call:
 
 def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
-    body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    body = _JSON.encode(content).encode()
     return Response(body, status, headers, "application/json; charset=utf-8")
 
 
@@ -129,8 +131,15 @@ Handler = Callable[[Call], Awaitable[Response]]
 
 def route(methods: str, path: str, handler: Handler) -> Route:
     """Lead requests for `path` to a handler; `methods` are separated by blanks."""
+    return Route(path, _Endpoint(handler), methods=methods.split())
 
-    async def endpoint(request: Request) -> Response:
-        return await handler(request.scope[CALL](request))
 
-    return Route(path, endpoint, methods=methods.split())
+class _Endpoint:
+    """A handler as Starlette takes it. What it raises goes up to the front, past Starlette's own handling of exceptions."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._handler(scope[CALL](Request(scope, receive, send)))
+        await response(scope, receive, send)

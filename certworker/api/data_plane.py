@@ -1,11 +1,12 @@
 """The data plane of a vault: let in, check the api-version, lead to the route."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Router
-from starlette.types import Receive, Scope, Send
+from starlette.routing import Match, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api import certificates, contacts, intake, issuers, keys, merging, own, secrets, unserved
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
@@ -39,7 +40,7 @@ class DataPlane:
     def __init__(self, house: House, threads: Threads) -> None:
         self._house = house
         self._threads = threads
-        self._router = Router(ROUTES, redirect_slashes=False, default=_no_such_operation)
+        self._routers = _by_shape(ROUTES)
 
     async def serve(self, place: Place, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Raises what the error table knows."""
@@ -50,12 +51,30 @@ class DataPlane:
         scope[REGION] = admission.vault.location
         scope["app"] = self  # with it, the router raises what it refuses
         scope[CALL] = partial(Call, self._house, self._threads, place, admission.caller, admission.vault, api_version, query)
-        await self._router(scope, receive, send)
+        await self._routers.get(_shape(scope["path"]), _no_such_operation)(scope, receive, send)
 
     async def _admit(self, place: Place, authorization: str | None) -> Admission:
         if self._house.store.inline_reads:
             return admit(self._house, place, authorization)
         return await self._threads.run(admit, self._house, place, authorization)
+
+
+def _shape(path: str) -> tuple[str, int]:
+    """Tell a path's first word and its length: few routes have both in common with it."""
+    return path.split("/", 2)[1], path.count("/")
+
+
+def _by_shape(routes: Sequence[Route]) -> Mapping[tuple[str, int], ASGIApp]:
+    """Make a router for each shape of a path, so that no request is held against the routes of all the others."""
+    shaped: dict[tuple[str, int], list[Route]] = {}
+    for found in routes:
+        shaped.setdefault(_shape(found.path), []).append(found)
+    return {
+        shape: Router(
+            some, redirect_slashes=False, default=_no_such_operation
+        ).app  # without middleware, of which there is none
+        for shape, some in shaped.items()
+    }
 
 
 async def _no_such_operation(scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -32,7 +32,7 @@ def clean_path(raw_path: bytes) -> str:
 
 def _decode(segment: bytes) -> str:
     try:
-        text = unquote_to_bytes(segment).decode()
+        text = (unquote_to_bytes(segment) if b"%" in segment else segment).decode()
     except UnicodeDecodeError:
         raise BadParameter("The request URI is not UTF-8.") from None
     if text in {".", ".."} or not text.isprintable() or any(sign in text for sign in "/\\"):
@@ -62,6 +62,9 @@ def method_of(method: str, override: str | None) -> str:
 
 def query_of(query: bytes) -> Mapping[str, str]:
     """Read a query string: keys are decoded and compared without case, the first of several counts. Raises BadParameter."""
+    if query.replace(b"-", b"").replace(b".", b"").replace(b"=", b"", 1).isalnum():
+        name, _, value = query.decode("ascii").partition("=")  # most queries: api-version alone
+        return MappingProxyType({name.lower(): value})
     try:
         pairs = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_QUERY_FIELDS)
     except ValueError:

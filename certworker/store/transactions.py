@@ -1,7 +1,7 @@
 """The port's store, on any of the databases: what opens and ends transactions."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,6 +11,7 @@ from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
+from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
@@ -41,6 +42,8 @@ class SqlStore:
         self._reading = reading
         self._writing = writing
         self._clock = clock
+        self._generation = SqliteGeneration(str(reading.url.database)) if self.inline_reads else PostgresqlGeneration(reading)
+        self._glances = Glances(self._generation, self.reading)
 
     @property
     def inline_reads(self) -> bool:
@@ -69,11 +72,9 @@ class SqlStore:
         finally:
             _close(connection)
 
-    @contextmanager
-    def glance(self) -> Iterator[HotReader]:
-        """Look things up one by one, each as it is now. Raises Unavailable."""
-        with self.reading() as reader:
-            yield reader
+    def glance(self) -> AbstractContextManager[HotReader]:
+        """Look things up one by one: what is remembered is as the database is now. Raises Unavailable."""
+        return self._glances.begin()
 
     def ping(self) -> None:
         """Ask the database for nothing. Raises Unavailable where it does not answer."""
@@ -87,6 +88,7 @@ class SqlStore:
 
     def close(self) -> None:
         """Close every connection."""
+        self._generation.close()
         self._reading.dispose()
 
 

@@ -34,7 +34,7 @@ class Access:
         """
         if caller.is_service:
             return
-        with self._store.reading() as reader:
+        with self._store.glance() as reader:
             principal = reader.principal(caller.object_id)
         if principal and principal.administrator and principal.tenant_id == vault.tenant_id and vault.name != SYSTEM_VAULT:
             return

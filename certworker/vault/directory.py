@@ -88,7 +88,7 @@ class Directory:
         """
         known = self._verified.find(token)
         key_id, claims = known or (token_key_id(token), None)
-        with self._store.reading() as reader:
+        with self._store.glance() as reader:
             keys = {key.id: key.public_key for key in reader.signing_keys(tenant_id)}
         if key_id not in keys:
             raise Unauthenticated("The bearer token is signed by a key that this tenant does not have.")

@@ -1,0 +1,162 @@
+"""Hot lookups: what was found is remembered for as long as the database is the same.
+
+Both databases can say whether they are. SQLite has a number that moves on when another connection has committed
+(PRAGMA data_version, asked on a connection that never writes); PostgreSQL has the snapshot that a reader would get now. Asking
+costs microseconds, or one round trip, instead of a transaction for each lookup. So nothing that is remembered is ever older
+than the request that asks for it, whichever process has changed it.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from threading import Lock
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from certworker.errors import Unavailable
+from certworker.store.failures import fail
+from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind, SecretVersion, fold_name
+from certworker.vault.store import HotReader, Reader
+from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
+
+T = TypeVar("T")
+Answers = dict[tuple[str | None, ...], Any]
+Generation = Callable[[], object]
+Reading = Callable[[], AbstractContextManager[Reader]]
+
+MOST_REMEMBERED: Final = 1024
+"""So many answers are remembered; the largest are secrets of 25 KB."""
+
+_SNAPSHOT: Final = text("SELECT CAST(pg_current_snapshot() AS TEXT)")
+
+
+class Glances:
+    """Begins glances, and remembers what they found."""
+
+    def __init__(self, generation: Generation, reading: Reading) -> None:
+        self._generation = generation
+        self._reading = reading
+        self._seen: tuple[object, Answers] = (None, {})
+
+    def begin(self) -> "Glance":
+        """Look whether the database is the same; what was remembered of another one is forgotten."""
+        generation = self._generation()
+        seen, answers = self._seen
+        if generation != seen:
+            # a new mapping: a glance that is under way goes on with its own, and spoils nothing
+            answers = {}
+            self._seen = (generation, answers)
+        return Glance(answers, self._reading)
+
+
+class Glance(HotReader):
+    """Looks one thing up after the other: in what is remembered, else in a view that is opened when it is needed first."""
+
+    __slots__ = ("_answers", "_reader", "_reading", "_view")
+
+    def __init__(self, answers: Answers, reading: Reading) -> None:
+        self._answers = answers
+        self._reading = reading
+        self._view: AbstractContextManager[Reader] | None = None
+        self._reader: Reader | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close the view, if one was opened."""
+        if self._view:
+            self._view.__exit__(kind, error, trace)
+
+    def vault_by_name(self, name: str) -> Vault | None:
+        """Find a vault by its name."""
+        return self._find(("vault", fold_name(name)), lambda reader: reader.vault_by_name(name))
+
+    def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
+        """List a vault's wrapped keys, the newest term last."""
+        return self._find(("wrapped", vault_id), lambda reader: reader.wrapped_keys(vault_id))
+
+    def principal(self, object_id: str) -> Principal | None:
+        """Find a principal by its object id."""
+        return self._find(("principal", object_id), lambda reader: reader.principal(object_id))
+
+    def signing_keys(self, tenant_id: str) -> tuple[SigningKey, ...]:
+        """List a tenant's signing keys, the newest last."""
+        return self._find(("signing", tenant_id), lambda reader: reader.signing_keys(tenant_id))
+
+    def head(self, vault_id: str, kind: ObjectKind, name: str) -> ObjectHead | None:
+        """Find what all versions of an object share, whether it is deleted or not."""
+        return self._find(("head", vault_id, kind, fold_name(name)), lambda reader: reader.head(vault_id, kind, name))
+
+    def key(self, vault_id: str, name: str, version: str | None) -> KeyVersion | None:
+        """Find a key's version; the current one where `version` is none. Deleted ones as well."""
+        return self._find(("key", vault_id, fold_name(name), version), lambda reader: reader.key(vault_id, name, version))
+
+    def secret(self, vault_id: str, name: str, version: str | None) -> SecretVersion | None:
+        """Find a secret's version likewise."""
+        return self._find(("secret", vault_id, fold_name(name), version), lambda reader: reader.secret(vault_id, name, version))
+
+    def _find(self, name: tuple[str | None, ...], ask: Callable[[Reader], T]) -> T:
+        answers = self._answers
+        try:
+            found: T = answers[name]
+        except KeyError:
+            found = ask(self._open())
+            if len(answers) >= MOST_REMEMBERED:
+                answers.clear()  # rare, and cheaper than to keep book of what was used last
+            answers[name] = found
+        return found
+
+    def _open(self) -> Reader:
+        if self._reader is None:
+            self._view = self._reading()
+            self._reader = self._view.__enter__()
+        return self._reader
+
+
+class SqliteGeneration:
+    """Asks SQLite whether anybody has committed since; on a connection of its own, since its own commits do not count."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._lock = Lock()
+        self._connection: sqlite3.Connection | None = None
+
+    def __call__(self) -> int:
+        """Give the number. Raises Unavailable where the database does not answer."""
+        with self._lock:
+            try:
+                if self._connection is None:
+                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+                return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            except sqlite3.Error:
+                raise Unavailable("The database does not answer. Try again later.") from None
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            if self._connection:
+                self._connection.close()
+                self._connection = None
+
+
+class PostgresqlGeneration:
+    """Asks PostgreSQL for the snapshot of now: two that read the same show the same data."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def __call__(self) -> str:
+        """Give the snapshot. Raises Unavailable where the database does not answer."""
+        try:
+            with self._engine.connect() as connection:
+                return str(connection.execute(_SNAPSHOT).scalar_one())
+        except SQLAlchemyError as error:
+            fail(error)
+
+    def close(self) -> None:
+        """Leave the engine to its owner."""
