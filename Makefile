@@ -9,6 +9,7 @@ STAMP := $(VENV)/.made
 LOG := $(VENV)/setup.log
 CLIENTS := tests/clients/js
 PACKAGES := $(CLIENTS)/node_modules/.package-lock.json
+BENCH := $(VENV)/.made-bench
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
 
 # $(call quietly,COMMAND): the command's output is shown only when it fails.
@@ -44,13 +45,15 @@ check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, 
 	if [ -n "$$failed" ]; then echo "check: failed:$$failed" >&2; exit 1; fi; \
 	echo "check: all is well"
 
-bench: $(STAMP) ## Measure how fast it is
+bench: $(BENCH) ## Measure how fast it is, beside OpenBao; writes build/bench.json (some minutes; needs wrk)
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "Resolving pyproject.toml into requirements.lock"
 	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --all-extras \
 		--group test --group check --python-version 3.11 pyproject.toml -o requirements.lock -q $(ARGS)
+	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		tests/bench/requirements.in -o tests/bench/requirements.lock -q $(ARGS)
 
 clean: ## Remove .venv, node_modules, build products and caches (no data: a home folder is never touched)
 	@echo "Removing .venv, node_modules, build products and caches"
@@ -75,6 +78,13 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(call quietly,$(PIP) install --require-hashes -r requirements.lock)
 	@echo "Installing certworker itself, editable"
 	@$(call quietly,$(PIP) install --no-deps --no-build-isolation --editable .)
+	@rm -f $(LOG)
+	@touch $@
+
+# OpenBao is large, and only the benchmark wants it.
+$(BENCH): tests/bench/requirements.lock $(STAMP)
+	@echo "Installing what tests/bench/requirements.lock names"
+	@$(call quietly,$(PIP) install --require-hashes -r tests/bench/requirements.lock)
 	@rm -f $(LOG)
 	@touch $@
 
