@@ -4,6 +4,7 @@ A private key travels as DER PKCS#8, a public key as DER SubjectPublicKeyInfo.
 """
 
 import base64
+import math
 import os
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -11,6 +12,8 @@ from types import MappingProxyType
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from certworker.errors import BadParameter
 
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
@@ -20,6 +23,7 @@ CURVES = MappingProxyType({"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-
 _CURVE_NAMES = MappingProxyType({curve.name: name for name, curve in CURVES.items()})
 OCT_SIZES = (128, 192, 256)
 _PUBLIC_EXPONENT = 65537
+LARGEST_EXPONENT = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,34 @@ def generate_material(kind: KeyKind) -> bytes:
     if kind.kty == "oct":
         return os.urandom((kind.size or OCT_SIZES[-1]) // 8)
     if kind.kty == "RSA":
-        return private_der(rsa.generate_private_key(kind.exponent, kind.size or RSA_SIZES[0]))
+        return _generate_rsa(kind.size or RSA_SIZES[0], kind.exponent)
     return generate_key(kind.kty, kind.size, kind.curve)
+
+
+def check_exponent(exponent: int, field: str) -> int:
+    """Give back a public exponent of RSA that is sound: odd, from 65537 on (FIPS 186-5, A.1.1), of 32 bits at the most.
+
+    Raises BadParameter.
+    """
+    if exponent % 2 == 0 or not _PUBLIC_EXPONENT <= exponent <= LARGEST_EXPONENT:
+        raise BadParameter(f"{field}: a public exponent is an odd number from {_PUBLIC_EXPONENT} to {LARGEST_EXPONENT}.", field)
+    return exponent
+
+
+def _generate_rsa(size: int, exponent: int) -> bytes:
+    """Make an RSA key. The library makes primes for 65537 only; another exponent is put to them where it is coprime."""
+    while True:
+        key = rsa.generate_private_key(_PUBLIC_EXPONENT, size)
+        if exponent == _PUBLIC_EXPONENT:
+            return private_der(key)
+        numbers = key.private_numbers()
+        p, q = numbers.p, numbers.q
+        order = math.lcm(p - 1, q - 1)
+        if math.gcd(exponent, order) == 1:
+            d = pow(exponent, -1, order)
+            public = rsa.RSAPublicNumbers(exponent, p * q)
+            crt = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+            return private_der(rsa.RSAPrivateNumbers(p, q, d, *crt, public).private_key())
 
 
 def generate_key(kty: str, size: int | None, curve: str | None) -> bytes:
@@ -89,6 +119,14 @@ def kind_of(spki: bytes) -> tuple[str, int | None, str | None]:
     if isinstance(key, ec.EllipticCurvePublicKey) and key.curve.name in _CURVE_NAMES:
         return "EC", None, _CURVE_NAMES[key.curve.name]
     raise ValueError(f"a key of the kind {type(key).__name__} is not for certificates")
+
+
+def key_kind(spki: bytes) -> KeyKind:
+    """Tell the whole kind of a public key."""
+    kty, size, curve = kind_of(spki)
+    key = serialization.load_der_public_key(spki)
+    exponent = key.public_numbers().e if isinstance(key, rsa.RSAPublicKey) else _PUBLIC_EXPONENT
+    return KeyKind(kty, size, curve, exponent)
 
 
 def public_jwk(spki: bytes) -> dict[str, str]:
