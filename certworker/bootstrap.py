@@ -128,7 +128,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=Keys(store, access),
-        secrets=Secrets(store, keyring, access),
+        secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
         issuances=issuances,
         renewals=Renewals(store, issuances, clock),

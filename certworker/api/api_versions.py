@@ -49,6 +49,16 @@ class ApiVersion:
         """Whether `sans.uris` and `sans.ipAddresses` are fields."""
         return self._is_from("2025-06-01-preview")
 
+    @property
+    def knows_out_content_type(self) -> bool:
+        """Whether `outContentType` is a field of the query for a secret; before, it was none, and is passed over."""
+        return self._is_from("2025-06-01-preview")
+
+    @property
+    def knows_previous_version(self) -> bool:
+        """Whether `previousVersion` of a secret is a field."""
+        return self._is_from("2025-06-01-preview")
+
     def _is_from(self, first: str) -> bool:
         return VERSIONS.index(self.name) >= VERSIONS.index(first)
 

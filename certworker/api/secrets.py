@@ -1,19 +1,35 @@
-"""Secrets: list, show."""
+"""Secrets: set, list, show, update, delete, recover, purge."""
 
 from functools import partial
 
 from starlette.responses import Response
 
 from certworker.api.call import Call, answer, route
-from certworker.api.wire_objects import secret_item_wire, secret_version_wire, secret_wire
-from certworker.errors import BadParameter
+from certworker.api.wire_secrets import (
+    SetBody,
+    UpdateBody,
+    deleted_secret_wire,
+    secret_item_wire,
+    secret_version_wire,
+    secret_wire,
+    version_wire,
+)
+
+
+async def set_(call: Call) -> Response:
+    """PUT /secrets/{name}."""
+    body = await call.body(SetBody)
+    return answer(secret_wire(call.view, await call.run(call.house.secrets.set, call.name, body.new())))
 
 
 async def show(call: Call) -> Response:
     """GET /secrets/{name}, and one version of it."""
-    if call.query.get("outcontenttype"):
-        raise BadParameter("outContentType: this release gives a secret in the form that its policy names.", "outContentType")
-    return answer(secret_wire(call.view, await call.read(call.house.secrets.get, call.name, call.version)))
+    form = call.query.get("outcontenttype") if call.api_version.knows_out_content_type else None
+    method = call.house.secrets.get
+    if form:
+        # what has to be converted takes its time
+        return answer(secret_wire(call.view, await call.run(method, call.name, call.version, form)))
+    return answer(secret_wire(call.view, await call.read(method, call.name, call.version)))
 
 
 async def list_all(call: Call) -> Response:
@@ -28,9 +44,51 @@ async def list_versions(call: Call) -> Response:
     return call.page(page, partial(secret_version_wire, call.view))
 
 
+async def update(call: Call) -> Response:
+    """PATCH /secrets/{name}, and one version of it."""
+    body = await call.body(UpdateBody)
+    method = call.house.secrets.update
+    return answer(version_wire(call.view, await call.run(method, call.name, call.version, body.update())))
+
+
+async def delete(call: Call) -> Response:
+    """DELETE /secrets/{name}."""
+    return answer(deleted_secret_wire(call.view, await call.run(call.house.secrets.delete, call.name)))
+
+
+async def list_deleted(call: Call) -> Response:
+    """GET /deletedsecrets."""
+    page = await call.run(call.house.secrets.list_deleted, call.after(), call.max_results())
+    return call.page(page, partial(secret_item_wire, call.view))
+
+
+async def show_deleted(call: Call) -> Response:
+    """GET /deletedsecrets/{name}."""
+    return answer(deleted_secret_wire(call.view, await call.run(call.house.secrets.deleted, call.name)))
+
+
+async def recover(call: Call) -> Response:
+    """POST /deletedsecrets/{name}/recover."""
+    return answer(deleted_secret_wire(call.view, await call.run(call.house.secrets.recover, call.name)))
+
+
+async def purge(call: Call) -> Response:
+    """DELETE /deletedsecrets/{name}."""
+    await call.run(call.house.secrets.purge, call.name)
+    return Response(status_code=204)
+
+
 ROUTES = (
     route("GET", "/secrets/{name}", show),
     route("GET", "/secrets/{name}/versions", list_versions),
     route("GET", "/secrets/{name}/{version}", show),
     route("GET", "/secrets", list_all),
+    route("PUT", "/secrets/{name}", set_),
+    route("PATCH", "/secrets/{name}", update),
+    route("PATCH", "/secrets/{name}/{version}", update),
+    route("DELETE", "/secrets/{name}", delete),
+    route("GET", "/deletedsecrets", list_deleted),
+    route("GET", "/deletedsecrets/{name}", show_deleted),
+    route("POST", "/deletedsecrets/{name}/recover", recover),
+    route("DELETE", "/deletedsecrets/{name}", purge),
 )

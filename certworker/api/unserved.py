@@ -7,13 +7,8 @@ from certworker.api.errors import NotServed
 
 _BEFORE_NAMES = (("GET PUT", "/keys/{name}/rotationpolicy"),)
 _OPERATIONS = (
-    ("PUT PATCH DELETE", "/secrets/{name}"),
     ("POST", "/secrets/restore"),
     ("POST", "/secrets/{name}/backup"),
-    ("PATCH", "/secrets/{name}/{version}"),
-    ("GET", "/deletedsecrets"),
-    ("GET DELETE", "/deletedsecrets/{name}"),
-    ("POST", "/deletedsecrets/{name}/recover"),
     ("PUT PATCH DELETE", "/keys/{name}"),
     ("POST", "/keys/restore"),
     ("PATCH", "/keys/{name}/{version}"),

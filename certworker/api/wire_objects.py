@@ -1,44 +1,13 @@
-"""Secrets and keys on the wire."""
+"""Keys on the wire."""
 
 from typing import Any
 
 from certworker.api.wire import View, full_attributes_wire, tags_wire
 from certworker.crypto.keys import public_jwk
 from certworker.vault.keys import KeyItem
-from certworker.vault.objects import KeyVersion, SecretVersion
-from certworker.vault.secrets import OpenSecret, SecretItem
+from certworker.vault.objects import KeyVersion
 
 KEYS = "keys"
-SECRETS = "secrets"
-
-
-def secret_wire(view: View, opened: OpenSecret) -> dict[str, Any]:
-    """Show a secret with its value. That of a certificate names the key that it belongs with."""
-    secret = opened.secret
-    wire = {"value": opened.value, **_secret_wire(view, secret, secret.version)}
-    if secret.managed:
-        wire["kid"] = view.id(KEYS, secret.name, secret.version)
-    return wire
-
-
-def secret_item_wire(view: View, item: SecretItem) -> dict[str, Any]:
-    """Show an entry of a list of secrets."""
-    return _secret_wire(view, item.version, None)
-
-
-def secret_version_wire(view: View, secret: SecretVersion) -> dict[str, Any]:
-    """Show an entry of a list of versions."""
-    return _secret_wire(view, secret, secret.version)
-
-
-def _secret_wire(view: View, secret: SecretVersion, version: str | None) -> dict[str, Any]:
-    return {
-        **({"contentType": secret.content_type} if secret.content_type else {}),
-        "id": view.id(SECRETS, secret.name, version),
-        "attributes": full_attributes_wire(secret.attributes, view.vault),
-        **_managed(managed=secret.managed),
-        **tags_wire(secret.tags),
-    }
 
 
 def key_wire(view: View, key: KeyVersion) -> dict[str, Any]:

@@ -87,6 +87,13 @@ _EXACT: Final = MappingProxyType({kind: _exact(table) for kind, table in _TABLES
 _PAGE: Final = MappingProxyType({kind: _page(table) for kind, table in _TABLES.items()})
 
 
+_BEFORE: Final = (
+    select(SECRET_VERSION.c.version)
+    .where(SECRET_VERSION.c.vault_id == bindparam("vault_id"), SECRET_VERSION.c.folded == bindparam("folded"))
+    .where(SECRET_VERSION.c.created < bindparam("at", type_=UnixTime()))
+    .order_by(SECRET_VERSION.c.created.desc(), SECRET_VERSION.c.version)
+    .limit(1)
+)
 _NOTICED: Final = (ObjectKind.KEY, ObjectKind.SECRET)
 _NOTICES: Final = MappingProxyType({kind: _notices(_TABLES[kind]) for kind in _NOTICED})
 
@@ -134,6 +141,11 @@ class ObjectReader(Transaction):
         """List a key's versions likewise."""
         return _paged(self._version_page(ObjectKind.KEY, vault_id, name, after, limit), limit, "version", key_record)
 
+    def version_before(self, vault_id: str, name: str, created: datetime) -> str | None:
+        """Tell the newest version of a secret that was made before a time."""
+        row = self._one(_BEFORE, vault_id=vault_id, folded=fold_name(name), at=created)
+        return str(row.version) if row else None
+
     def purgeable(self, at: datetime, limit: int) -> tuple[ObjectHead, ...]:
         """List deleted objects whose purge is due. A certificate's companions are not listed; they go with it."""
         due = select(HEAD).where(HEAD.c.deleted_at.is_not(None), HEAD.c.purge_at <= at, HEAD.c.managed.is_(False))
@@ -160,6 +172,18 @@ class ObjectWriter(ObjectReader):
     def put_head(self, head: ObjectHead) -> None:
         """Add an object's head, or replace its current version, its deletion and whether it is managed."""
         self._put(HEAD, head_values(head), key=("vault_id", "kind", "folded"), keep=("name", "created"))
+
+    def advance_head(self, head: ObjectHead) -> ObjectHead | None:
+        """Make a version the current one of a live object that nothing manages, and add the head of a new one."""
+        statement = self._insert(HEAD).values(head_values(head))
+        row = self._one(
+            statement.on_conflict_do_update(
+                index_elements=["vault_id", "kind", "folded"],
+                set_={"current_version": statement.excluded.current_version},
+                where=and_(HEAD.c.deleted_at.is_(None), HEAD.c.managed.is_(False)),
+            ).returning(*HEAD.c)
+        )
+        return head_record(row) if row else None
 
     def add_key(self, key: KeyVersion) -> None:
         """Add a key's version. The head must exist when the transaction ends. Raises Conflict."""

@@ -1,8 +1,10 @@
 """Heads of objects, looked up for what is to be done with them; what stands in the way is told in Key Vault's words."""
 
+from datetime import datetime
+
 from certworker.errors import CertificateNotFound, Conflict, DeletedButRecoverable, KeyNotFound, NotFound, SecretNotFound
 from certworker.vault.objects import ObjectHead, ObjectKind, not_found
-from certworker.vault.store import HotReader
+from certworker.vault.store import HotReader, Writer
 from certworker.vault.vaults import Vault
 
 
@@ -30,20 +32,27 @@ def any_head(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -> Ob
     return head
 
 
-def head_to_write(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -> ObjectHead | None:
-    """Find what a new version of a key or a secret would join; none for a new name.
+def begin_version(writer: Writer, vault: Vault, kind: ObjectKind, name: str, version: str, at: datetime) -> ObjectHead:
+    """Make a version of a key or a secret the current one, as part of a larger transaction; its record is to be added.
 
-    Raises DeletedButRecoverable where a deleted object holds the name, and Conflict where a certificate does: one whose first
-    operation is pending has no key and no secret yet, and will bring them.
+    Raises DeletedButRecoverable where a deleted object holds the name, and Conflict where a certificate does.
     """
+    head = writer.advance_head(ObjectHead(vault.id, kind, name, version, at))
+    if head is None or head.created >= at:
+        check_vacant(writer, vault, kind, name)
+    if head is None:
+        raise Conflict(f"The {kind} {name} is being changed by somebody else at the same time; try again.")
+    return head
+
+
+def check_vacant(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -> None:
+    """Refuse a name that a deleted key or secret holds, or a certificate, for one of its own. Raises likewise."""
     head = reader.head(vault.id, kind, name)
     if head and head.deletion:
         raise held_by_deleted(head)
-    if head and not head.managed:
-        return head
-    if head or reader.head(vault.id, ObjectKind.CERTIFICATE, name):
+    # a certificate whose first operation is pending has no key and no secret yet, and will bring them
+    if (head and head.managed) or reader.head(vault.id, ObjectKind.CERTIFICATE, name):
         raise Conflict(f"The name {name} belongs to a certificate, which manages the {kind} of its name: choose another one.")
-    return None
 
 
 def held_by_deleted(head: ObjectHead) -> DeletedButRecoverable:

@@ -26,6 +26,7 @@ from certworker.vault.objects import (
 )
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
 from certworker.vault.rotation_policy import KeyRotation
+from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
 
 T = TypeVar("T")
@@ -118,6 +119,9 @@ class Reader(HotReader, Protocol):
     def key_versions(self, vault_id: str, name: str, after: str | None, limit: int) -> Page[KeyVersion]:
         """List a key's versions likewise."""
 
+    def version_before(self, vault_id: str, name: str, created: datetime) -> str | None:
+        """Tell the newest version of a secret that was made before a time."""
+
     def operation(self, vault_id: str, name: str) -> Operation | None:
         """Find a certificate's latest operation, unless it was deleted."""
 
@@ -169,6 +173,14 @@ class Reader(HotReader, Protocol):
     def master_key_id(self) -> str | None:
         """Tell the id of the master key in force; none before the first one."""
 
+    def sealed_records(
+        self, vault_id: str, kind: SealedKind, after: SealedRecord | None, limit: int, before_term: int | None = None
+    ) -> tuple[SealedRecord, ...]:
+        """List a vault's sealed records of a kind, by row, beginning after one; only those under terms before one."""
+
+    def count_sealed(self, vault_id: str, kind: SealedKind, before_term: int | None = None) -> int:
+        """Count a vault's sealed records of a kind; only those under terms before one."""
+
     def fleet(self) -> tuple[FleetEntry, ...]:
         """List every live certificate, by vault and name."""
 
@@ -189,13 +201,19 @@ class Writer(Reader, Protocol):
         """Add a vault. Raises Conflict where the name is taken."""
 
     def add_wrapped_key(self, key: WrappedKey) -> None:
-        """Add a vault key under a new term."""
+        """Add a vault key under a new term.
+
+        Raises Conflict where the term is taken, MasterKeyChanged where it was wrapped by a master key that is in force no more.
+        """
 
     def replace_wrapped_key(self, key: WrappedKey) -> None:
         """Put another wrapping of the same vault key in the place of the one of its term."""
 
     def set_master_key_id(self, key_id: str, at: datetime) -> None:
         """Put a master key in force."""
+
+    def exchange_sealed(self, record: SealedRecord, sealed: bytes) -> bool:
+        """Put what was sealed anew in a record's place, unless somebody else has changed it; tell whether it was."""
 
     def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:
         """Replace what a vault can hold, and how it keeps what was deleted."""
@@ -238,6 +256,13 @@ class Writer(Reader, Protocol):
 
     def put_head(self, head: ObjectHead) -> None:
         """Add an object's head, or replace its current version, its deletion and whether it is managed."""
+
+    def advance_head(self, head: ObjectHead) -> ObjectHead | None:
+        """Make a version the current one of a live object that nothing manages, and add the head of a new one.
+
+        Gives the head as it is then; none, and nothing has changed, where the object is deleted or managed. One conditional
+        change, so that it cannot bring back what somebody deletes at the same time.
+        """
 
     def add_key(self, key: KeyVersion) -> None:
         """Add a key's version. The head must exist."""

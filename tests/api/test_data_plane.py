@@ -293,8 +293,6 @@ def test_issuers_keep_their_secrets(call: Caller) -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("PUT", "/secrets/web"),
-        ("GET", "/deletedsecrets/web"),
         ("POST", "/keys/web/create"),
         ("POST", "/keys/web/0123/sign"),
         ("GET", "/keys/web/rotationpolicy"),

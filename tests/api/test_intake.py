@@ -164,15 +164,14 @@ def test_an_issuer_is_changed_in_part(call: Caller) -> None:
 
 
 def test_companions_cannot_be_written_to(call: Caller) -> None:
-    """No write of a managed key or secret is served."""
+    """A managed secret is refused to whoever would change it alone."""
     call.create("web")
-    for method, path in (
-        ("PUT", "/secrets/web"),
-        ("PATCH", "/secrets/web"),
-        ("DELETE", "/secrets/web"),
-        ("DELETE", "/keys/web"),
+    for method, path, status in (
+        ("PUT", "/secrets/web", 409),
+        ("PATCH", "/secrets/web", 403),
+        ("DELETE", "/secrets/web", 403),
     ):
-        assert call(method, path, {"value": "x"}).status_code == 405
+        assert call(method, path, {"value": "x"}).status_code == status
     assert call("GET", "/secrets/web").status_code == 200
 
 

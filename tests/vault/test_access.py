@@ -15,7 +15,7 @@ from certworker.vault.access import Caller
 from certworker.vault.certificates import Certificates
 from certworker.vault.issuers import IssuerParameters, Issuers
 from certworker.vault.keys import Keys
-from certworker.vault.secrets import Secrets
+from certworker.vault.secrets import NewSecret, Secrets, SecretUpdate
 from tests.support.deployment import Deployment, policy_for
 
 # what a method is given for a parameter, by its name; a new parameter without a word here fails the test below
@@ -28,6 +28,8 @@ VALUES: dict[str, Any] = {
     "tags": {},
     "change": lambda known: known,
     "parameters": IssuerParameters("Scripted"),
+    "new": NewSecret("value"),
+    "changes": SecretUpdate(),
 }
 SERVICES = {"certificates": Certificates, "secrets": Secrets, "keys": Keys, "issuers": Issuers}
 FOR_THE_SERVICE_ITSELF = {("issuers", "credential")}
