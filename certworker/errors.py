@@ -5,7 +5,10 @@ CertworkerError
 │   └── KeyMismatch              a certificate for another key
 ├── Unauthenticated              nobody, or nobody we can believe
 ├── Forbidden                    somebody, but not somebody who may
-│   ├── Disabled                 the object is disabled, or outside its time
+│   ├── Disabled                 the object is disabled
+│   │   └── KeyDisabled           ... a key
+│   ├── KeyNotYetValid  KeyExpired  a key outside its time
+│   ├── KeyOperationForbidden    a key that is not for this operation
 │   └── PurgeProtected           a purge before its date, in a vault that allows none
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
@@ -13,8 +16,10 @@ CertworkerError
 ├── Conflict                     something else is in the way
 │   ├── OperationInProgress      ... a certificate operation
 │   ├── DeletedButRecoverable    ... a deleted object of the same name
-│   └── NotDeleted               recover or purge of what is not deleted
+│   ├── NotDeleted               recover or purge of what is not deleted
+│   └── MasterKeyChanged         another master key was put in force meanwhile
 ├── Unavailable                  try again later; `retry_after` says when
+│   └── Sealed                   the deployment waits for its passphrase or shares
 ├── LeaseLost                    another worker has taken the work over
 ├── SealBroken                   a sealed record was altered, moved, or sealed under another key
 └── SetupError                   the deployment cannot start; says what to do
@@ -63,6 +68,30 @@ class Disabled(Forbidden):
     """The object is disabled."""
 
     code = "disabled"
+
+
+class KeyDisabled(Disabled):
+    """The key is disabled."""
+
+    code = "key_disabled"
+
+
+class KeyNotYetValid(Forbidden):
+    """The key's time has not begun."""
+
+    code = "key_not_yet_valid"
+
+
+class KeyExpired(Forbidden):
+    """The key's time is over."""
+
+    code = "key_expired"
+
+
+class KeyOperationForbidden(Forbidden):
+    """The operation is not among those that the key is for."""
+
+    code = "key_operation_forbidden"
 
 
 class PurgeProtected(Forbidden):
@@ -147,6 +176,16 @@ class NotDeleted(Conflict):
     code = "not_deleted"
 
 
+class MasterKeyChanged(Conflict):
+    """Another master key was put in force: what this one wrapped must not be added. `key_id` names the new one."""
+
+    code = "master_key_changed"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"The master key {key_id} was put in force meanwhile. Try again.")
+        self.key_id = key_id
+
+
 class Unavailable(CertworkerError):
     """It cannot be done now, and may be later."""
 
@@ -155,6 +194,12 @@ class Unavailable(CertworkerError):
     def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class Sealed(Unavailable):
+    """The deployment is sealed: its master key is wrapped, and nobody has opened it yet. Says what to do."""
+
+    code = "sealed"
 
 
 class LeaseLost(CertworkerError):

@@ -5,7 +5,7 @@ The rules stand in one place: what a secret half does elsewhere (in a token) is 
 
 import hmac
 import os
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Protocol, cast
 
@@ -14,11 +14,30 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
+from cryptography.hazmat.primitives.keywrap import (
+    InvalidUnwrap,
+    aes_key_unwrap,
+    aes_key_unwrap_with_padding,
+    aes_key_wrap,
+    aes_key_wrap_with_padding,
+)
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from certworker.crypto.keys import load_private
-from certworker.crypto.usable import Encrypted, UsableKey
+from certworker.crypto.usable import (
+    AES_ENCRYPTION,
+    HMACS,
+    KEY_WRAP,
+    PADDED_KEY_WRAP,
+    RSA_ENCRYPTION,
+    RSA_SIGNATURES,
+    Encrypted,
+    UsableKey,
+    check_size,
+    check_unused,
+    unfit,
+    wrong_length,
+)
 from certworker.errors import BadParameter
 
 DIGESTS: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = MappingProxyType(
@@ -30,7 +49,16 @@ EC_ALGORITHMS: Final = MappingProxyType(
 AES_BLOCK: Final = 16
 GCM_IV: Final = 12
 GCM_TAG: Final = 16
-UNDECRYPTABLE: Final = "The value cannot be decrypted: it was altered, or is not for this key and algorithm."
+MOST_WRAPPED: Final = 16 * 1024
+"""So many bytes does an AES key wrap: keys are small, and every block of them is encrypted six times."""
+UNDECRYPTABLE: Final = (
+    "Unable to decrypt specified value with this key: it was altered, or is not for this key, algorithm, iv, aad or tag."
+)
+"""It says the same whatever is wrong: differing words would be an oracle."""
+_RSA_OVERHEAD: Final = MappingProxyType({"RSA1_5": 11, "RSA-OAEP": 42, "RSA-OAEP-256": 66})
+"""So many bytes fewer than its modulus has does an RSA key encrypt (RFC 8017 sections 7.1.1 and 7.2.1)."""
+_RSNULL_OVERHEAD: Final = 11
+_OAEP_HASHES: Final = MappingProxyType({"RSA-OAEP": hashes.SHA1, "RSA-OAEP-256": hashes.SHA256})
 
 
 class RsaSecret(Protocol):
@@ -61,6 +89,12 @@ class OctSecret(Protocol):
         """Wrap (RFC 3394)."""
 
     def unwrap(self, wrapped: bytes) -> bytes:
+        """Unwrap. Raises BadParameter."""
+
+    def wrap_padded(self, secret: bytes) -> bytes:
+        """Wrap (RFC 5649)."""
+
+    def unwrap_padded(self, wrapped: bytes) -> bytes:
         """Unwrap. Raises BadParameter."""
 
     def gcm_encrypt(self, iv: bytes, plaintext: bytes, aad: bytes | None) -> bytes:
@@ -98,42 +132,59 @@ def usable_elsewhere(public_key: bytes, secret: RsaSecret | EcSecret) -> UsableK
 
 
 class RsaKey:
-    """An RSA key: RSA1_5, RSA-OAEP, RSA-OAEP-256; RS256 to RS512, PS256 to PS512."""
+    """An RSA key: RSA1_5, RSA-OAEP, RSA-OAEP-256; RS256 to RS512, PS256 to PS512, RSNULL."""
 
     def __init__(self, public: rsa.RSAPublicKey, secret: RsaSecret) -> None:
         self._public = public
         self._secret = secret
+        self._size = public.key_size // 8
 
     def encrypt(self, algorithm: str, plaintext: bytes, iv: bytes | None = None, aad: bytes | None = None) -> Encrypted:
         """Encrypt. Raises BadParameter where the plaintext is too long for the key."""
-        pad = _rsa_encryption(algorithm, iv, aad)
-        most = self._public.key_size // 8 - _OVERHEAD[algorithm]
+        self._check_encryption(algorithm, iv=iv, aad=aad)
+        most = self._size - _RSA_OVERHEAD[algorithm]
         if len(plaintext) > most:
-            raise BadParameter(
-                f"The value has {len(plaintext)} bytes; {algorithm} with this key takes at most {most}.", "value"
-            )
-        return Encrypted(self._public.encrypt(plaintext, pad))
+            raise wrong_length("value", plaintext, f"{algorithm} takes at most {most} bytes with this key")
+        return Encrypted(self._public.encrypt(plaintext, _rsa_encryption(algorithm)))
 
     def decrypt(
         self, algorithm: str, ciphertext: bytes, iv: bytes | None = None, aad: bytes | None = None, tag: bytes | None = None
     ) -> bytes:
         """Decrypt."""
-        _rsa_encryption(algorithm, iv, aad or tag)
+        self._check_encryption(algorithm, iv=iv, aad=aad, tag=tag)
+        if len(ciphertext) != self._size:
+            raise BadParameter(UNDECRYPTABLE, "value")
         return self._secret.decrypt(algorithm, ciphertext)
 
     def sign(self, algorithm: str, digest: bytes) -> bytes:
         """Sign a digest."""
-        _digest(algorithm, digest, _RSA_SIGNATURES)
+        self._check_digest(algorithm, digest, "value")
         return self._secret.sign(algorithm, digest)
 
     def verify(self, algorithm: str, digest: bytes, signature: bytes) -> bool:
         """Verify a signature."""
-        hashed = _digest(algorithm, digest, _RSA_SIGNATURES)
+        self._check_digest(algorithm, digest, "digest")
+        pad = _rsa_padding(algorithm)
         try:
-            self._public.verify(signature, digest, _rsa_padding(algorithm), utils.Prehashed(hashed))
+            if algorithm == "RSNULL":
+                return self._public.recover_data_from_signature(signature, pad, None) == digest
+            self._public.verify(signature, digest, pad, utils.Prehashed(DIGESTS[algorithm[2:]]()))
         except InvalidSignature:
             return False
         return True
+
+    def _check_encryption(self, algorithm: str, **unused: bytes | None) -> None:
+        if algorithm not in RSA_ENCRYPTION:
+            raise unfit(algorithm, "an RSA key", RSA_ENCRYPTION)
+        check_unused(algorithm, **unused)
+
+    def _check_digest(self, algorithm: str, digest: bytes, field: str) -> None:
+        if algorithm not in RSA_SIGNATURES:
+            raise unfit(algorithm, "an RSA key", RSA_SIGNATURES)
+        if algorithm != "RSNULL":
+            _check_digest(algorithm, digest, field)
+        elif not 0 < len(digest) <= (most := self._size - _RSNULL_OVERHEAD):
+            raise wrong_length(field, digest, f"RSNULL takes 1 to {most} bytes with this key")
 
 
 class EcKey:
@@ -146,37 +197,39 @@ class EcKey:
 
     def encrypt(self, algorithm: str, *_: bytes | None, **__: bytes | None) -> Encrypted:
         """Refuse."""
-        raise _unfit(algorithm, "an EC key")
+        raise unfit(algorithm, "an EC key", ())
 
     def decrypt(self, algorithm: str, *_: bytes | None, **__: bytes | None) -> bytes:
         """Refuse."""
-        raise _unfit(algorithm, "an EC key")
+        raise unfit(algorithm, "an EC key", ())
 
     def sign(self, algorithm: str, digest: bytes) -> bytes:
         """Sign a digest; gives r and s, each as long as the curve's order."""
-        self._ecdsa(algorithm, digest)
+        self._check_digest(algorithm, digest, "value")
         return self._secret.sign(algorithm, digest)
 
     def verify(self, algorithm: str, digest: bytes, signature: bytes) -> bool:
         """Verify r and s."""
-        ecdsa = self._ecdsa(algorithm, digest)
+        self._check_digest(algorithm, digest, "digest")
         if len(signature) != 2 * self._size:
             return False
         r, s = (int.from_bytes(part, "big") for part in (signature[: self._size], signature[self._size :]))
+        ecdsa = ec.ECDSA(utils.Prehashed(DIGESTS[algorithm[2:5]]()))
         try:
             self._public.verify(utils.encode_dss_signature(r, s), digest, ecdsa)
         except InvalidSignature:
             return False
         return True
 
-    def _ecdsa(self, algorithm: str, digest: bytes) -> ec.ECDSA:
+    def _check_digest(self, algorithm: str, digest: bytes, field: str) -> None:
         if EC_ALGORITHMS.get(algorithm) != self._public.curve.name:
-            raise _unfit(algorithm, "a key on this curve")
-        return ec.ECDSA(utils.Prehashed(_digest(algorithm, digest, EC_ALGORITHMS)))
+            right = (name for name, curve in EC_ALGORITHMS.items() if curve == self._public.curve.name)
+            raise unfit(algorithm, f"an EC key on {self._public.curve.name}", right)
+        _check_digest(algorithm, digest, field)
 
 
 class OctKey:
-    """An AES or HMAC key: A*KW, A*GCM, A*CBC, A*CBCPAD; HS256 to HS512."""
+    """An AES or HMAC key: A*GCM, A*CBC, A*CBCPAD and A*KW of its size; CKM_AES_KEY_WRAP(_PAD); HS256 to HS512."""
 
     def __init__(self, secret: OctSecret) -> None:
         self._secret = secret
@@ -184,33 +237,37 @@ class OctKey:
     def encrypt(self, algorithm: str, plaintext: bytes, iv: bytes | None = None, aad: bytes | None = None) -> Encrypted:
         """Encrypt, or wrap a key. GCM makes its own IV, and takes none: one that came twice would give the key away."""
         match self._mode(algorithm):
-            case "KW":
-                return Encrypted(self._wrap(plaintext))
+            case "KW" | "KWP" as mode:
+                check_unused(algorithm, iv=iv, aad=aad)
+                return Encrypted(self._wrap(algorithm, plaintext, padded=mode == "KWP"))
             case "GCM":
-                if iv is not None:
-                    raise BadParameter(f"iv: {algorithm} makes its own, and gives it back; leave it out.", "iv")
+                check_unused(algorithm, iv=iv)
                 fresh = os.urandom(GCM_IV)
                 sealed = self._secret.gcm_encrypt(fresh, plaintext, aad)
                 return Encrypted(sealed[:-GCM_TAG], fresh, sealed[-GCM_TAG:])
             case mode:
-                return Encrypted(self._cbc_encrypt(algorithm, plaintext, iv, aad, padded=mode == "CBCPAD"), iv)
+                check_unused(algorithm, aad=aad)
+                return Encrypted(self._cbc_encrypt(algorithm, plaintext, iv, padded=mode == "CBCPAD"), iv)
 
     def decrypt(
         self, algorithm: str, ciphertext: bytes, iv: bytes | None = None, aad: bytes | None = None, tag: bytes | None = None
     ) -> bytes:
         """Decrypt, or unwrap a key."""
         match self._mode(algorithm):
-            case "KW":
-                return self._secret.unwrap(ciphertext)
+            case "KW" | "KWP" as mode:
+                check_unused(algorithm, iv=iv, aad=aad, tag=tag)
+                return self._unwrap(ciphertext, padded=mode == "KWP")
             case "GCM":
-                return self._gcm_decrypt(algorithm, ciphertext, iv, aad, tag)
+                nonce = check_size(algorithm, "iv", iv, GCM_IV)
+                return self._secret.gcm_decrypt(nonce, ciphertext + check_size(algorithm, "tag", tag, GCM_TAG), aad)
             case mode:
-                return self._cbc_decrypt(algorithm, ciphertext, iv, aad or tag, padded=mode == "CBCPAD")
+                check_unused(algorithm, aad=aad, tag=tag)
+                return self._cbc_decrypt(algorithm, ciphertext, iv, padded=mode == "CBCPAD")
 
     def sign(self, algorithm: str, digest: bytes) -> bytes:
         """Make the HMAC (RFC 7518 section 3.2) of what is given."""
-        if algorithm not in _HMACS:
-            raise _unfit(algorithm, "an oct key")
+        if algorithm not in HMACS:
+            raise unfit(algorithm, "an oct key", HMACS)
         return self._secret.hmac(algorithm, digest)
 
     def verify(self, algorithm: str, digest: bytes, signature: bytes) -> bool:
@@ -218,31 +275,43 @@ class OctKey:
         return hmac.compare_digest(self.sign(algorithm, digest), signature)
 
     def _mode(self, algorithm: str) -> str:
-        size, mode = algorithm[1:4], algorithm[4:]
-        if mode not in _AES_MODES or algorithm[:1] != "A" or not size.isdecimal() or int(size) != self._secret.size:
-            raise _unfit(algorithm, f"an oct key of {self._secret.size} bits")
-        return mode
+        """Tell KW, KWP, GCM, CBC or CBCPAD."""
+        if algorithm in PADDED_KEY_WRAP:
+            return "KWP"
+        mine = f"A{self._secret.size}", "CKM"
+        known = AES_ENCRYPTION | KEY_WRAP
+        if algorithm not in known or not algorithm.startswith(mine):
+            right = (name for name in known | PADDED_KEY_WRAP if name.startswith(mine))
+            raise unfit(algorithm, f"an oct key of {self._secret.size} bits", right)
+        return "KW" if algorithm in KEY_WRAP else algorithm[4:]
 
-    def _wrap(self, secret: bytes) -> bytes:
-        if len(secret) < AES_BLOCK or len(secret) % 8:
-            raise BadParameter(f"value: A{self._secret.size}KW wraps 16 bytes or more, in multiples of 8 (RFC 3394).", "value")
-        return self._secret.wrap(secret)
+    def _wrap(self, algorithm: str, secret: bytes, *, padded: bool) -> bytes:
+        least, step, source = (1, 1, "RFC 5649") if padded else (AES_BLOCK, 8, "RFC 3394")
+        if not least <= len(secret) <= MOST_WRAPPED or len(secret) % step:
+            rule = f"{algorithm} wraps {least} to {MOST_WRAPPED} bytes, a multiple of {step} ({source})"
+            raise wrong_length("value", secret, rule)
+        return self._secret.wrap_padded(secret) if padded else self._secret.wrap(secret)
 
-    def _gcm_decrypt(self, algorithm: str, ciphertext: bytes, iv: bytes | None, aad: bytes | None, tag: bytes | None) -> bytes:
-        if iv is None or len(iv) != GCM_IV:
-            raise BadParameter(f"iv: {algorithm} takes {GCM_IV} bytes.", "iv")
-        if tag is None or len(tag) != GCM_TAG:
-            raise BadParameter(f"tag: {algorithm} takes {GCM_TAG} bytes.", "tag")
-        return self._secret.gcm_decrypt(iv, ciphertext + tag, aad)
+    def _unwrap(self, wrapped: bytes, *, padded: bool) -> bytes:
+        least = AES_BLOCK if padded else AES_BLOCK + 8
+        if not least <= len(wrapped) <= MOST_WRAPPED + AES_BLOCK or len(wrapped) % 8:
+            raise BadParameter(UNDECRYPTABLE, "value")
+        return self._secret.unwrap_padded(wrapped) if padded else self._secret.unwrap(wrapped)
 
-    def _cbc_encrypt(self, algorithm: str, plaintext: bytes, iv: bytes | None, aad: bytes | None, *, padded: bool) -> bytes:
+    def _cbc_encrypt(self, algorithm: str, plaintext: bytes, iv: bytes | None, *, padded: bool) -> bytes:
+        first = check_size(algorithm, "iv", iv, AES_BLOCK)
         if padded:
             padder = PKCS7(AES_BLOCK * 8).padder()
             plaintext = padder.update(plaintext) + padder.finalize()
-        return self._secret.cbc_encrypt(_cbc_iv(algorithm, plaintext, iv, aad), plaintext)
+        if len(plaintext) % AES_BLOCK:
+            raise wrong_length("value", plaintext, f"{algorithm} takes a multiple of {AES_BLOCK} bytes")
+        return self._secret.cbc_encrypt(first, plaintext)
 
-    def _cbc_decrypt(self, algorithm: str, ciphertext: bytes, iv: bytes | None, aad: bytes | None, *, padded: bool) -> bytes:
-        plaintext = self._secret.cbc_decrypt(_cbc_iv(algorithm, ciphertext, iv, aad), ciphertext)
+    def _cbc_decrypt(self, algorithm: str, ciphertext: bytes, iv: bytes | None, *, padded: bool) -> bytes:
+        first = check_size(algorithm, "iv", iv, AES_BLOCK)
+        if len(ciphertext) % AES_BLOCK:
+            raise BadParameter(UNDECRYPTABLE, "value")
+        plaintext = self._secret.cbc_decrypt(first, ciphertext)
         if not padded:
             return plaintext
         unpadder = PKCS7(AES_BLOCK * 8).unpadder()
@@ -259,7 +328,7 @@ class SoftwareRsa:
         self._key = key
 
     def decrypt(self, algorithm: str, ciphertext: bytes) -> bytes:
-        """Decrypt. With RSA1_5 the library gives random bytes for what is padded wrongly, so that nobody learns from it."""
+        """Decrypt. With RSA1_5 what is padded wrongly gives random bytes, always the same: an error would be an oracle."""
         try:
             return self._key.decrypt(ciphertext, _rsa_encryption(algorithm))
         except ValueError:
@@ -267,7 +336,8 @@ class SoftwareRsa:
 
     def sign(self, algorithm: str, digest: bytes) -> bytes:
         """Sign a digest."""
-        return self._key.sign(digest, _rsa_padding(algorithm), utils.Prehashed(DIGESTS[algorithm[2:5]]()))
+        hashed = utils.NoDigestInfo() if algorithm == "RSNULL" else utils.Prehashed(DIGESTS[algorithm[2:]]())
+        return self._key.sign(digest, _rsa_padding(algorithm), hashed)
 
 
 class SoftwareEc:
@@ -302,7 +372,18 @@ class SoftwareOct:
         """Unwrap."""
         try:
             return aes_key_unwrap(self._key, wrapped)
-        except (InvalidUnwrap, ValueError):
+        except InvalidUnwrap:
+            raise BadParameter(UNDECRYPTABLE, "value") from None
+
+    def wrap_padded(self, secret: bytes) -> bytes:
+        """Wrap (RFC 5649)."""
+        return aes_key_wrap_with_padding(self._key, secret)
+
+    def unwrap_padded(self, wrapped: bytes) -> bytes:
+        """Unwrap."""
+        try:
+            return aes_key_unwrap_with_padding(self._key, wrapped)
+        except InvalidUnwrap:
             raise BadParameter(UNDECRYPTABLE, "value") from None
 
     def gcm_encrypt(self, iv: bytes, plaintext: bytes, aad: bytes | None) -> bytes:
@@ -331,48 +412,21 @@ class SoftwareOct:
         return hmac.digest(self._key, text, f"sha{algorithm[2:]}")
 
 
-_AES_MODES: Final = frozenset({"KW", "GCM", "CBC", "CBCPAD"})
-_HMACS: Final = frozenset({"HS256", "HS384", "HS512"})
-_RSA_SIGNATURES: Final = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
-_OVERHEAD: Final = MappingProxyType({"RSA1_5": 11, "RSA-OAEP": 42, "RSA-OAEP-256": 66})
-_OAEP_HASHES: Final = MappingProxyType({"RSA-OAEP": hashes.SHA1, "RSA-OAEP-256": hashes.SHA256})
-
-
-def _rsa_encryption(algorithm: str, *unused: bytes | None) -> padding.AsymmetricPadding:
-    if any(given is not None for given in unused):
-        raise BadParameter(f"iv, aad and tag are not for {algorithm}.", "iv")
+def _rsa_encryption(algorithm: str) -> padding.AsymmetricPadding:
     if algorithm == "RSA1_5":
         return padding.PKCS1v15()
-    if algorithm not in _OAEP_HASHES:
-        raise _unfit(algorithm, "an RSA key")
     hashed = _OAEP_HASHES[algorithm]
     return padding.OAEP(padding.MGF1(hashed()), hashed(), None)
 
 
 def _rsa_padding(algorithm: str) -> padding.AsymmetricPadding:
+    if algorithm.startswith("RS"):
+        return padding.PKCS1v15()
     hashed = DIGESTS[algorithm[2:]]()
-    return padding.PKCS1v15() if algorithm.startswith("RS") else padding.PSS(padding.MGF1(hashed), hashed.digest_size)
+    return padding.PSS(padding.MGF1(hashed), hashed.digest_size)
 
 
-def _digest(algorithm: str, digest: bytes, known: Container[str]) -> hashes.HashAlgorithm:
-    if algorithm not in known:
-        raise _unfit(algorithm, "a key of this type")
-    hashed = DIGESTS[algorithm[2:5]]()
-    if len(digest) != hashed.digest_size:
-        message = f"The value has {len(digest)} bytes; {algorithm} signs a digest of {hashed.digest_size} bytes."
-        raise BadParameter(message, "value")
-    return hashed
-
-
-def _cbc_iv(algorithm: str, text: bytes, iv: bytes | None, aad: bytes | None) -> bytes:
-    if iv is None or len(iv) != AES_BLOCK:
-        raise BadParameter(f"iv: {algorithm} takes {AES_BLOCK} bytes.", "iv")
-    if aad:
-        raise BadParameter(f"aad and tag are not for {algorithm}, which authenticates nothing.", "aad")
-    if len(text) % AES_BLOCK:
-        raise BadParameter(f"value: {algorithm} takes a multiple of {AES_BLOCK} bytes.", "value")
-    return iv
-
-
-def _unfit(algorithm: str, whose: str) -> BadParameter:
-    return BadParameter(f"alg: {algorithm[:40]} is not an algorithm of {whose} for this operation.", "alg")
+def _check_digest(algorithm: str, digest: bytes, field: str) -> None:
+    size = DIGESTS[algorithm[2:5]]().digest_size
+    if len(digest) != size:
+        raise wrong_length(field, digest, f"{algorithm} requires {size} bytes")
