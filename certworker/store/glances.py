@@ -4,6 +4,9 @@ Both databases can say whether they are. SQLite has a number that moves on when 
 (PRAGMA data_version, asked on a connection that never writes); PostgreSQL has the snapshot that a reader would get now. Asking
 costs microseconds, or one round trip, instead of a transaction for each lookup. So nothing that is remembered is ever older
 than the request that asks for it, whichever process has changed it.
+
+What changes seldom (vaults, their keys, people, the keys that sign tokens) has a count of its own in the table `registry`, so
+that it is remembered while objects are written.
 """
 
 import sqlite3
@@ -24,13 +27,15 @@ from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
 
 T = TypeVar("T")
 Answers = dict[tuple[str | None, ...], Any]
-Generation = Callable[[], object]
+Generation = Callable[[], tuple[object, object]]
+"""Tells of the whole database, and of the registry, whether they are the same."""
 Reading = Callable[[], AbstractContextManager[Reader]]
 
 MOST_REMEMBERED: Final = 1024
 """So many answers are remembered; the largest are secrets of 25 KB."""
 
-_SNAPSHOT: Final = text("SELECT CAST(pg_current_snapshot() AS TEXT)")
+_REGISTRY: Final = "SELECT generation FROM registry"
+_SNAPSHOT: Final = text(f"SELECT CAST(pg_current_snapshot() AS TEXT), ({_REGISTRY})")
 
 
 class Glances:
@@ -39,26 +44,27 @@ class Glances:
     def __init__(self, generation: Generation, reading: Reading) -> None:
         self._generation = generation
         self._reading = reading
-        self._seen: tuple[object, Answers] = (None, {})
+        self._seen: tuple[object, object, Answers, Answers] = (None, None, {}, {})
 
     def begin(self) -> "Glance":
         """Look whether the database is the same; what was remembered of another one is forgotten."""
-        generation = self._generation()
-        seen, answers = self._seen
-        if generation != seen:
-            # a new mapping: a glance that is under way goes on with its own, and spoils nothing
-            answers = {}
-            self._seen = (generation, answers)
-        return Glance(answers, self._reading)
+        whole, registry = self._generation()
+        whole_before, registry_before, objects, registered = self._seen
+        if whole != whole_before:
+            # new mappings: a glance that is under way goes on with its own, and spoils nothing
+            objects, registered = {}, registered if registry == registry_before else {}
+            self._seen = (whole, registry, objects, registered)
+        return Glance(objects, registered, self._reading)
 
 
 class Glance(HotReader):
     """Looks one thing up after the other: in what is remembered, else in a view that is opened when it is needed first."""
 
-    __slots__ = ("_answers", "_reader", "_reading", "_view")
+    __slots__ = ("_objects", "_reader", "_reading", "_registered", "_view")
 
-    def __init__(self, answers: Answers, reading: Reading) -> None:
-        self._answers = answers
+    def __init__(self, objects: Answers, registered: Answers, reading: Reading) -> None:
+        self._objects = objects
+        self._registered = registered
         self._reading = reading
         self._view: AbstractContextManager[Reader] | None = None
         self._reader: Reader | None = None
@@ -74,34 +80,39 @@ class Glance(HotReader):
 
     def vault_by_name(self, name: str) -> Vault | None:
         """Find a vault by its name."""
-        return self._find(("vault", fold_name(name)), lambda reader: reader.vault_by_name(name))
+        return self._find(self._registered, ("vault", fold_name(name)), lambda reader: reader.vault_by_name(name))
 
     def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
         """List a vault's wrapped keys, the newest term last."""
-        return self._find(("wrapped", vault_id), lambda reader: reader.wrapped_keys(vault_id))
+        return self._find(self._registered, ("wrapped", vault_id), lambda reader: reader.wrapped_keys(vault_id))
 
     def principal(self, object_id: str) -> Principal | None:
         """Find a principal by its object id."""
-        return self._find(("principal", object_id), lambda reader: reader.principal(object_id))
+        return self._find(self._registered, ("principal", object_id), lambda reader: reader.principal(object_id))
 
     def signing_keys(self, tenant_id: str) -> tuple[SigningKey, ...]:
         """List a tenant's signing keys, the newest last."""
-        return self._find(("signing", tenant_id), lambda reader: reader.signing_keys(tenant_id))
+        return self._find(self._registered, ("signing", tenant_id), lambda reader: reader.signing_keys(tenant_id))
 
     def head(self, vault_id: str, kind: ObjectKind, name: str) -> ObjectHead | None:
         """Find what all versions of an object share, whether it is deleted or not."""
-        return self._find(("head", vault_id, kind, fold_name(name)), lambda reader: reader.head(vault_id, kind, name))
+        return self._find(
+            self._objects, ("head", vault_id, kind, fold_name(name)), lambda reader: reader.head(vault_id, kind, name)
+        )
 
     def key(self, vault_id: str, name: str, version: str | None) -> KeyVersion | None:
         """Find a key's version; the current one where `version` is none. Deleted ones as well."""
-        return self._find(("key", vault_id, fold_name(name), version), lambda reader: reader.key(vault_id, name, version))
+        return self._find(
+            self._objects, ("key", vault_id, fold_name(name), version), lambda reader: reader.key(vault_id, name, version)
+        )
 
     def secret(self, vault_id: str, name: str, version: str | None) -> SecretVersion | None:
         """Find a secret's version likewise."""
-        return self._find(("secret", vault_id, fold_name(name), version), lambda reader: reader.secret(vault_id, name, version))
+        return self._find(
+            self._objects, ("secret", vault_id, fold_name(name), version), lambda reader: reader.secret(vault_id, name, version)
+        )
 
-    def _find(self, name: tuple[str | None, ...], ask: Callable[[Reader], T]) -> T:
-        answers = self._answers
+    def _find(self, answers: Answers, name: tuple[str | None, ...], ask: Callable[[Reader], T]) -> T:
         try:
             found: T = answers[name]
         except KeyError:
@@ -125,16 +136,24 @@ class SqliteGeneration:
         self._path = path
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._seen: tuple[int, int] = (-1, -1)
 
-    def __call__(self) -> int:
-        """Give the number. Raises Unavailable where the database does not answer."""
+    def __call__(self) -> tuple[int, int]:
+        """Give the number, and the registry's. Raises Unavailable where the database does not answer."""
         with self._lock:
             try:
-                if self._connection is None:
-                    self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-                return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+                self._look()
             except sqlite3.Error:
                 raise Unavailable("The database does not answer. Try again later.") from None
+            return self._seen
+
+    def _look(self) -> None:
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        whole = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        if whole != self._seen[0]:
+            # the number first: were it asked last, it could already tell of a change that the registry's does not
+            self._seen = (whole, self._connection.execute(_REGISTRY).fetchone()[0])
 
     def close(self) -> None:
         """Close the connection."""
@@ -150,11 +169,12 @@ class PostgresqlGeneration:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
 
-    def __call__(self) -> str:
-        """Give the snapshot. Raises Unavailable where the database does not answer."""
+    def __call__(self) -> tuple[str, int]:
+        """Give the snapshot, and the registry's number. Raises Unavailable where the database does not answer."""
         try:
             with self._engine.connect() as connection:
-                return str(connection.execute(_SNAPSHOT).scalar_one())
+                snapshot, registry = connection.execute(_SNAPSHOT).one()
+                return snapshot, registry
         except SQLAlchemyError as error:
             fail(error)
 

@@ -68,9 +68,7 @@ def service(folder: Path, processes: int = PROCESSES) -> Iterator[Service]:
     """Set a deployment up in `folder` and run it until the block ends."""
     folder.mkdir()
     config, port = folder / "certworker.toml", free_port(0)
-    config.write_text(
-        f'[server]\nport = {port}\nprocesses = {processes}\n[metrics]\nport = {free_port(0)}\n[log]\nlevel = "warning"\n'
-    )
+    config.write_text(f"[server]\nport = {port}\nprocesses = {processes}\n[metrics]\nport = {free_port(0)}\n")
     done = subprocess.run([*_COMMAND, "init", "-c", str(config)], capture_output=True, text=True, check=True)
     credentials = json.loads(done.stdout)
     with (folder / "output.txt").open("wb") as output:

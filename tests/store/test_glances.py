@@ -1,6 +1,6 @@
 """Hot lookups: what is remembered is never older than the request that asks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +12,8 @@ from certworker.errors import Unavailable
 from certworker.store.engine import open_store
 from certworker.store.glances import MOST_REMEMBERED, Glances, SqliteGeneration
 from certworker.vault.objects import Deletion, ObjectKind
-from certworker.vault.store import Reader, Store
+from certworker.vault.store import Reader, Store, Writer
+from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
 from tests.support.clock import START, FakeClock
 from tests.support.records import VAULT_ID, VERSION, a_head, a_secret, a_vault, add_certificate, some_attributes
 
@@ -109,7 +110,7 @@ def test_what_was_rolled_back_was_never_seen(store: Store, other: Store) -> None
 def test_a_database_that_is_the_same_is_not_asked_again(store: Store) -> None:
     """The second glance opens no view; another generation forgets everything; too much is forgotten as well."""
     generation, counted = [1], Counted(store)
-    glances = Glances(lambda: generation[0], counted.reading)
+    glances = Glances(lambda: (generation[0], generation[0]), counted.reading)
 
     def look(name: str = "contoso") -> None:
         with glances.begin() as glance:
@@ -129,17 +130,61 @@ def test_a_database_that_is_the_same_is_not_asked_again(store: Store) -> None:
     assert counted.views == before + 1
 
 
+def test_what_changes_seldom_is_remembered_while_objects_are_written(store: Store) -> None:
+    """The vault is not looked up again after a secret was set, and is after the vault was changed."""
+    counted = Counted(store)
+    glances = Glances(store._generation, counted.reading)  # type: ignore[attr-defined]
+
+    def look() -> Vault | None:
+        with glances.begin() as glance:
+            return glance.vault_by_name("contoso")
+
+    assert look() == a_vault()
+    with store.writing() as writer:
+        writer.put_head(a_head(ObjectKind.SECRET))
+    assert look() == a_vault()
+    assert counted.views == 1
+    with store.writing() as writer:
+        writer.set_vault_properties(VAULT_ID, Sku.PREMIUM, 30, purge_protection=True)
+    assert look() == replace(a_vault(), sku=Sku.PREMIUM, retention_days=30, purge_protection=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda writer: writer.add_vault(replace(a_vault(), id="other", name="fabrikam")),
+        lambda writer: writer.add_wrapped_key(WrappedKey(VAULT_ID, 9, b"wrapped", "", START)),
+        lambda writer: writer.replace_wrapped_key(WrappedKey(VAULT_ID, 1, b"anew", "", START)),
+        lambda writer: writer.add_principal(
+            Principal("oid", "cid", "tid", "somebody", "hash", administrator=False, created=START)
+        ),
+        lambda writer: writer.set_principal_secret("oid", "hash"),
+        lambda writer: writer.add_signing_key(SigningKey("kid", "tid", b"public", b"sealed", START)),
+    ],
+    ids=["vault", "vault key", "vault key wrapped anew", "principal", "client secret", "signing key"],
+)
+def test_every_change_of_the_registry_is_counted(store: Store, change: Callable[[Writer], None]) -> None:
+    """What is remembered of it is forgotten with each."""
+    generation = store._generation  # type: ignore[attr-defined]
+    before = generation()
+    with store.writing() as writer:
+        change(writer)
+    after = generation()
+    assert after[0] != before[0]
+    assert after[1] == before[1] + 1
+
+
 def test_a_glance_that_began_before_a_change_spoils_nothing(store: Store) -> None:
     """What it still finds is kept with its own generation, never with the next one."""
     generation = [1]
-    glances = Glances(lambda: generation[0], store.reading)
+    glances = Glances(lambda: (generation[0], generation[0]), store.reading)
     with glances.begin() as early:
         generation[0] = 2
         with glances.begin() as late:
             assert late.vault_by_name("contoso") == a_vault()
         early.principal("nobody")
         with glances.begin() as last:
-            assert ("principal", "nobody") not in last._answers
+            assert ("principal", "nobody") not in last._registered
 
 
 def test_a_database_that_is_gone_is_unavailable(tmp_path: Path) -> None:

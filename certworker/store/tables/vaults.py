@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import BigInteger, UniqueConstraint, false
 from sqlalchemy import Row as Found
-from sqlalchemy import UniqueConstraint, false
 from sqlmodel import Field
 
 from certworker.store.columns import OrderedText, Serial, SkuText, UnixTime
@@ -75,10 +75,20 @@ class SigningKeyRow(Row, table=True):
     created: datetime = Field(sa_type=UnixTime)
 
 
+class RegistryRow(Row, table=True):
+    """One row, whose count moves on with every change of the tables above; what was read of them is remembered meanwhile."""
+
+    __tablename__ = "registry"
+
+    number: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    generation: int = Field(sa_type=BigInteger)
+
+
 VAULT = table_of(VaultRow)
 VAULT_KEY = table_of(VaultKeyRow)
 PRINCIPAL = table_of(PrincipalRow)
 SIGNING_KEY = table_of(SigningKeyRow)
+REGISTRY = table_of(RegistryRow)
 
 
 def vault_record(row: Found[Any]) -> Vault:

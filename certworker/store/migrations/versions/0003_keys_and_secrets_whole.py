@@ -11,7 +11,7 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Add four tables, ten columns and three indexes."""
+    """Add five tables, ten columns and three indexes."""
     op.add_column("vault", sa.Column("sku", sa.String(), nullable=False, server_default="standard"))
     op.add_column("vault", sa.Column("purge_protection", sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column("key_version", sa.Column("hsm_key_id", sa.String(), nullable=True))
@@ -77,3 +77,10 @@ def _make_tables() -> None:
         sa.Column("updated", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_master_key"),
     )
+    registry = op.create_table(
+        "registry",
+        sa.Column("number", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_registry"),
+    )
+    op.bulk_insert(registry, [{"number": 1, "generation": 0}])
