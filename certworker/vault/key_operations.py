@@ -7,7 +7,6 @@ from types import MappingProxyType
 from typing import Final
 
 from certworker.clock import Clock
-from certworker.crypto.software_keys import EC_ALGORITHMS
 from certworker.crypto.usable import (
     AES_ENCRYPTION,
     HMACS,
@@ -17,6 +16,7 @@ from certworker.crypto.usable import (
     RSA_SIGNATURES,
     UsableKey,
 )
+from certworker.crypto.usable_keys import EC_ALGORITHMS
 from certworker.errors import BadParameter, KeyDisabled, KeyExpired, KeyNotYetValid, KeyOperationForbidden
 from certworker.vault.access import Access, Caller
 from certworker.vault.materials import Materials
