@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.padding import PKCS7
 
+from certworker.crypto.keys import CURVES
 from certworker.crypto.usable import (
     AES_ENCRYPTION,
     HMACS,
@@ -33,9 +34,8 @@ from certworker.errors import BadParameter
 DIGESTS: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = MappingProxyType(
     {"256": hashes.SHA256, "384": hashes.SHA384, "512": hashes.SHA512}
 )
-EC_ALGORITHMS: Final = MappingProxyType(
-    {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1", "ES256K": "secp256k1"}
-)
+EC_ALGORITHMS: Final = MappingProxyType({"ES256": "P-256", "ES384": "P-384", "ES512": "P-521", "ES256K": "P-256K"})
+"""Each belongs to one curve, as RFC 7518 and RFC 8812 name them."""
 AES_BLOCK: Final = 16
 GCM_IV: Final = 12
 GCM_TAG: Final = 16
@@ -163,7 +163,9 @@ class RsaKey:
             raise unfit(algorithm, "an RSA key", RSA_SIGNATURES)
         if algorithm != "RSNULL":
             _check_digest(algorithm, digest, field)
-        elif not 0 < len(digest) <= (most := self._size - _RSNULL_OVERHEAD):
+            return
+        most = self._size - _RSNULL_OVERHEAD
+        if not 0 < len(digest) <= most:
             raise wrong_length(field, digest, f"RSNULL takes 1 to {most} bytes with this key")
 
 
@@ -174,6 +176,7 @@ class EcKey:
         self._public = public
         self._secret = secret
         self._size = (public.curve.key_size + 7) // 8
+        self._curve = next(name for name, curve in CURVES.items() if curve.name == public.curve.name)
 
     def encrypt(self, algorithm: str, *_: bytes | None, **__: bytes | None) -> Encrypted:
         """Refuse."""
@@ -202,9 +205,9 @@ class EcKey:
         return True
 
     def _check_digest(self, algorithm: str, digest: bytes, field: str) -> None:
-        if EC_ALGORITHMS.get(algorithm) != self._public.curve.name:
-            right = (name for name, curve in EC_ALGORITHMS.items() if curve == self._public.curve.name)
-            raise unfit(algorithm, f"an EC key on {self._public.curve.name}", right)
+        if EC_ALGORITHMS.get(algorithm) != self._curve:
+            right = (name for name, curve in EC_ALGORITHMS.items() if curve == self._curve)
+            raise unfit(algorithm, f"an EC key on {self._curve}", right)
         _check_digest(algorithm, digest, field)
 
 
