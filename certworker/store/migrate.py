@@ -21,7 +21,7 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 0x63657274_6D696772
 """The advisory lock of whoever migrates: "certmigr" in ASCII."""
 
-_VERSION_TABLE: Final = "alembic_version"
+VERSION_TABLE: Final = "alembic_version"
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 _NO_TIMEOUT: Final = text("SET LOCAL lock_timeout = 0")
 _NO_STATEMENT_TIMEOUT: Final = text("SET LOCAL statement_timeout = 0")
@@ -46,12 +46,12 @@ def migrate(database_url: str) -> None:
 
 def _is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
-        return _revision(connection) == HEAD
+        return revision_of(connection) == HEAD
 
 
-def _revision(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
     """Read the database's revision; none where there is no schema yet. Raises SetupError for one of a newer release."""
-    if not inspect(connection).has_table(_VERSION_TABLE):
+    if not inspect(connection).has_table(VERSION_TABLE):
         return None
     revision = connection.execute(_REVISION).scalar()
     if revision is not None and revision not in REVISIONS:
@@ -65,18 +65,24 @@ def _revision(connection: Connection) -> str | None:
 def _upgrade(engine: Engine) -> None:
     """Take the lock, look again, and run the migrations in the same transaction."""
     with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(_NO_TIMEOUT)
-            connection.execute(_NO_STATEMENT_TIMEOUT)
-            connection.execute(_LOCK)
-        if _revision(connection) != HEAD:
-            _run(connection)
+        hold_migrations(connection)
+        if revision_of(connection) != HEAD:
+            upgrade(connection, HEAD)
 
 
-def _run(connection: Connection) -> None:
+def hold_migrations(connection: Connection) -> None:
+    """Keep everybody else from migrating until the transaction ends; on SQLite it does so by itself. It may take its time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(_NO_TIMEOUT)
+        connection.execute(_NO_STATEMENT_TIMEOUT)
+        connection.execute(_LOCK)
+
+
+def upgrade(connection: Connection, revision: str) -> None:
+    """Run the migrations up to a revision, in the transaction that is open."""
     from alembic import command  # noqa: PLC0415  # costs a second, and is needed once in a release
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, HEAD)
+    command.upgrade(config, revision)

@@ -1,0 +1,68 @@
+"""Deployments with something of everything in them, for what looks at all of it at once."""
+
+from datetime import timedelta
+
+from certworker.crypto.keys import KeyKind
+from certworker.vault.access import SERVICE
+from certworker.vault.issuers import IssuerParameters
+from certworker.vault.keyring import object_place
+from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
+from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
+from certworker.vault.vaults import Contact, Heartbeat
+from tests.support.deployment import Deployment, policy_for
+
+VALUE = "a value that nobody may read: öäü"
+CREDENTIAL = "kid:a-credential-that-nobody-may-read"
+VERSION = "00000000000000000000000000000001"
+
+
+def fill(deployment: Deployment) -> None:
+    """Put something into every table: certificates, keys of each kind, a secret, what is in progress, who is told."""
+    house, vault = deployment.house, deployment.vault
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    deployment.create("self", policy_for("self.test", "Self"))
+    deployment.create("manual", policy_for("manual.test", "Unknown"))
+    house.issuers.set(SERVICE, vault, "with-credential", IssuerParameters("Scripted", "account", CREDENTIAL))
+    house.local.root_certificate(vault.id, "local-root", house.clock())
+    with house.store.writing() as writer:
+        writer.set_contacts(vault.id, (Contact("ada@example.test", "Ada", None),))
+        writer.put_challenge("token", "response", house.clock() + timedelta(days=1))
+        writer.use_assertion("digest", house.clock() + timedelta(days=1))
+        writer.note_hsm_key("noted", vault.id, house.clock())
+    add_key(deployment, "rsa", KeyKind("RSA", 2048))
+    add_key(deployment, "ec", KeyKind("EC", None, "P-256"))
+    add_key(deployment, "oct", KeyKind("oct", 256))
+    add_secret(deployment, "password")
+    operation, at = deployment.operation("manual"), house.clock()
+    with house.store.writing() as writer:
+        writer.add_evidence(house.refusals.seal(operation, (b"no certificate",), at))
+        writer.put_rotation(KeyRotation(vault.id, "rsa", RotationPolicy(rotate_after_create="P90D"), at, at, due_at=at))
+        assert writer.claim_rotation("a worker that is gone", at, timedelta(minutes=5))
+        writer.set_cursor("a listener", writer.last_event())
+        writer.set_master_key_id(house.master.id, at)
+        writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
+
+
+def add_key(deployment: Deployment, name: str, kind: KeyKind) -> KeyVersion:
+    """Add a key with one version."""
+    house, vault, at = deployment.house, deployment.vault, deployment.house.clock()
+    made = house.materials.make(vault, name, VERSION, kind)
+    key = KeyVersion(
+        vault.id, name, VERSION, made.kty, made.public_key, made.sealed_key, (), Attributes(at, at), exportable=True
+    )
+    with house.store.writing() as writer:
+        writer.put_head(ObjectHead(vault.id, ObjectKind.KEY, name, VERSION, at))
+        writer.add_key(key)
+    return key
+
+
+def add_secret(deployment: Deployment, name: str, value: str = VALUE) -> SecretVersion:
+    """Add a secret with one version."""
+    house, vault, at = deployment.house, deployment.vault, deployment.house.clock()
+    sealed = house.keyring.seal(vault.id, value.encode(), object_place(vault.id, ObjectKind.SECRET, name, VERSION))
+    secret = SecretVersion(vault.id, name, VERSION, sealed, "text/plain", Attributes(at, at))
+    with house.store.writing() as writer:
+        writer.put_head(ObjectHead(vault.id, ObjectKind.SECRET, name, VERSION, at))
+        writer.add_secret(secret)
+    return secret
