@@ -1,27 +1,26 @@
 """The only wiring: settings and a clock become a House."""
 
-import os
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from random import Random, SystemRandom
 from types import MappingProxyType
 
 from certworker.clock import Clock, utc_now
-from certworker.crypto.sealing import KEY_SIZE, new_key
 from certworker.errors import SetupError
 from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.egress import EgressRules
+from certworker.seal.master_file import make_master_key, read_master_key
+from certworker.seal.sources import MasterKeySource, source_of
 from certworker.settings import Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import Access
+from certworker.vault.backup_format import BackupFormat
 from certworker.vault.backups import Backups
 from certworker.vault.certificates import Certificates
 from certworker.vault.contacts import ContactBook
@@ -36,7 +35,9 @@ from certworker.vault.imports import Imports
 from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
-from certworker.vault.keyring import Keyring, MasterKey, SoftwareMasterKey
+from certworker.vault.key_backups import KeyBackups
+from certworker.vault.key_operations import KeyOperations
+from certworker.vault.keyring import Keyring, MasterKeyInForce
 from certworker.vault.keys import Keys
 from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
@@ -44,10 +45,13 @@ from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
+from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
 from certworker.vault.updates import Updates
 from certworker.vault.versions import Versions
+
+__all__ = ["NO_PROVIDERS", "SERVER_CERTIFICATE_VALIDITY", "House", "build", "make_master_key", "open_house", "read_master_key"]
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
 NO_PROVIDERS: Providers = MappingProxyType({})
@@ -60,7 +64,7 @@ class House:
     settings: Settings
     clock: Clock
     store: Store
-    master: MasterKey
+    master: MasterKeyInForce
     keyring: Keyring
     access: Access
     directory: Directory
@@ -68,6 +72,7 @@ class House:
     founding: Founding
     certificates: Certificates
     keys: Keys
+    key_operations: KeyOperations
     secrets: Secrets
     issuers: Issuers
     issuances: Issuances
@@ -81,6 +86,8 @@ class House:
     imports: Imports
     updates: Updates
     backups: Backups
+    key_backups: KeyBackups
+    secret_backups: SecretBackups
     contacts: ContactBook
     requested: RequestedRenewals
     histories: Histories
@@ -89,23 +96,37 @@ class House:
 
 @contextmanager
 def open_house(
-    settings: Settings, clock: Clock = utc_now, random: Random | None = None, providers: Providers = NO_PROVIDERS
+    settings: Settings,
+    clock: Clock = utc_now,
+    random: Random | None = None,
+    providers: Providers = NO_PROVIDERS,
+    source: MasterKeySource | None = None,
 ) -> Iterator[House]:
-    """Build a House on a database that is migrated first, and close it at the end. Raises SetupError."""
+    """Build a House on a database that is migrated first, and close it at the end.
+
+    The master key is taken from the source that the settings name, unless one is given. Raises SetupError, Sealed.
+    """
     migrate(settings.database_url)
     store = open_store(settings.database_url, clock)
     try:
-        yield build(settings, clock, store, random or SystemRandom(), providers)
+        yield build(settings, clock, store, random or SystemRandom(), providers, source)
     finally:
         store.close()
 
 
-def build(settings: Settings, clock: Clock, store: Store, random: Random, providers: Providers = NO_PROVIDERS) -> House:
+def build(
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    random: Random,
+    providers: Providers = NO_PROVIDERS,
+    source: MasterKeySource | None = None,
+) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house.
 
-    Raises SetupError where the master key file is missing or no key.
+    Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
-    master = read_master_key(settings.seal.master_key_file)
+    master = _master_key(store, source or source_of(settings.seal))
     keyring = Keyring(store, master)
     access = Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
@@ -116,6 +137,7 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
     drafts, versions = Drafts(store, keyring), Versions(keyring, random)
     issuances = Issuances(store, drafts, versions, clock)
     directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
+    materials, backup_format = Materials(store, keyring, None, clock), BackupFormat(store, keyring)
     return House(
         settings=settings,
         clock=clock,
@@ -124,10 +146,11 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         keyring=keyring,
         access=access,
         directory=directory,
-        materials=Materials(store, keyring, None, clock),
+        materials=materials,
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=Keys(store, access),
+        key_operations=KeyOperations(store, access, materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
         issuances=issuances,
@@ -140,7 +163,9 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
         fleet=Fleet(store),
         imports=Imports(store, access, keyring, clock, random),
         updates=Updates(store, access, clock),
-        backups=Backups(store, access, keyring, master, clock),
+        backups=Backups(store, access, keyring, materials, backup_format, clock),
+        key_backups=KeyBackups(store, access, materials, backup_format, clock),
+        secret_backups=SecretBackups(store, access, keyring, backup_format, clock),
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
@@ -148,40 +173,20 @@ def build(settings: Settings, clock: Clock, store: Store, random: Random, provid
     )
 
 
-def make_master_key(path: Path) -> bool:
-    """Make a master key file (mode 0600) unless there is one; tell whether it was made.
-
-    It must be kept apart from the database, and backed up.
-    """
+def _master_key(store: Store, source: MasterKeySource) -> MasterKeyInForce:
+    wanted = _wanted(store)
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise SetupError(f"The master key file {path} cannot be made: {error.strerror}.") from error
-    with os.fdopen(handle, "w") as file:
-        file.write(new_key().hex() + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return True
+        return MasterKeyInForce(source.read, wanted)
+    except SetupError:
+        # a rotation may have come between the two looks
+        if (again := _wanted(store)) == wanted:
+            raise
+        return MasterKeyInForce(source.read, again)
 
 
-def read_master_key(path: Path) -> SoftwareMasterKey:
-    """Read the master key. Raises SetupError where it is missing, no key, or open to others."""
-    try:
-        text, mode = path.read_text().strip(), path.stat().st_mode
-    except OSError as error:
-        hint = "`certworker init` makes one on the first start"
-        raise SetupError(f"The master key file {path} cannot be read: {error.strerror}; {hint}.") from error
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SetupError(f"The master key file {path} is open to others than its owner; run: chmod 600 {path}")
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_SIZE:
-        raise SetupError(f"The master key file {path} does not hold {KEY_SIZE} bytes in hex.")
-    return SoftwareMasterKey(key)
+def _wanted(store: Store) -> str | None:
+    with store.reading() as reader:
+        return reader.master_key_id()
 
 
 def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 import tomllib
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
 
@@ -23,7 +24,19 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @field_validator("certificate_file", "key_file", "ca_bundle", mode="before", check_fields=False)
+    @field_validator(
+        "certificate_file",
+        "key_file",
+        "ca_bundle",
+        "master_key_env",
+        "master_key_credential",
+        "master_key_label",
+        "module",
+        "pin_file",
+        "pin_env",
+        mode="before",
+        check_fields=False,
+    )
     @classmethod
     def _empty_is_none(cls, value: object) -> object:
         """Read an empty text as none, which TOML and the environment have no word for."""
@@ -66,10 +79,51 @@ class Server(Section):
     key_file: Path | None = Field(None, description="PEM file of the server's private key; goes with certificate_file")
 
 
+class SealKind(StrEnum):
+    """What opens the master key after a start."""
+
+    NONE = "none"
+    PASSPHRASE = "passphrase"  # noqa: S105  # the word, not one
+    SHAMIR = "shamir"
+
+
 class Seal(Section):
     """[seal]: what private keys and secrets are encrypted under."""
 
-    master_key_file: Path = Field(Path("master.key"), description="file (mode 0600) with the 32-byte master key in hex")
+    kind: SealKind = Field(
+        SealKind.NONE, description="none, passphrase or shamir: a start waits for the passphrase or the shares (seal unseal)"
+    )
+    master_key_file: Path = Field(
+        Path("master.key"), description="file (mode 0600) with the 32-byte master key in hex; where there is a seal, wrapped"
+    )
+    master_key_env: str | None = Field(None, description="name of the environment variable with the master key, for the file")
+    master_key_credential: str | None = Field(
+        None, description="name of the systemd credential (LoadCredential=) with the master key, for the file"
+    )
+    master_key_label: str | None = Field(
+        None, description="label of the AES-256 master key in the token of [hsm], which it never leaves, for the file"
+    )
+    socket: Path = Field(Path("seal.sock"), description="unix socket (mode 0600) at which a sealed service is opened")
+
+    @property
+    def elsewhere(self) -> tuple[str, ...]:
+        """Name the sources of the master key that are set, other than the file."""
+        names = ("master_key_env", "master_key_credential", "master_key_label")
+        return tuple(name for name in names if getattr(self, name))
+
+
+class HsmSettings(Section):
+    """[hsm]: the PKCS#11 token that the keys of premium vaults lie in."""
+
+    module: Path | None = Field(None, description="PKCS#11 library of the token, its whole path; none: there is no token")
+    token_label: str = Field("certworker", description="label of the token")
+    pin_file: Path | None = Field(None, description="file (mode 0600) with the token's user PIN; or pin_env")
+    pin_env: str | None = Field(None, description="name of the environment variable with the token's user PIN; or pin_file")
+    sessions: int = Field(8, ge=1, le=256, description="sessions with the token in each process")
+    wait_seconds: float = Field(5.0, gt=0, le=60, description="seconds to wait for a free session before an answer 503")
+    raw_oaep: bool = Field(
+        False, description="decrypt raw RSA in the token and take OAEP off outside, for tokens that lack OAEP with SHA-256"
+    )
 
 
 class Worker(Section):
@@ -122,6 +176,7 @@ class Settings(Section):
     database_url: str = Field("sqlite:///certworker.db", description="sqlite:///PATH or postgresql://USER@HOST/NAME")
     server: Server = Server()
     seal: Seal = Seal()
+    hsm: HsmSettings = HsmSettings()
     worker: Worker = Worker()
     metrics: Metrics = Metrics()
     network: Network = Network()
@@ -214,6 +269,19 @@ def _check(settings: Settings, path: Path | None) -> None:
     if (settings.server.certificate_file is None) != (settings.server.key_file is None):
         where = f" in {path}" if path else ""
         raise SettingsError(f"Settings{where}: server.certificate_file and server.key_file go together.")
+    _check_seal(settings.seal, path)
+    if settings.hsm.module and bool(settings.hsm.pin_file) == bool(settings.hsm.pin_env):
+        where = f" in {path}" if path else ""
+        raise SettingsError(f"Settings{where}: hsm.module goes with one of hsm.pin_file and hsm.pin_env.")
+
+
+def _check_seal(seal: Seal, path: Path | None) -> None:
+    where = f"Settings{f' in {path}' if path else ''}: seal"
+    named = [*(("master_key_file",) if "master_key_file" in seal.model_fields_set else ()), *seal.elsewhere]
+    if len(named) > 1:
+        raise SettingsError(f"{where}: the master key has one source; of {', '.join(named)} leave one.")
+    if seal.kind is not SealKind.NONE and seal.elsewhere:
+        raise SettingsError(f"{where}: kind {seal.kind} wraps the master key in its file; {named[0]} goes with kind none.")
 
 
 def _anchor(settings: Settings, folder: Path) -> Settings:
@@ -228,5 +296,9 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
         name: issuer.model_copy(update={"ca_bundle": folder / issuer.ca_bundle}) if issuer.ca_bundle else issuer
         for name, issuer in settings.issuers.items()
     }
-    seal = Seal(master_key_file=folder / settings.seal.master_key_file)
-    return settings.model_copy(update={"database_url": url, "server": server, "seal": seal, "issuers": issuers})
+    paths = {"master_key_file": folder / settings.seal.master_key_file, "socket": folder / settings.seal.socket}
+    seal = settings.seal.model_copy(update=paths)
+    hsm = settings.hsm.model_copy(
+        update={name: folder / found for name in ("module", "pin_file") if (found := getattr(settings.hsm, name))}
+    )
+    return settings.model_copy(update={"database_url": url, "server": server, "seal": seal, "hsm": hsm, "issuers": issuers})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,11 +13,13 @@ from certworker.store.claims import Claims
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
+from certworker.store.group_commit import GroupCommit
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
+from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.vault.store import HotReader, Reader, Writer
 
@@ -24,13 +27,30 @@ _NOTHING = text("SELECT 1")
 
 
 class SqlReader(
-    VaultReader, IssuerReader, ObjectReader, KeyReader, CertificateReader, OperationReader, EventReader, PlanReader
+    VaultReader,
+    IssuerReader,
+    ObjectReader,
+    KeyReader,
+    CertificateReader,
+    OperationReader,
+    EventReader,
+    PlanReader,
+    SealedReader,
 ):
     """A consistent view."""
 
 
 class SqlWriter(
-    VaultWriter, IssuerWriter, ObjectWriter, KeyWriter, CertificateWriter, OperationWriter, Claims, EventWriter, PlanReader
+    VaultWriter,
+    IssuerWriter,
+    ObjectWriter,
+    KeyWriter,
+    CertificateWriter,
+    OperationWriter,
+    Claims,
+    EventWriter,
+    PlanReader,
+    SealedWriter,
 ):
     """A transaction that changes things."""
 
@@ -38,11 +58,12 @@ class SqlWriter(
 class SqlStore:
     """A database. Opened after a process has started; its connections are never shared over a fork."""
 
-    def __init__(self, reading: Engine, writing: Engine, clock: Clock) -> None:
+    def __init__(self, reading: Engine, writing: Engine, clock: Clock, lock_wait: timedelta) -> None:
         self._reading = reading
         self._writing = writing
         self._clock = clock
         self._generation = SqliteGeneration(str(reading.url.database)) if self.inline_reads else PostgresqlGeneration(reading)
+        self._group = GroupCommit(writing, lock_wait.total_seconds()) if self.inline_reads else None
         self._glances = Glances(self._generation, self.reading)
 
     @property
@@ -63,11 +84,16 @@ class SqlStore:
     @contextmanager
     def writing(self) -> Iterator[Writer]:
         """Open a transaction: committed at the end, rolled back by any exception. Raises Unavailable, Conflict."""
-        connection = _begin(self._writing)
-        try:
+        with self._group.joined() if self._group else self._alone() as connection:
             writer = SqlWriter(connection, self._clock)
             yield writer
             writer.write_events()
+
+    @contextmanager
+    def _alone(self) -> Iterator[Connection]:
+        connection = _begin(self._writing)
+        try:
+            yield connection
             _commit(connection)
         finally:
             _close(connection)

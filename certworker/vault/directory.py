@@ -25,6 +25,7 @@ from certworker.crypto.tokens import (
 from certworker.errors import Unauthenticated
 from certworker.vault.access import Caller
 from certworker.vault.keyring import Keyring
+from certworker.vault.places import signing_place
 from certworker.vault.store import Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
@@ -78,7 +79,7 @@ class Directory:
             "uti": str(uuid4()),
         }
         signing = self._signing_key(principal.tenant_id)
-        private = self._keyring.open(self._system_vault_id(), signing.sealed_key, _signing_place(signing.id))
+        private = self._keyring.open(self._system_vault_id(), signing.sealed_key, signing_place(signing.id))
         return AccessToken(sign_token(private, signing.id, claims), int(TOKEN_LIFETIME.total_seconds()))
 
     def caller(self, token: str, tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> Caller:
@@ -109,7 +110,7 @@ class Directory:
         private = generate_key("RSA", _SIGNING_KEY_BITS, None)
         public = public_der(private)
         key_id = key_thumbprint(public)
-        sealed = self._keyring.seal(system_vault_id, private, _signing_place(key_id))
+        sealed = self._keyring.seal(system_vault_id, private, signing_place(key_id))
         return SigningKey(key_id, tenant_id, public, sealed, whole_second(self._clock()))
 
     def add_application(
@@ -152,7 +153,3 @@ def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audien
         raise Unauthenticated(f"AKV10032: Invalid issuer. Expected one of {issuer}, found {claims.get('iss')}.")
     if claims.get("aud") not in audiences:
         raise Unauthenticated(f"AKV10022: Invalid audience. Expected {audiences[0]}, found: {claims.get('aud')}.")
-
-
-def _signing_place(key_id: str) -> str:
-    return f"directory/signing-key/{key_id}"

@@ -34,9 +34,12 @@ class Founding:
 
     def is_done(self) -> bool:
         """Whether the first start was carried out already. Raises SetupError where the master key is another."""
-        system = self.system_vault()
+        with self._store.reading() as reader:
+            system, in_force = reader.vault_by_name(SYSTEM_VAULT), reader.master_key_id()
         if system:
             self._keyring.check(system.id)
+            if in_force is None:
+                self._take_master_key_over(system)
         return system is not None
 
     def system_vault(self) -> Vault | None:
@@ -50,18 +53,23 @@ class Founding:
         Raises Conflict where it was done already, BadParameter for a name that a vault cannot have.
         """
         check_vault_name(vault_name)
+        return self._keyring.adding(lambda: self._found(vault_name, administrator_name))
+
+    def _found(self, vault_name: str, administrator_name: str) -> Founded:
         tenant_id, subscription_id = str(uuid4()), str(uuid4())
-        system_id = uuid4().hex
-        system_key = self._keyring.new_vault_key(system_id, whole_second(self._clock()))
+        system_id, vault_id = uuid4().hex, uuid4().hex
+        at = whole_second(self._clock())
+        keys = [self._keyring.new_vault_key(one, at) for one in (system_id, vault_id)]
         signing_key = self._directory.new_signing_key(tenant_id, system_id)
         with self._store.writing() as writer:
             if writer.vault_by_name(SYSTEM_VAULT):
                 raise Conflict("This deployment has been set up already.")
             self._add_vault(writer, system_id, SYSTEM_VAULT, tenant_id, subscription_id)
-            writer.add_wrapped_key(system_key)
+            vault = self._add_vault(writer, vault_id, vault_name, tenant_id, subscription_id)
+            writer.set_master_key_id(keys[0].master_key_id, at)
+            for key in keys:
+                writer.add_wrapped_key(key)
             writer.add_signing_key(signing_key)
-            vault = self._add_vault(writer, uuid4().hex, vault_name, tenant_id, subscription_id)
-            writer.add_wrapped_key(self._keyring.new_vault_key(vault.id, vault.created))
             administrator, secret = self._directory.add_application(writer, tenant_id, administrator_name, administrator=True)
         return Founded(vault, administrator, secret)
 
@@ -74,6 +82,13 @@ class Founding:
             secret, hashed = new_client_secret()
             writer.set_principal_secret(administrator.object_id, hashed)
         return administrator, secret
+
+    def _take_master_key_over(self, system: Vault) -> None:
+        """Note the master key in force, where an older release has not."""
+        with self._store.writing() as writer:
+            if writer.master_key_id() is None:
+                newest = writer.wrapped_keys(system.id)[-1]
+                writer.set_master_key_id(newest.master_key_id, whole_second(self._clock()))
 
     def _add_vault(self, writer: Writer, vault_id: str, name: str, tenant_id: str, subscription_id: str) -> Vault:
         at = whole_second(self._clock())

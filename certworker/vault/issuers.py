@@ -9,7 +9,7 @@ from certworker.errors import BadParameter, IssuerNotFound
 from certworker.vault.access import Access, Caller
 from certworker.vault.issuance import Account, Providers
 from certworker.vault.keyring import Keyring
-from certworker.vault.objects import fold_name
+from certworker.vault.places import account_place, credential_place
 from certworker.vault.policy import SELF, UNKNOWN
 from certworker.vault.store import Page, Store
 from certworker.vault.vaults import Issuer, SealedAccount, Vault
@@ -117,7 +117,7 @@ class Issuers:
         """Open an issuer's credential. For providers only."""
         if issuer.sealed_credential is None:
             return None
-        place = _credential_place(issuer.vault_id, issuer.name)
+        place = credential_place(issuer.vault_id, issuer.name)
         return self._keyring.open(issuer.vault_id, issuer.sealed_credential, place).decode()
 
     def _find(self, vault: Vault, name: str) -> Issuer:
@@ -140,7 +140,7 @@ class Issuers:
     def _seal(self, vault: Vault, name: str, credential: str | None) -> bytes | None:
         if not credential:
             return None
-        return self._keyring.seal(vault.id, credential.encode(), _credential_place(vault.id, name))
+        return self._keyring.seal(vault.id, credential.encode(), credential_place(vault.id, name))
 
 
 def _changed(known: Issuer, change: IssuerChange) -> Issuer:
@@ -180,17 +180,9 @@ class Accounts:
             writer.update_account(vault_id, issuer, authority, sealed)
 
     def _seal(self, vault_id: str, issuer: str, authority: str, account: Account) -> SealedAccount:
-        key = self._keyring.seal(vault_id, account.key, _account_place(vault_id, issuer, authority))
+        key = self._keyring.seal(vault_id, account.key, account_place(vault_id, issuer, authority))
         return SealedAccount(key, account.url, account.document)
 
     def _open(self, vault_id: str, issuer: str, authority: str, sealed: SealedAccount) -> Account:
-        key = self._keyring.open(vault_id, sealed.sealed_key, _account_place(vault_id, issuer, authority))
+        key = self._keyring.open(vault_id, sealed.sealed_key, account_place(vault_id, issuer, authority))
         return Account(key, sealed.url, sealed.document)
-
-
-def _credential_place(vault_id: str, issuer: str) -> str:
-    return f"{vault_id}/issuer/{fold_name(issuer)}/credential"
-
-
-def _account_place(vault_id: str, issuer: str, authority: str) -> str:
-    return f"{vault_id}/issuer/{fold_name(issuer)}/account/{authority}"

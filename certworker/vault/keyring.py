@@ -2,17 +2,20 @@
 
 import logging
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from certworker.crypto.sealing import SealingKey, derive_key, key_id, new_key, open_sealed, seal, term_of
-from certworker.errors import SealBroken, SetupError
+from certworker.errors import MasterKeyChanged, SealBroken, SetupError
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.store import Store
 from certworker.vault.vaults import WrappedKey
 
+T = TypeVar("T")
 _MOST_KEYS = 256
+_MOST_TRIES = 3
 _log = logging.getLogger(__name__)
 
 
@@ -50,24 +53,68 @@ class SoftwareMasterKey:
         return open_sealed(self._key, wrapped, place)
 
 
+class MasterKeyInForce:
+    """The master key that the database wants. Another process may have put a new one in force: then its source is read again.
+
+    `read` gives the master key of an id, or the one that there is where nothing is wanted yet; it raises SetupError.
+    """
+
+    def __init__(self, read: Callable[[str | None], MasterKey], wanted: str | None = None) -> None:
+        self._read = read
+        self._key = read(wanted)
+        self._lock = Lock()
+
+    @property
+    def id(self) -> str:
+        """Name the key."""
+        return self._key.id
+
+    def wrap(self, key: bytes, place: str) -> bytes:
+        """Wrap a key for its place."""
+        return self._key.wrap(key, place)
+
+    def unwrap(self, wrapped: bytes, place: str) -> bytes:
+        """Unwrap the key at its place. Raises SealBroken."""
+        return self._key.unwrap(wrapped, place)
+
+    def turn_to(self, key_id: str) -> MasterKey:
+        """Give the master key of this id; it is the one in force from now on. Raises SetupError where there is no such key."""
+        with self._lock:
+            if self._key.id != key_id:
+                self._key = self._read(key_id)
+                _log.info("The master key in force is %s now.", key_id)
+            return self._key
+
+
 class Keyring:
     """Seals and opens by vault. Unwrapped vault keys are kept in memory by vault and term, which cannot change."""
 
     def __init__(self, store: Store, master: MasterKey) -> None:
         self._store = store
-        self._master = master
+        self._master = master if isinstance(master, MasterKeyInForce) else MasterKeyInForce(_only(master))
         self._keys: OrderedDict[tuple[str, int], SealingKey] = OrderedDict()
-        self._newest: dict[str, int] = {}
         self._lock = Lock()
 
-    def new_vault_key(self, vault_id: str, at: datetime) -> WrappedKey:
-        """Make the first key of a vault, to be added in the transaction that adds the vault."""
-        wrapped = self._master.wrap(key := new_key(), wrap_place(vault_id, 1))
-        self._keep(vault_id, SealingKey(1, key), newest=True)
-        return WrappedKey(vault_id, 1, wrapped, self._master.id, at)
+    def new_vault_key(self, vault_id: str, at: datetime, term: int = 1) -> WrappedKey:
+        """Make a key for a vault, to be added in a transaction; where it is a new vault, in the one that adds it."""
+        master = self._master.turn_to(self._master.id)
+        wrapped = master.wrap(key := new_key(), wrap_place(vault_id, term))
+        if term == 1:
+            # what is sealed for a vault that is not committed yet: nobody else can look its key up
+            self._keep(vault_id, SealingKey(term, key))
+        return WrappedKey(vault_id, term, wrapped, master.id, at)
+
+    def adding(self, add: Callable[[], T]) -> T:
+        """Carry out what makes and adds vault keys; again where another master key was put in force meanwhile."""
+        for _ in range(_MOST_TRIES):
+            try:
+                return add()
+            except MasterKeyChanged as changed:
+                self._master.turn_to(changed.key_id)
+        return add()
 
     def seal(self, vault_id: str, plaintext: bytes, place: str) -> bytes:
-        """Seal `plaintext` for `place` under the vault's newest key."""
+        """Seal `plaintext` for `place` under the vault's newest key, whichever process made it."""
         return seal(self._key(vault_id, None), plaintext, place)
 
     def open(self, vault_id: str, sealed: bytes, place: str) -> bytes:
@@ -79,38 +126,51 @@ class Keyring:
         self._key(vault_id, None)
 
     def _key(self, vault_id: str, term: int | None) -> SealingKey:
+        if term is None:
+            with self._store.glance() as reader:
+                known = reader.wrapped_keys(vault_id)
+            wanted = known[-1].term if known else 1
+        else:
+            wanted = term
         with self._lock:
-            wanted = self._newest.get(vault_id) if term is None else term
-            if wanted is not None and (kept := self._keys.get((vault_id, wanted))):
+            if kept := self._keys.get((vault_id, wanted)):
                 self._keys.move_to_end((vault_id, wanted))
                 return kept
-        return self._load(vault_id, term)
+        return self._load(vault_id, wanted)
 
-    def _load(self, vault_id: str, term: int | None) -> SealingKey:
+    def _load(self, vault_id: str, term: int) -> SealingKey:
+        wrapped = self._wrapped(vault_id, term)
+        try:
+            master = self._master.turn_to(wrapped.master_key_id)
+        except SetupError:
+            # between the look and this, another process may have put a new master key in force
+            wrapped = self._wrapped(vault_id, term)
+            master = self._master.turn_to(wrapped.master_key_id)
+        key = SealingKey(term, master.unwrap(wrapped.wrapped, wrap_place(vault_id, term)))
+        self._keep(vault_id, key)
+        return key
+
+    def _wrapped(self, vault_id: str, term: int) -> WrappedKey:
         with self._store.reading() as reader:
-            wrapped_keys = reader.wrapped_keys(vault_id)
-        for wrapped in reversed(wrapped_keys):
-            if term is None or wrapped.term == term:
-                key = SealingKey(wrapped.term, self._unwrap(wrapped))
-                self._keep(vault_id, key, newest=wrapped is wrapped_keys[-1])
-                return key
-        raise SealBroken(f"The vault {vault_id} has no key of the term {term or 'now'}.")
+            for wrapped in reader.wrapped_keys(vault_id):
+                if wrapped.term == term:
+                    return wrapped
+        raise SealBroken(f"The vault {vault_id} has no key of the term {term}.")
 
-    def _unwrap(self, wrapped: WrappedKey) -> bytes:
-        if wrapped.master_key_id != self._master.id:
-            raise SetupError(
-                f"The database was sealed under the master key {wrapped.master_key_id}, and this one is {self._master.id}. "
-                "Start with the master key that belongs to the database."
-            )
-        return self._master.unwrap(wrapped.wrapped, wrap_place(wrapped.vault_id, wrapped.term))
-
-    def _keep(self, vault_id: str, key: SealingKey, *, newest: bool) -> None:
+    def _keep(self, vault_id: str, key: SealingKey) -> None:
         with self._lock:
             self._keys[vault_id, key.term] = key
-            if newest:
-                self._newest[vault_id] = key.term
             while len(self._keys) > _MOST_KEYS:
                 self._keys.popitem(last=False)
+
+
+def _only(master: MasterKey) -> Callable[[str | None], MasterKey]:
+    def read(wanted: str | None) -> MasterKey:
+        if wanted not in (None, master.id):
+            raise SetupError(f"The database was sealed under the master key {wanted}, and this one is {master.id}.")
+        return master
+
+    return read
 
 
 def object_place(vault_id: str, kind: ObjectKind, name: str, version: str) -> str:

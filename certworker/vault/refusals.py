@@ -11,6 +11,7 @@ from certworker.vault.access import Access, Caller
 from certworker.vault.keyring import Keyring
 from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import Evidence, Operation
+from certworker.vault.places import evidence_place
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 
@@ -39,7 +40,7 @@ class Refusals:
     def seal(self, operation: Operation, certificates: Iterable[bytes], at: datetime) -> Evidence:
         """Make the evidence of certificates that were refused, to be added in the transaction that records the refusal."""
         content = b"".join(map(_shown, certificates))[:MAX_EVIDENCE]
-        place = _place(operation.vault_id, operation.id, at)
+        place = evidence_place(operation.vault_id, operation.id, at)
         return Evidence(operation.id, at, CERTIFICATES, self._keyring.seal(operation.vault_id, content, place))
 
     def list_(self, caller: Caller, vault: Vault, name: str) -> tuple[Refusal, ...]:
@@ -54,7 +55,7 @@ class Refusals:
         return tuple(self._open(vault.id, evidence) for evidence in found)
 
     def _open(self, vault_id: str, evidence: Evidence) -> Refusal:
-        place = _place(vault_id, evidence.operation_id, evidence.at)
+        place = evidence_place(vault_id, evidence.operation_id, evidence.at)
         return Refusal(evidence.at, evidence.kind, self._keyring.open(vault_id, evidence.sealed, place))
 
 
@@ -64,7 +65,3 @@ def _shown(der: bytes) -> bytes:
         return to_pem((der,))
     except BadParameter:
         return f"no certificate: {len(der)} bytes, SHA-256 {hashlib.sha256(der).hexdigest()}\n".encode()
-
-
-def _place(vault_id: str, operation_id: str, at: datetime) -> str:
-    return f"{vault_id}/operation/{operation_id}/evidence/{int(at.timestamp())}"

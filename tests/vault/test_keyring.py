@@ -10,7 +10,7 @@ import pytest
 from certworker.bootstrap import make_master_key, read_master_key
 from certworker.crypto.sealing import new_key
 from certworker.errors import SealBroken, SetupError
-from certworker.vault.keyring import Keyring, SoftwareMasterKey, wrap_place
+from certworker.vault.keyring import Keyring, MasterKeyInForce, SoftwareMasterKey
 from certworker.vault.vaults import WrappedKey
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
@@ -72,25 +72,42 @@ def test_a_swapped_row_is_noticed(deployment: Deployment, tmp_path: Path, swappe
 
 
 def test_an_older_term_still_opens_and_the_newest_seals(deployment: Deployment) -> None:
-    """Whichever was needed first, what is sealed from now on is sealed under the newest term."""
-    store, vault = deployment.house.store, deployment.vault
-    master = SoftwareMasterKey(new_key())
-    with store.writing() as writer:
-        vault_id = "another-vault"
-        writer.add_vault(type(vault)(vault_id, "another", vault.tenant_id, "s", "g", "local", START))
-        writer.add_wrapped_key(WrappedKey(vault_id, 1, master.wrap(new_key(), wrap_place(vault_id, 1)), master.id, START))
-    old = Keyring(store, master).seal(vault_id, b"old", "place")
-    with store.writing() as writer:
-        at = START + timedelta(days=1)
-        writer.add_wrapped_key(WrappedKey(vault_id, 2, master.wrap(new_key(), wrap_place(vault_id, 2)), master.id, at))
-    keyring = Keyring(store, master)
-    assert keyring.open(vault_id, old, "place") == b"old"
-    new = keyring.seal(vault_id, b"new", "place")
-    assert (old[4], new[4]) == (1, 2)
-    assert keyring.open(vault_id, new, "place") == b"new"
+    """Whichever was needed first, what is sealed from now on is sealed under the newest term; no keyring has to be told."""
+    house, vault_id = deployment.house, deployment.vault.id
+    other = Keyring(house.store, house.master)
+    old = other.seal(vault_id, b"old", "place")
+    with house.store.writing() as writer:
+        writer.add_wrapped_key(house.keyring.new_vault_key(vault_id, START + timedelta(days=1), 2))
+    for keyring in (other, house.keyring, Keyring(house.store, house.master)):
+        assert keyring.open(vault_id, old, "place") == b"old"
+        new = keyring.seal(vault_id, b"new", "place")
+        assert (old[4], new[4]) == (1, 2)
+        assert keyring.open(vault_id, new, "place") == b"new"
     unknown = new[:4] + b"\x09" + new[5:]
     with pytest.raises(SealBroken, match="no key of the term 9"):
-        keyring.open(vault_id, unknown, "place")
+        house.keyring.open(vault_id, unknown, "place")
+
+
+def test_a_vault_key_under_a_master_key_that_was_replaced_is_not_added(deployment: Deployment) -> None:
+    """The transaction that would add it fails, and the one that follows has it wrapped by the key in force."""
+    house, vault_id = deployment.house, deployment.vault.id
+    new = SoftwareMasterKey(new_key())
+    known = {house.master.id: house.master.turn_to(house.master.id), new.id: new}
+    keyring = Keyring(house.store, MasterKeyInForce(lambda wanted: known[wanted or house.master.id]))
+    tries = []
+
+    def add() -> WrappedKey:
+        tries.append(key := keyring.new_vault_key(vault_id, START, 2))
+        with house.store.writing() as writer:
+            writer.add_wrapped_key(key)
+        return key
+
+    with house.store.writing() as writer:
+        writer.set_master_key_id(new.id, START)
+    assert keyring.adding(add).master_key_id == new.id
+    assert [key.master_key_id for key in tries] == [house.master.id, new.id]
+    with house.store.reading() as reader:
+        assert [key.master_key_id for key in reader.wrapped_keys(vault_id)] == [house.master.id, new.id]
 
 
 def test_the_master_key_is_never_shown() -> None:
