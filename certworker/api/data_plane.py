@@ -8,7 +8,19 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from certworker.api import certificates, contacts, intake, issuers, keys, merging, own, secrets, unserved
+from certworker.api import (
+    certificates,
+    contacts,
+    intake,
+    issuers,
+    key_backups,
+    key_operations,
+    keys,
+    merging,
+    own,
+    secrets,
+    unserved,
+)
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, admit
 from certworker.api.call import CALL, Call
@@ -25,7 +37,9 @@ ROUTES = (
     *certificates.ROUTES,
     *merging.ROUTES,
     *intake.ROUTES,
+    *key_backups.ROUTES,
     *keys.ROUTES,
+    *key_operations.ROUTES,
     *own.ROUTES,
     *unserved.ROUTES,
 )

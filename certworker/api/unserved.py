@@ -7,18 +7,14 @@ from certworker.api.errors import NotServed
 
 _BEFORE_NAMES = (("GET PUT", "/keys/{name}/rotationpolicy"),)
 _OPERATIONS = (
-    ("POST", "/secrets/restore"),
-    ("POST", "/secrets/{name}/backup"),
     ("PUT PATCH DELETE", "/keys/{name}"),
-    ("POST", "/keys/restore"),
     ("PATCH", "/keys/{name}/{version}"),
     ("POST", "/keys/{name}/{operation}"),
     ("GET", "/keys/{name}/{version}/attestation"),
-    ("POST", "/keys/{name}/{version}/{operation}"),
+    ("POST", "/keys/{name}/{version}/release"),
     ("GET", "/deletedkeys"),
     ("GET DELETE", "/deletedkeys/{name}"),
     ("POST", "/deletedkeys/{name}/recover"),
-    ("POST", "/rng"),
 )
 
 
