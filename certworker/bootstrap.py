@@ -1,11 +1,12 @@
 """The only wiring: settings and a clock become a House."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from random import Random, SystemRandom
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from certworker.clock import Clock, utc_now
 from certworker.errors import SetupError
@@ -51,6 +52,9 @@ from certworker.vault.store import Store
 from certworker.vault.updates import Updates
 from certworker.vault.versions import Versions
 
+if TYPE_CHECKING:
+    from certworker.hsm.token import Token
+
 __all__ = ["NO_PROVIDERS", "SERVER_CERTIFICATE_VALIDITY", "House", "build", "make_master_key", "open_house", "read_master_key"]
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
@@ -72,6 +76,11 @@ class House:
     founding: Founding
     certificates: Certificates
     keys: Keys
+    key_creation: KeyCreation
+    key_updates: KeyUpdates
+    key_deletions: KeyDeletions
+    key_rotations: KeyRotations
+    notices: Notices
     key_operations: KeyOperations
     secrets: Secrets
     issuers: Issuers
@@ -107,11 +116,11 @@ def open_house(
     The master key is taken from the source that the settings name, unless one is given. Raises SetupError, Sealed.
     """
     migrate(settings.database_url)
-    store = open_store(settings.database_url, clock)
-    try:
-        yield build(settings, clock, store, random or SystemRandom(), providers, source)
-    finally:
-        store.close()
+    with ExitStack() as stack:
+        store = open_store(settings.database_url, clock)
+        stack.callback(store.close)
+        token = stack.enter_context(_open_token(settings)) if settings.hsm.module else None
+        yield build(settings, clock, store, random or SystemRandom(), providers, source, token)
 
 
 def build(
@@ -121,12 +130,13 @@ def build(
     random: Random,
     providers: Providers = NO_PROVIDERS,
     source: MasterKeySource | None = None,
+    token: "Token | None" = None,
 ) -> House:
-    """Wire the services together, with further `providers` beside (or before) those of the house.
+    """Wire the services together, with further `providers` beside (or before) those of the house; `token` is its HSM.
 
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
-    master = _master_key(store, source or source_of(settings.seal))
+    master = _master_key(store, source or _source_of(settings, token))
     keyring = Keyring(store, master)
     access = Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
@@ -137,7 +147,7 @@ def build(
     drafts, versions = Drafts(store, keyring), Versions(keyring, random)
     issuances = Issuances(store, drafts, versions, clock)
     directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
-    materials, backup_format = Materials(store, keyring, None, clock), BackupFormat(store, keyring)
+    materials, backup_format = Materials(store, keyring, token, clock), BackupFormat(store, keyring)
     return House(
         settings=settings,
         clock=clock,
@@ -171,6 +181,25 @@ def build(
         histories=Histories(store, access),
         examinations=IssuerExaminations(store, access, issuers, known, clock),
     )
+
+
+def _open_token(settings: Settings) -> "AbstractContextManager[Token]":
+    try:
+        # python-pkcs11 comes with an extra, and only who has a token needs it
+        from certworker.hsm.token import open_token  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise SetupError(f"hsm.module needs {error.name}: install certworker with its extra, certworker[hsm].") from None
+    return open_token(settings.hsm)
+
+
+def _source_of(settings: Settings, token: "Token | None") -> MasterKeySource:
+    if not settings.seal.master_key_label:
+        return source_of(settings.seal)
+    if token is None:
+        raise SetupError("seal.master_key_label names a key in a hardware token, and there is none: set hsm.module.")
+    from certworker.hsm.master_key import TokenMasterKeySource  # noqa: PLC0415 - as above
+
+    return TokenMasterKeySource(token, settings.seal.master_key_label)
 
 
 def _master_key(store: Store, source: MasterKeySource) -> MasterKeyInForce:
