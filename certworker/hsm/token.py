@@ -16,7 +16,7 @@ from pkcs11.mechanisms import Mechanism
 from certworker.crypto.keys import KeyKind
 from certworker.crypto.usable import UsableKey
 from certworker.crypto.usable_keys import OctKey, usable_elsewhere
-from certworker.errors import BadParameter, SetupError
+from certworker.errors import BadParameter, SetupError, Unavailable
 from certworker.hsm import keys
 from certworker.hsm.failures import PinRefused
 from certworker.hsm.library import library_at
@@ -84,7 +84,10 @@ class Token:
 
     def destroy(self, key_id: str) -> None:
         """Destroy a key, if it is there."""
-        self._pool.run(lambda session: keys.destroy(session, key_id))
+        try:
+            self._pool.run(lambda session: keys.destroy(session, key_id))
+        except PKCS11Error as error:
+            raise Unavailable(f"The hardware token does not destroy the key {key_id} ({type(error).__name__}).") from None
 
     def run(self, work: Callable[[TokenSession], T]) -> T:
         """Do work in a session, or twice, after trouble. Raises Unavailable, and errors of the token."""

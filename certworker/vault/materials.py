@@ -1,15 +1,18 @@
 """Key material: made, taken in, and used, in this process or in a token. What is secret about it leaves this file sealed."""
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from threading import Lock
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.keys import KeyKind, generate_material, kind_of, public_der
+from certworker.crypto.keys import KeyKind, generate_material, key_kind, public_der
 from certworker.crypto.software_keys import load_usable
 from certworker.crypto.usable import UsableKey
-from certworker.errors import BadParameter, Forbidden
+from certworker.crypto.usable_keys import OctKey
+from certworker.errors import BadParameter, Forbidden, Unavailable
 from certworker.vault.hsm import Hsm
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.objects import KeyVersion, ObjectKind
@@ -18,6 +21,8 @@ from certworker.vault.vaults import Sku, Vault
 
 IN_HSM = "-HSM"
 MOST_LOADED = 1024
+UNUSED_AFTER = timedelta(hours=1)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,44 @@ class Materials:
             raise Forbidden(f"The key {key.name} lies in a hardware token, which it cannot leave.")
         return self._open(key)
 
+    def kind(self, key: KeyVersion) -> KeyKind:
+        """Tell what a key is, to make another one of its kind. Raises as `use` does."""
+        if key.public_key:
+            return key_kind(key.public_key)
+        usable = self.use(key)
+        return KeyKind("oct", usable.size if isinstance(usable, OctKey) else None)
+
     def discard(self, material: Material) -> None:
         """Give up a key that was made and never stored. One in a token that cannot be reached now is destroyed later."""
-        if material.hsm_key_id and self._hsm:
-            self._hsm.destroy(material.hsm_key_id)
+        if material.hsm_key_id:
+            self._destroy((material.hsm_key_id,))
+
+    def destroy_unused(self, at: datetime, limit: int) -> int:
+        """Destroy keys in the token that belong to nothing: purged ones, and what a process left that died; give the count.
+
+        A key that was noted within the last hour may be about to be used, and is let alone.
+        """
+        if self._hsm is None:
+            return 0
+        with self._store.reading() as reader:
+            unused = reader.unused_hsm_keys(at - UNUSED_AFTER, limit)
+        return self._destroy(unused)
+
+    def _destroy(self, key_ids: tuple[str, ...]) -> int:
+        """Destroy keys of the token, as far as it answers."""
+        if self._hsm is None:
+            return 0
+        count = 0
+        for key_id in key_ids:
+            try:
+                self._hsm.destroy(key_id)
+            except Unavailable as error:
+                _log.warning("a key in the hardware token that is of no use is destroyed later: %s", error)
+                break
             with self._store.writing() as writer:
-                writer.forget_hsm_key(material.hsm_key_id)
+                writer.forget_hsm_key(key_id)
+            count += 1
+        return count
 
     def _load(self, key: KeyVersion) -> UsableKey:
         opened = self._open(key)
@@ -96,7 +133,7 @@ class Materials:
                 f"The key {key.name} lies in a hardware token, and this deployment has none configured (hsm.module)."
             )
         # by what was sealed, not by the column beside it: that could be another key's
-        kind = KeyKind("oct") if not key.public_key else KeyKind(*kind_of(key.public_key))
+        kind = key_kind(key.public_key) if key.public_key else KeyKind("oct")
         return self._hsm.use(opened.decode(), kind, key.public_key)
 
     def _open(self, key: KeyVersion) -> bytes:

@@ -68,7 +68,7 @@ class Rounds:
         return self._each(lambda: self._claim_operation(self._present(at)), self._advance)
 
     def keep_up(self, at: datetime) -> int:
-        """Take down stale challenge responses, and purge what is due to be purged; give the count of both."""
+        """Take down stale challenge responses, purge what is due, destroy unused keys in the token; give the count of all."""
         deletions = Deletions()
         with self._house.store.writing() as writer:
             stale = writer.delete_expired_challenges(at)
@@ -76,7 +76,8 @@ class Rounds:
             for head in purgeable:
                 if vault := writer.vault(head.vault_id):
                     deletions.purge_due(writer, vault, head, at)
-        return stale + len(purgeable)
+        # what was purged may have had a key in the token, which is destroyed outside of the transaction
+        return stale + len(purgeable) + self._house.materials.destroy_unused(at, MOST_A_ROUND)
 
     def _each(self, claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
         count = 0
