@@ -50,11 +50,12 @@ async def _read(request: Request, cap: int) -> bytes:
     declared = request.headers.get("content-length", "0")
     size = int(declared) if declared.isdecimal() and len(declared) < 16 else 0  # noqa: PLR2004
     chunks = bytearray()
-    if size <= _DISCARDED:
+    most = max(_DISCARDED, cap)
+    if size <= most:
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
-            if size > _DISCARDED:
+            if size > most:
                 break
             if size <= cap:
                 chunks += chunk

@@ -1,24 +1,19 @@
 """Certificates that come from elsewhere, go elsewhere, or change: import, update, backup, restore."""
 
-from base64 import b64decode
 from datetime import UTC, datetime
 from functools import partial
 
 from pydantic import Field
 from starlette.responses import Response
 
-from certworker.api.bodies import Body, Text, parse_body
+from certworker.api.blobs import answer_blob, read_blob
+from certworker.api.bodies import Body, Text
 from certworker.api.call import Call, answer, route
 from certworker.api.wire_certificates import EnabledBody, bundle_wire
 from certworker.api.wire_policy import PolicyBody, apply_policy
-from certworker.crypto.keys import base64url
-from certworker.errors import BadParameter
-from certworker.vault.backup_format import MAX_BACKUP
 from certworker.vault.imports import Arrival
 from certworker.vault.updates import Update
 
-MAX_RESTORE_BODY = MAX_BACKUP * 4 // 3 + 1024
-"""A backup of the largest size in base64url, and the JSON around it."""
 LAST_SECOND = 253_402_300_799
 """The end of the year 9999."""
 
@@ -49,12 +44,6 @@ class UpdateBody(Body):
     tags: dict[Text, Text] | None = None
 
 
-class RestoreBody(Body):
-    """What restores a certificate."""
-
-    value: Text = Field(repr=False)
-
-
 async def import_(call: Call) -> Response:
     """POST /certificates/{name}/import."""
     body = await call.body(ImportBody)
@@ -82,24 +71,17 @@ async def update(call: Call) -> Response:
 
 async def backup(call: Call) -> Response:
     """POST /certificates/{name}/backup."""
-    return answer({"value": base64url(await call.run(call.house.backups.backup, call.name))})
+    return answer_blob(await call.run(call.house.backups.backup, call.name))
 
 
 async def restore(call: Call) -> Response:
     """POST /certificates/restore."""
-    body = await parse_body(call.request, RestoreBody, MAX_RESTORE_BODY)
-    return answer(bundle_wire(call.view, await call.run(call.house.backups.restore, _decode(body.value))))
+    bundle = await call.run(call.house.backups.restore, await read_blob(call))
+    return answer(bundle_wire(call.view, bundle))
 
 
 def _time(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _decode(value: str) -> bytes:
-    try:
-        return b64decode(value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4), altchars=b"-_", validate=True)
-    except ValueError:
-        raise BadParameter("The backup blob (value) is not base64url.", "value") from None
 
 
 ROUTES = (

@@ -1,9 +1,10 @@
-"""Secrets: set, list, show, update, delete, recover, purge."""
+"""Secrets: set, list, show, update, delete, recover, purge, backup, restore."""
 
 from functools import partial
 
 from starlette.responses import Response
 
+from certworker.api.blobs import answer_blob, read_blob
 from certworker.api.call import Call, answer, route
 from certworker.api.wire_secrets import (
     SetBody,
@@ -78,7 +79,20 @@ async def purge(call: Call) -> Response:
     return Response(status_code=204)
 
 
+async def backup(call: Call) -> Response:
+    """POST /secrets/{name}/backup."""
+    return answer_blob(await call.run(call.house.secret_backups.backup, call.name))
+
+
+async def restore(call: Call) -> Response:
+    """POST /secrets/restore."""
+    secret = await call.run(call.house.secret_backups.restore, await read_blob(call))
+    return answer(version_wire(call.view, secret))
+
+
 ROUTES = (
+    route("POST", "/secrets/restore", restore),
+    route("POST", "/secrets/{name}/backup", backup),
     route("GET", "/secrets/{name}", show),
     route("GET", "/secrets/{name}/versions", list_versions),
     route("GET", "/secrets/{name}/{version}", show),

@@ -18,7 +18,7 @@ from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import EgressClient, build_client
 
 API_VERSION = "2026-04-01"
-ANYWHERE = EgressRules(("0.0.0.0/0", "::/0"), answer_bytes=16 * 1024 * 1024, total=timedelta(seconds=90))
+ANYWHERE = EgressRules(("0.0.0.0/0", "::/0"), answer_bytes=32 * 1024 * 1024, total=timedelta(seconds=90))
 """Whoever runs a command chose the address: it may be a private one. A backup is the largest answer."""
 WAIT_SECONDS = 30.0
 _FIELD = re.compile(r'(\w+)="([^"]*)"')

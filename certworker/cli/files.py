@@ -11,7 +11,7 @@ import typer
 from certworker.errors import BadParameter, SetupError
 
 STANDARD = "-"
-MOST_BYTES = 16 * 1024 * 1024
+MOST_BYTES = 32 * 1024 * 1024
 _TEXT = re.compile(rb"[\t\n\r -~]*")
 """What a terminal only shows; others wrote it, and it may hold what moves the cursor."""
 

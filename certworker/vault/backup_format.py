@@ -1,128 +1,110 @@
-"""The form of a backup: opaque to its owner, and readable only by the deployment that made it.
+"""The form of a backup of one object: opaque to its owner, and readable only by the deployment that made it.
 
-A backup reads, in format 1:
+A backup reads, in format 2:
 
     CWBK            4 bytes
-    format          1 byte, 1
-    master key      16 bytes, the id of the master key: another one cannot open it
+    format          1 byte, 2
+    deployment      16 bytes, of the SHA-256 over the id of the service's own vault: another deployment cannot open it
     scope           16 bytes, of the SHA-256 over tenant and subscription: a backup is restored only inside of its own
-    salt            16 bytes, random
-    seal            to the end: AES-256-GCM (see `crypto.sealing`)
+    kind            1 byte: C, K or S, for a certificate, a key or a secret
+    seal            to the end: under the service's own vault key (see `crypto.sealing`), whose term is in it
 
-The seal's key is derived from the master key and the salt by HKDF-SHA256. All that goes before it is bound in as the place, so
-a backup with any byte changed does not open. Inside is JSON, deflated by zlib: a `SavedCertificate` with all versions, their
-private keys and the values of their secrets.
+So a backup opens for as long as the terms of that vault key are kept, whichever master key wraps them. All that goes before the
+seal is bound in as its place: a backup with any byte changed does not open. Inside is JSON, deflated by zlib: what
+`saved_objects` has for its kind, with all versions, their private keys and values.
 """
 
 import hashlib
-import os
 import zlib
-from dataclasses import dataclass
-from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 
-from pydantic import Base64Bytes, TypeAdapter, ValidationError
-
-from certworker.crypto.sealing import open_sealed, seal
-from certworker.errors import BadParameter, SealBroken
-from certworker.vault.keyring import SoftwareMasterKey
-from certworker.vault.objects import Tags
-from certworker.vault.operations import Renewal
-from certworker.vault.policy import Policy
-from certworker.vault.vaults import Vault
+from certworker.errors import BadParameter, SealBroken, SetupError
+from certworker.vault.keyring import Keyring
+from certworker.vault.objects import ObjectKind
+from certworker.vault.store import Store
+from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
 MAGIC: Final = b"CWBK"
-FORMAT: Final = 1
-MAX_BACKUP: Final = 5 * 1024 * 1024
-"""So many bytes has a backup at the most: one that could not be sent back in a request would be none."""
+FORMAT: Final = 2
+MAX_BACKUP: Final = 13 * 1024 * 1024
+"""So many bytes has a backup at the most: 500 of the largest secrets, and what could not be sent back would be none."""
 MAX_VERSIONS: Final = 500
 _ID_SIZE: Final = 16
-_HEADER_SIZE: Final = len(MAGIC) + 1 + 3 * _ID_SIZE
+_HEADER_SIZE: Final = len(MAGIC) + 1 + 2 * _ID_SIZE + 1
+_KINDS: Final = MappingProxyType({ObjectKind.CERTIFICATE: b"C", ObjectKind.KEY: b"K", ObjectKind.SECRET: b"S"})
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SavedVersion:
-    """One version: what certificate, key and secret have in common, and what each has of its own."""
+class BackupFormat:
+    """Seals and opens backups."""
 
-    version: str
-    enabled: bool
-    created: datetime
-    updated: datetime
-    not_before: datetime | None
-    expires: datetime | None
-    tags: Tags
-    content_type: str
-    preserve_order: bool
-    leaf: Base64Bytes
-    chain: tuple[Base64Bytes, ...]
-    kty: str
-    key_ops: tuple[str, ...]
-    exportable: bool
-    public_key: Base64Bytes
-    private_key: Base64Bytes
-    value: str
+    def __init__(self, store: Store, keyring: Keyring) -> None:
+        self._store = store
+        self._keyring = keyring
 
+    def pack(self, kind: ObjectKind, name: str, saved: bytes, vault: Vault) -> bytes:
+        """Make a backup of what a vault holds. Raises BadParameter where it would be too large."""
+        system = self._system_vault()
+        header = MAGIC + bytes([FORMAT]) + _name(system.id) + _scope(vault) + _KINDS[kind]
+        backup = header + self._keyring.seal(system.id, zlib.compress(saved), _place(system, header))
+        if len(backup) > MAX_BACKUP:
+            message = f"The backup of {name} would have {len(backup)} bytes; at most {MAX_BACKUP} are taken back."
+            raise BadParameter(message)
+        return backup
 
-@dataclass(frozen=True, slots=True, repr=False)
-class SavedCertificate:
-    """A certificate with all its versions."""
+    def unpack(self, kind: ObjectKind, backup: bytes, vault: Vault) -> bytes:
+        """Open a backup for a vault. Raises BadParameter where it is none, was altered, or belongs to somebody else."""
+        system = self._system_vault()
+        header = backup[:_HEADER_SIZE] if len(backup) <= MAX_BACKUP else b""
+        _check_header(header, kind, vault, system)
+        try:
+            return zlib.decompress(self._keyring.open(system.id, backup[_HEADER_SIZE:], _place(system, header)))
+        except SealBroken:
+            raise unfit("it was altered, or is cut off") from None
+        except zlib.error:
+            raise unreadable() from None
 
-    name: str
-    created: datetime
-    current_version: str
-    policy: Policy
-    policy_created: datetime
-    policy_updated: datetime
-    renewal: Renewal
-    versions: tuple[SavedVersion, ...]
-
-
-_SAVED: Final = TypeAdapter(SavedCertificate)
+    def _system_vault(self) -> Vault:
+        with self._store.glance() as reader:
+            system = reader.vault_by_name(SYSTEM_VAULT)
+        if system is None:
+            raise SetupError("This deployment has not been set up; run `certworker init`.")
+        return system
 
 
-def pack(saved: SavedCertificate, master: SoftwareMasterKey, vault: Vault) -> bytes:
-    """Make a backup of what a vault holds. Raises BadParameter where it would be too large."""
-    header = MAGIC + bytes([FORMAT]) + bytes.fromhex(master.id) + _scope(vault) + (salt := os.urandom(_ID_SIZE))
-    packed = zlib.compress(_SAVED.dump_json(saved))
-    backup = header + seal(master.for_backups(salt), packed, _place(header))
-    if len(backup) > MAX_BACKUP:
-        message = f"The backup of {saved.name} would have {len(backup)} bytes; at most {MAX_BACKUP} are taken back."
-        raise BadParameter(message)
-    return backup
+def unfit(why: str) -> BadParameter:
+    """Make the error that says why a backup is refused."""
+    return BadParameter(f"The backup blob (value) cannot be restored: {why}.", "value")
 
 
-def unpack(backup: bytes, master: SoftwareMasterKey, vault: Vault) -> SavedCertificate:
-    """Open a backup for a vault. Raises BadParameter where it is none, was altered, or belongs to somebody else."""
-    header = backup[:_HEADER_SIZE]
-    if len(backup) > MAX_BACKUP or len(header) < _HEADER_SIZE or not header.startswith(MAGIC):
-        raise _unfit("it is no backup of a certificate, or is cut off")
-    if header[len(MAGIC)] != FORMAT:
-        raise _unfit(f"it has the format {header[len(MAGIC)]}, which a later release has made")
-    names = header[len(MAGIC) + 1 :]
-    master_id, scope, salt = names[:_ID_SIZE], names[_ID_SIZE : 2 * _ID_SIZE], names[2 * _ID_SIZE :]
-    if master_id.hex() != master.id:
-        raise _unfit(
-            f"it was made under the master key {master_id.hex()}, and this deployment has {master.id}: it can be restored only "
-            "where it was made"
-        )
-    if scope != _scope(vault):
-        raise _unfit("it was made in another subscription; a backup can be restored to any vault of its own")
-    try:
-        packed = open_sealed(master.for_backups(salt), backup[_HEADER_SIZE:], _place(header))
-        return _SAVED.validate_json(zlib.decompress(packed))
-    except SealBroken:
-        raise _unfit("it was altered, or is cut off") from None
-    except (zlib.error, ValidationError):
-        raise _unfit("what it holds cannot be read by this release") from None
+def unreadable() -> BadParameter:
+    """Make the error that says that a backup is ours, and holds what this release does not know."""
+    return unfit("what it holds cannot be read by this release")
+
+
+def _check_header(header: bytes, kind: ObjectKind, vault: Vault, system: Vault) -> None:
+    if not header.startswith(MAGIC) or len(header) < _HEADER_SIZE:
+        raise unfit(f"it is no backup of a {kind}, or is cut off")
+    form, names = header[len(MAGIC)], header[len(MAGIC) + 1 : -1]
+    if form != FORMAT:
+        raise unfit(f"it has the format {form}, and this release reads format {FORMAT}")
+    if names[:_ID_SIZE] != _name(system.id):
+        raise unfit("it was made by another deployment, and can be restored only there")
+    if names[_ID_SIZE:] != _scope(vault):
+        raise unfit("it was made in another subscription; a backup can be restored to any vault of its own")
+    found = next((known for known, letter in _KINDS.items() if letter == header[-1:]), None)
+    if found is not kind:
+        what = f"it is a backup of a {found}" if found else "it is of a kind that this release does not know"
+        raise unfit(f"{what}, and not of a {kind}")
+
+
+def _name(vault_id: str) -> bytes:
+    return hashlib.sha256(b"certworker deployment\0" + vault_id.encode()).digest()[:_ID_SIZE]
 
 
 def _scope(vault: Vault) -> bytes:
     return hashlib.sha256(f"{vault.tenant_id}\0{vault.subscription_id}".lower().encode()).digest()[:_ID_SIZE]
 
 
-def _place(header: bytes) -> str:
-    return f"backup/certificate/{header.hex()}"
-
-
-def _unfit(why: str) -> BadParameter:
-    return BadParameter(f"The backup blob (value) cannot be restored: {why}.", "value")
+def _place(system: Vault, header: bytes) -> str:
+    return f"{system.id}/backup/{header.hex()}"

@@ -1,13 +1,14 @@
 """Backup and restore: a certificate with all its versions as one opaque blob, to be put back where it came from."""
 
 from certworker.clock import Clock, whole_second
-from certworker.errors import BadParameter, Conflict
+from certworker.errors import Conflict
 from certworker.vault.access import Access, Caller
-from certworker.vault.backup_format import MAX_VERSIONS, SavedCertificate, SavedVersion, pack, unpack
+from certworker.vault.backup_format import MAX_VERSIONS, BackupFormat
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.companions import TOGETHER
 from certworker.vault.issuances import check_free
-from certworker.vault.keyring import Keyring, SoftwareMasterKey, object_place
+from certworker.vault.keyring import Keyring, object_place
+from certworker.vault.materials import Materials
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
@@ -18,6 +19,8 @@ from certworker.vault.objects import (
     not_found,
 )
 from certworker.vault.operations import Certificate
+from certworker.vault.saved_objects import CERTIFICATE, SavedCertificate, SavedVersion, all_versions, read_saved
+from certworker.vault.secrets import open_value
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import VersionRecords, tell_new_version
@@ -28,15 +31,21 @@ REASON = "restore"
 class Backups:
     """Makes backups and restores them. Inside of them private keys and secrets lie opened; outside they are sealed."""
 
-    def __init__(self, store: Store, access: Access, keyring: Keyring, master: SoftwareMasterKey, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, access: Access, keyring: Keyring, materials: Materials, form: BackupFormat, clock: Clock
+    ) -> None:
         self._store = store
         self._access = access
         self._keyring = keyring
-        self._master = master
+        self._materials = materials
+        self._form = form
         self._clock = clock
 
     def backup(self, caller: Caller, vault: Vault, name: str) -> bytes:
-        """Back a certificate up: all versions, the disabled ones too. Raises CertificateNotFound, BadParameter."""
+        """Back a certificate up: all versions, the disabled ones too.
+
+        Raises CertificateNotFound, BadParameter where it is too large, Forbidden where one of its keys lies in a token.
+        """
         self._access.require(caller, vault, "certificates", "backup")
         with self._store.reading() as reader:
             head, certificate, records = _read(reader, vault, name)
@@ -50,7 +59,7 @@ class Backups:
             renewal=certificate.renewal,
             versions=tuple(self._saved(*record) for record in records),
         )
-        return pack(saved, self._master, vault)
+        return self._form.pack(ObjectKind.CERTIFICATE, head.name, CERTIFICATE.dump_json(saved), vault)
 
     def restore(self, caller: Caller, vault: Vault, backup: bytes) -> CertificateBundle:
         """Put a certificate back: into its own vault, or another of the same subscription.
@@ -60,7 +69,7 @@ class Backups:
         """
         self._access.require(caller, vault, "certificates", "restore")
         at = whole_second(self._clock())
-        saved = unpack(backup, self._master, vault)
+        saved = read_saved(CERTIFICATE, self._form.unpack(ObjectKind.CERTIFICATE, backup, vault))
         records = tuple(self._records(vault, saved, version) for version in saved.versions)
         current = next(record[0] for record in records if record[0].version == saved.current_version)
         certificate = Certificate(vault.id, saved.name, saved.policy, saved.policy_created, saved.policy_updated, saved.renewal)
@@ -75,11 +84,8 @@ class Backups:
 
     def _saved(self, certificate: CertificateVersion, key: KeyVersion, secret: SecretVersion) -> SavedVersion:
         attributes = certificate.attributes
-        vault_id, name, version = certificate.vault_id, certificate.name, certificate.version
-        private_key = self._keyring.open(vault_id, key.sealed_key, object_place(vault_id, ObjectKind.KEY, name, version))
-        value = self._keyring.open(vault_id, secret.sealed_value, object_place(vault_id, ObjectKind.SECRET, name, version))
         return SavedVersion(
-            version=version,
+            version=certificate.version,
             enabled=attributes.enabled,
             created=attributes.created,
             updated=attributes.updated,
@@ -94,8 +100,8 @@ class Backups:
             key_ops=key.key_ops,
             exportable=key.exportable,
             public_key=key.public_key,
-            private_key=private_key,
-            value=value.decode(),
+            private_key=self._materials.private(key),
+            value=open_value(self._keyring, secret),
         )
 
     def _records(self, vault: Vault, saved: SavedCertificate, one: SavedVersion) -> VersionRecords:
@@ -119,10 +125,8 @@ def _read(reader: Reader, vault: Vault, name: str) -> tuple[ObjectHead, Certific
     if head is None or head.deletion or head.current_version is None or certificate is None:
         raise not_found(ObjectKind.CERTIFICATE, name)
     page = reader.certificate_versions(vault.id, name, None, MAX_VERSIONS)
-    if page.next:
-        raise BadParameter(f"The certificate {head.name} has more than {MAX_VERSIONS} versions: it cannot be backed up.")
     records = []
-    for version in page.items:
+    for version in all_versions(page, f"certificate {head.name}"):
         key, secret = reader.key(vault.id, name, version.version), reader.secret(vault.id, name, version.version)
         if key is None or secret is None:
             raise not_found(ObjectKind.CERTIFICATE, name, version.version)

@@ -55,6 +55,15 @@ def check_vacant(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -
         raise Conflict(f"The name {name} belongs to a certificate, which manages the {kind} of its name: choose another one.")
 
 
+def check_restorable(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -> None:
+    """Refuse a name that is not free for a key or a secret out of a backup. Raises likewise."""
+    check_vacant(reader, vault, kind, name)
+    if head := reader.head(vault.id, kind, name):
+        raise Conflict(
+            f"{kind.capitalize()} {head.name} already exists in this vault; a backup is restored only where there is none."
+        )
+
+
 def held_by_deleted(head: ObjectHead) -> DeletedButRecoverable:
     """Make the error that says that a deleted object holds its name."""
     word = head.kind.value

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from certworker.api.intake import MAX_RESTORE_BODY
+from certworker.api.blobs import MAX_RESTORE_BODY
 from certworker.crypto.keys import base64url
 from certworker.crypto.x509 import thumbprint
 from tests.api.world import SELF_SIGNED, Caller

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from certworker.crypto.sealing import seal
 from certworker.errors import BadParameter, CertificateNotFound, Conflict, DeletedButRecoverable, Forbidden, OperationInProgress
 from certworker.vault.access import Caller
 from certworker.vault.backup_format import MAX_BACKUP, MAX_VERSIONS
@@ -31,8 +30,7 @@ def open_vault(deployment: Deployment, name: str, **changes: str) -> Vault:
     vault = replace(deployment.vault, id=uuid4().hex, name=name, **changes)  # type: ignore[arg-type]
     with deployment.house.store.writing() as writer:
         writer.add_vault(vault)
-        keyring = deployment.house.secrets._keyring
-        writer.add_wrapped_key(keyring.new_vault_key(vault.id, START))
+        writer.add_wrapped_key(deployment.house.keyring.new_vault_key(vault.id, START))
     return vault
 
 
@@ -157,14 +155,14 @@ def test_a_name_that_is_taken_is_a_conflict(deployment: Deployment, web: bytes) 
 
 
 def test_it_opens_only_where_it_was_made(deployment: Deployment, web: bytes, tmp_path: Path, clock: FakeClock) -> None:
-    """Under another master key, and in another subscription, it says so."""
+    """In another deployment, and in another subscription, it says so."""
     purge(deployment)
     abroad = open_vault(deployment, "abroad", subscription_id=str(uuid4()))
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, web, abroad)
     (tmp_path / "elsewhere").mkdir()
     with open_deployment(tmp_path / "elsewhere", clock) as elsewhere:
-        with pytest.raises(BadParameter, match="made under the master key"):
+        with pytest.raises(BadParameter, match="made by another deployment"):
             restore(elsewhere, web)
         assert elsewhere.house.certificates.list_(elsewhere.administrator, elsewhere.vault, None, 25).items == ()
     restore(deployment, web)
@@ -173,18 +171,20 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, web: bytes, tmp
 def test_what_is_no_backup_says_so(deployment: Deployment, web: bytes) -> None:
     """Nothing, junk, a piece, one of a later release, and one whose inside is not what it should be."""
     purge(deployment)
-    master = deployment.house.backups._master
-    header, salt = web[:53], web[37:53]
-    inside = header + seal(master.for_backups(salt), b"no zlib", f"backup/certificate/{header.hex()}")
+    system, header = deployment.house.founding.system_vault(), web[:38]
+    assert system is not None
+    sealed = deployment.house.keyring.seal(system.id, b"no zlib", f"{system.id}/backup/{header.hex()}")
     cases = (
         (b"", "no backup"),
         (b"junk" * 100, "no backup"),
-        (web[:40], "no backup"),
+        (web[:30], "no backup"),
         (web[:60], "altered, or is cut off"),
         (web[:-1], "altered, or is cut off"),
         (web + b"\0", "altered, or is cut off"),
-        (web[:4] + b"\2" + web[5:], "later release"),
-        (inside, "cannot be read by this release"),
+        (web[:4] + b"\1" + web[5:], "it has the format 1, and this release reads format 2"),
+        (web[:37] + b"S" + web[38:], "it is a backup of a secret, and not of a certificate"),
+        (web[:37] + b"Z" + web[38:], "a kind that this release does not know"),
+        (header + sealed, "cannot be read by this release"),
         (web.ljust(MAX_BACKUP + 1, b"\0"), "no backup"),
     )
     for backup, expected in cases:
