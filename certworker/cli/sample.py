@@ -39,4 +39,6 @@ def _show(field: FieldInfo) -> str:
         return '""'
     if isinstance(value, tuple):
         return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+    if isinstance(value, bool):
+        return str(value).lower()
     return f'"{value}"' if isinstance(value, str | Path) else str(value)
