@@ -37,11 +37,16 @@ from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.key_backups import KeyBackups
+from certworker.vault.key_creation import KeyCreation
+from certworker.vault.key_deletions import KeyDeletions
 from certworker.vault.key_operations import KeyOperations
+from certworker.vault.key_rotation import KeyRotations
+from certworker.vault.key_updates import KeyUpdates
 from certworker.vault.keyring import Keyring, MasterKeyInForce
 from certworker.vault.keys import Keys
 from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
+from certworker.vault.notices import Notices
 from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import Renewals
@@ -62,6 +67,16 @@ NO_PROVIDERS: Providers = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
+class KeyLife:
+    """What happens to keys from the making of one to its end."""
+
+    creation: KeyCreation
+    updates: KeyUpdates
+    rotations: KeyRotations
+    deletions: KeyDeletions
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that a door (API, worker, CLI) needs. Built after a process has started; closed before it ends."""
 
@@ -76,10 +91,7 @@ class House:
     founding: Founding
     certificates: Certificates
     keys: Keys
-    key_creation: KeyCreation
-    key_updates: KeyUpdates
-    key_deletions: KeyDeletions
-    key_rotations: KeyRotations
+    key_life: KeyLife
     notices: Notices
     key_operations: KeyOperations
     secrets: Secrets
@@ -160,6 +172,8 @@ def build(
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=Keys(store, access),
+        key_life=_key_life(store, access, materials, clock),
+        notices=Notices(store),
         key_operations=KeyOperations(store, access, materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
@@ -180,6 +194,15 @@ def build(
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
         examinations=IssuerExaminations(store, access, issuers, known, clock),
+    )
+
+
+def _key_life(store: Store, access: Access, materials: Materials, clock: Clock) -> KeyLife:
+    return KeyLife(
+        KeyCreation(store, access, materials, clock),
+        KeyUpdates(store, access, clock),
+        KeyRotations(store, access, materials, clock),
+        KeyDeletions(store, access, Deletions(), clock),
     )
 
 

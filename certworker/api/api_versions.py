@@ -50,6 +50,16 @@ class ApiVersion:
         return self._is_from("2025-06-01-preview")
 
     @property
+    def knows_exportable(self) -> bool:
+        """Whether `exportable` of a key is a field."""
+        return self._is_from("7.3-preview")
+
+    @property
+    def knows_hsm_platform(self) -> bool:
+        """Whether `hsmPlatform` of a key is a field."""
+        return self._is_from("7.5-preview.1")
+
+    @property
     def knows_out_content_type(self) -> bool:
         """Whether `outContentType` is a field of the query for a secret; before, it was none, and is passed over."""
         return self._is_from("2025-06-01-preview")

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from certworker.api import (
     certificates,
     contacts,
+    deleted_keys,
     intake,
     issuers,
     key_backups,
@@ -30,7 +31,6 @@ from certworker.api.threads import Threads
 from certworker.bootstrap import House
 
 ROUTES = (
-    *unserved.FIRST_ROUTES,
     *contacts.ROUTES,
     *issuers.ROUTES,
     *secrets.ROUTES,
@@ -39,6 +39,7 @@ ROUTES = (
     *intake.ROUTES,
     *key_backups.ROUTES,
     *keys.ROUTES,
+    *deleted_keys.ROUTES,
     *key_operations.ROUTES,
     *own.ROUTES,
     *unserved.ROUTES,

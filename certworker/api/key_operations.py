@@ -10,7 +10,7 @@ from starlette.responses import Response
 from certworker.api.bodies import Body, Text
 from certworker.api.call import Call, Handler, answer, route
 from certworker.api.wire import View
-from certworker.api.wire_objects import KEYS
+from certworker.api.wire_keys import KEYS
 from certworker.crypto.keys import base64url
 from certworker.errors import BadParameter
 from certworker.vault.access import Caller

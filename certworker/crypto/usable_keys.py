@@ -217,6 +217,11 @@ class OctKey:
     def __init__(self, secret: OctSecret) -> None:
         self._secret = secret
 
+    @property
+    def size(self) -> int:
+        """The key's size in bits."""
+        return self._secret.size
+
     def encrypt(self, algorithm: str, plaintext: bytes, iv: bytes | None = None, aad: bytes | None = None) -> Encrypted:
         """Encrypt, or wrap a key. GCM makes its own IV, and takes none: one that came twice would give the key away."""
         match self._mode(algorithm):
