@@ -48,11 +48,6 @@ def new_key() -> bytes:
     return os.urandom(KEY_SIZE)
 
 
-def derive_key(key: bytes, salt: bytes, purpose: str) -> bytes:
-    """Derive a 256-bit key for one purpose and salt, which tells nothing of `key` (HKDF with SHA-256, RFC 5869)."""
-    return HKDF(SHA256(), KEY_SIZE, salt, purpose.encode()).derive(key)
-
-
 def key_id(key: bytes) -> str:
     """Name a key without telling anything of it: half of a SHA-256 over it and this purpose."""
     return hashlib.sha256(b"certworker sealing key id\0" + key).hexdigest()[:32]

@@ -7,7 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Protocol, TypeVar
 
-from certworker.crypto.sealing import SealingKey, derive_key, key_id, new_key, open_sealed, seal, term_of
+from certworker.crypto.sealing import SealingKey, key_id, new_key, open_sealed, seal, term_of
 from certworker.errors import MasterKeyChanged, SealBroken, SetupError
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.store import Store
@@ -39,10 +39,6 @@ class SoftwareMasterKey:
     def __init__(self, key: bytes) -> None:
         self.id = key_id(key)
         self._key = SealingKey(0, key)
-
-    def for_backups(self, salt: bytes) -> SealingKey:
-        """Derive the key of one backup, which its salt makes its own."""
-        return SealingKey(0, derive_key(self._key.key, salt, "certworker backup"))
 
     def wrap(self, key: bytes, place: str) -> bytes:
         """Wrap a key for its place."""

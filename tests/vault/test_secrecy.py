@@ -2,6 +2,8 @@
 
 import base64
 import gc
+import json
+import logging
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,16 +12,21 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certworker.bootstrap import make_master_key, open_house, read_master_key
-from certworker.crypto.keys import generate_key, load_private, private_pem
+from certworker.crypto.keys import KeyKind, generate_key, load_private, private_pem
 from certworker.settings import Seal, Settings
 from certworker.vault.access import SERVICE
+from certworker.vault.heads import begin_version
 from certworker.vault.issuance import Account
 from certworker.vault.issuers import Accounts, IssuerParameters
 from certworker.vault.keyring import Keyring
+from certworker.vault.objects import Attributes, KeyVersion, ObjectKind, new_version
 from certworker.vault.policy import PEM, PKCS12, KeyProperties
+from certworker.vault.secrets import NewSecret
 from tests.support.clock import FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
 
+LEAST = 8
+"""Shorter pieces could be anywhere by chance."""
 PASSWORD = "kid:Qk9PTS1mYWtlLUhNQUMta2V5LW9mLWEtQ0E"
 
 
@@ -35,7 +42,13 @@ def forms_of(key: bytes) -> Iterator[bytes]:
         raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
         yield from (raw, raw.hex().encode(), base64.b64encode(raw)[:-4], base64.urlsafe_b64encode(raw)[:-4])
     yield from (key, key[26:], base64.b64encode(key), b"".join(private_pem(key).splitlines()[1:-1]))
-    yield from private_pem(key).splitlines()[1:-1]
+    yield from (line for line in private_pem(key).splitlines()[1:-1] if len(line) >= LEAST)
+
+
+def forms_of_bytes(secret: bytes) -> Iterator[bytes]:
+    """List the forms in which a value, or the octets of a key, could lie somewhere."""
+    yield from (secret, secret.hex().encode(), base64.b64encode(secret)[:-4], base64.urlsafe_b64encode(secret)[:-4])
+    yield from (secret[:LEAST], secret[-LEAST:], json.dumps(secret.decode("latin-1")).encode()[1:-1])
 
 
 def database_files(folder: Path) -> dict[str, bytes]:
@@ -49,7 +62,7 @@ def check_unreadable(folder: Path, *secrets: bytes) -> None:
     """Look for secrets in the files as they are now, with everything in them that was ever written."""
     for name, content in database_files(folder).items():
         for number, secret in enumerate(secrets):
-            assert len(secret) >= 8
+            assert len(secret) >= LEAST
             assert secret not in content, f"secret {number} is in {name}"
 
 
@@ -73,6 +86,51 @@ def test_keys_and_secrets_are_sealed(
         decoded = base64.b64decode(value) if content_type == PKCS12 else value
         check_unreadable(tmp_path, value, decoded, value[:60], decoded[-60:])
     check_unreadable(tmp_path, *(form for key in keys for form in forms_of(key)), b"PRIVATE KEY")
+
+
+def test_what_is_set_is_nowhere(deployment: Deployment, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Values of secrets: set, changed, deleted, backed up and restored; not in the database, its log, ours, or a backup."""
+    house, who = deployment.house, (deployment.administrator, deployment.vault)
+    values = ("correct horse battery staple", 'Pa\u00df\'w\u00f6rd "with" quotes', "x-marks-the-spot " * 1000)
+    with caplog.at_level(logging.DEBUG):
+        for value in values:
+            house.secrets.set(*who, "db", NewSecret(value, expires=deployment.house.clock()))
+        deployment.work()
+        backup = house.secret_backups.backup(*who, "db")
+        house.secrets.delete(*who, "db")
+        house.secrets.purge(*who, "db")
+        house.secret_backups.restore(*who, backup)
+        assert house.secrets.get(*who, "db").value == values[-1]
+    told = (caplog.text + repr(deployment.events())).encode()
+    forms = [form for value in values for form in forms_of_bytes(value.encode())]
+    check_unreadable(tmp_path, *forms)
+    for form in forms:
+        assert form not in backup
+        assert form not in told
+
+
+@pytest.mark.parametrize("kind", [KeyKind("RSA", 2048), KeyKind("EC", curve="P-384"), KeyKind("oct", 256)])
+def test_a_key_is_nowhere(deployment: Deployment, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: KeyKind) -> None:
+    """Neither as PKCS#8, nor as PEM, nor its raw numbers or octets."""
+    house, vault, version, at = deployment.house, deployment.vault, new_version(), deployment.house.clock()
+    with caplog.at_level(logging.DEBUG):
+        made = house.materials.make(vault, "sign", version, kind)
+        material = (made.kty, made.public_key, made.sealed_key)
+        key = KeyVersion(vault.id, "sign", version, *material, ("sign", "verify"), Attributes(at, at), exportable=False)
+        with house.store.writing() as writer:
+            begin_version(writer, vault, ObjectKind.KEY, "sign", version, at)
+            writer.add_key(key)
+        backup = house.key_backups.backup(deployment.administrator, vault, "sign")
+        with house.store.writing() as writer:
+            writer.purge(vault.id, ObjectKind.KEY, "sign")
+        restored = house.key_backups.restore(deployment.administrator, vault, backup)
+    private = house.materials.private(restored)
+    forms = list(forms_of_bytes(private) if kind.kty == "oct" else forms_of(private))
+    check_unreadable(tmp_path, *forms, b"PRIVATE KEY")
+    told = (caplog.text + repr(deployment.events()) + repr(house.materials.use(restored))).encode()
+    for form in forms:
+        assert form not in backup
+        assert form not in told
 
 
 def test_credentials_are_sealed_or_hashed(tmp_path: Path, clock: FakeClock) -> None:
