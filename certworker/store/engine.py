@@ -39,9 +39,9 @@ def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT
     """
     engine = open_engine(database_url, lock_wait)
     if engine.dialect.name == "sqlite":
-        return SqlStore(engine, engine.execution_options(begin="BEGIN IMMEDIATE"), clock)
+        return SqlStore(engine, engine.execution_options(begin="BEGIN IMMEDIATE"), clock, lock_wait)
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return SqlStore(snapshot, engine.execution_options(isolation_level="READ COMMITTED"), clock)
+    return SqlStore(snapshot, engine.execution_options(isolation_level="READ COMMITTED"), clock, lock_wait)
 
 
 def open_engine(database_url: str, lock_wait: timedelta = LOCK_WAIT) -> Engine:

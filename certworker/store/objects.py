@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Executable, Row, Select, Table, and_, bindparam, delete, select, update
 
 from certworker.store.columns import UnixTime
 from certworker.store.tables.objects import (
@@ -25,7 +26,7 @@ from certworker.store.tables.objects import (
     secret_record,
     secret_values,
 )
-from certworker.store.transaction import Transaction
+from certworker.store.transaction import Transaction, insertion
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
@@ -175,14 +176,7 @@ class ObjectWriter(ObjectReader):
 
     def advance_head(self, head: ObjectHead) -> ObjectHead | None:
         """Make a version the current one of a live object that nothing manages, and add the head of a new one."""
-        statement = self._insert(HEAD).values(head_values(head))
-        row = self._one(
-            statement.on_conflict_do_update(
-                index_elements=["vault_id", "kind", "folded"],
-                set_={"current_version": statement.excluded.current_version},
-                where=and_(HEAD.c.deleted_at.is_(None), HEAD.c.managed.is_(False)),
-            ).returning(*HEAD.c)
-        )
+        row = self._one(_advancing(on_postgresql=self._on_postgresql), **head_values(head))
         return head_record(row) if row else None
 
     def add_key(self, key: KeyVersion) -> None:
@@ -236,6 +230,16 @@ class ObjectWriter(ObjectReader):
     def purge(self, vault_id: str, kind: ObjectKind, name: str) -> None:
         """Delete an object for good: everything that belongs to the head goes with it, by the schema."""
         self._change(delete(HEAD).where(_this_head(vault_id, kind, name)))
+
+
+@cache
+def _advancing(*, on_postgresql: bool) -> Executable:
+    statement = insertion(HEAD, on_postgresql=on_postgresql)
+    return statement.on_conflict_do_update(
+        index_elements=["vault_id", "kind", "folded"],
+        set_={"current_version": statement.excluded.current_version},
+        where=and_(HEAD.c.deleted_at.is_(None), HEAD.c.managed.is_(False)),
+    ).returning(*HEAD.c)
 
 
 def _this_head(vault_id: str, kind: ObjectKind, name: str) -> ColumnElement[bool]:
