@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from certworker.cli import certificate, contact, csr, issuer, session
+from certworker.cli import backup, certificate, contact, csr, drill, issuer, seal, session
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
 from certworker.errors import CertworkerError, Conflict, SetupError
@@ -138,6 +138,9 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(csr.app, name="csr")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(contact.app, name="contact")
+app.add_typer(seal.app, name="seal")
+app.add_typer(backup.app, name="backup")
+app.add_typer(drill.app, name="drill")
 app.command()(session.login)
 app.command()(session.logout)
 

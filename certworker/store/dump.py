@@ -5,9 +5,10 @@ What the tables are is asked of the database itself, so that a revision of an ea
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, func, inspect, select, text
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, func, inspect, make_url, select, text
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -16,6 +17,7 @@ from certworker.store.engine import open_engine
 from certworker.store.failures import fail
 from certworker.store.migrate import HEAD, REVISIONS, VERSION_TABLE, hold_migrations, revision_of, upgrade
 from certworker.store.tables import METADATA
+from certworker.store.tables.vaults import REGISTRY
 from certworker.vault.deployment_tables import Batch, Cell, Cells, Shape, Snapshot
 from certworker.vault.objects import fold_name
 from certworker.vault.vaults import SYSTEM_VAULT
@@ -23,6 +25,8 @@ from certworker.vault.vaults import SYSTEM_VAULT
 _NOTHING: Final = "This deployment has not been set up: there is nothing to back up."
 _ROWS: Final = 200
 """So many rows are held in memory at a time."""
+_SEEDED: Final = frozenset({REGISTRY.name})
+"""Tables in which a migration puts rows."""
 _LEASE: Final = frozenset({"lease_owner", "lease_until"})
 _PATIENT: Final = tuple(
     text(f"SET LOCAL {name} = 0") for name in ("statement_timeout", "idle_in_transaction_session_timeout", "lock_timeout")
@@ -43,11 +47,18 @@ class SqlTables:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Open a view of all tables at one moment. Raises SetupError, Unavailable."""
+        if not _exists(self._url):
+            raise SetupError(_NOTHING)  # or SQLite would make it
         with _connected(self._url, isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
             revision = revision_of(connection)
             if revision is None:
                 raise SetupError(_NOTHING)
             yield SqlSnapshot(connection, revision)
+
+    def counts(self) -> dict[str, int]:
+        """Count the rows of every table. Raises SetupError, Unavailable."""
+        with self.snapshot() as snapshot:
+            return {shape.name: snapshot.count(shape) for shape in snapshot.shapes()}
 
     def check_vacant(self) -> None:
         """Make sure that nothing is in the way of a restore. Raises Conflict, SetupError, Unavailable."""
@@ -101,6 +112,11 @@ class SqlSnapshot:
         if found is None:
             raise SetupError(_NOTHING)
         return str(found[0]), str(found[1])
+
+
+def _exists(database_url: str) -> bool:
+    url = make_url(database_url)
+    return not url.drivername.startswith("sqlite") or Path(url.database or "").exists()
 
 
 @contextmanager
@@ -178,7 +194,7 @@ def _check_vacant(connection: Connection, revision: str | None) -> Mapping[str, 
     for table in tables.values():
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE"))
-        if _count(connection, table):
+        if table.name not in _SEEDED and _count(connection, table):
             raise Conflict(
                 f"The database is not empty (there are rows in {table.name}): a backup is restored into an empty one. "
                 "Nothing was changed."
@@ -199,6 +215,9 @@ def _make_schema(connection: Connection, revision: str) -> None:
 
 def _fill(connection: Connection, batches: Iterable[Batch]) -> None:
     tables = _read_tables(connection)
+    generation = _generation(connection, tables)
+    for name in _SEEDED & set(tables):
+        connection.execute(tables[name].delete())
     counters: dict[str, int] = {}
     for batch in batches:
         shape = batch.shape
@@ -213,6 +232,16 @@ def _fill(connection: Connection, batches: Iterable[Batch]) -> None:
         column = next(iter(column for column in tables[name].columns if column.info["counts"]))
         highest = connection.execute(select(func.max(column))).scalar()
         _count_on(connection, tables[name], max(counter, highest or 0))
+    if REGISTRY.name in tables:
+        # whoever has looked into the empty database must look again
+        generation = max(generation, _generation(connection, tables)) + 1
+        connection.execute(tables[REGISTRY.name].delete())
+        connection.execute(tables[REGISTRY.name].insert(), {"number": 1, "generation": generation})
+
+
+def _generation(connection: Connection, tables: Mapping[str, Table]) -> int:
+    registry = tables.get(REGISTRY.name)
+    return 0 if registry is None else connection.execute(select(registry.c.generation)).scalar() or 0
 
 
 def _values(shape: Shape, row: Cells) -> dict[str, Cell]:

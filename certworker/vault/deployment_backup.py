@@ -88,7 +88,11 @@ class DeploymentBackups:
         """
         with self._tables.snapshot() as snapshot:
             write_backup(file, snapshot, self._master_keys(snapshot.master_key_id), whole_second(self._clock()))
-        return self.contents(file)
+            counted = {shape.name: snapshot.count(shape) for shape in snapshot.shapes()}
+        contents = self.contents(file)
+        if contents.rows != counted:
+            raise Damaged("It does not hold the rows that the database had.")
+        return contents
 
     def contents(self, file: BinaryIO) -> Contents:
         """Open a whole backup, and tell what is in it. Raises as `read_batches` does."""
@@ -241,17 +245,20 @@ def _batches(file: BinaryIO, master_keys: MasterKeys, tally: _Tally) -> Iterator
 
 
 def _unwrap(header: Header, master_keys: MasterKeys) -> bytes:
-    wants = f"This backup was made under the master key {header.master_key_id}"
     try:
         master = master_keys(header.master_key_id)
     except SetupError as error:
-        raise SetupError(f"{wants}. {error} Nothing was changed.") from error
+        raise SetupError(f"{_wants(header)}, which is not here. Nothing was changed. {error}") from error
     if master.id != header.master_key_id:
-        raise SetupError(f"{wants}, and this one is {master.id}. Bring the one that belongs to it. Nothing was changed.")
+        raise SetupError(f"{_wants(header)}, and this one is {master.id}. Nothing was changed.")
     try:
         return master.unwrap(header.wrapped_key, header.place)
     except SealBroken:
         raise Damaged("Its header was altered.") from None
+
+
+def _wants(header: Header) -> str:
+    return f"This backup was made under the master key {header.master_key_id}"
 
 
 def _inflate(chunk: bytes) -> bytes:

@@ -1,0 +1,156 @@
+"""`certworker drill`: recovery, practised as regularly as a cron job likes."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from certworker.cli.backup import NOT_IN_BACKUP, AsJson, ConfigOption, deployment_backups, open_backup, shown
+from certworker.cli.exits import ExitCode
+from certworker.cli.output import show_fields, show_json, show_table, tell
+
+if TYPE_CHECKING:
+    from certworker.settings import Settings
+    from certworker.vault.deployment_backup import Contents
+    from certworker.vault.recovery import ReadBack
+
+app = typer.Typer(help="Drills: is what was saved worth anything?", no_args_is_help=True)
+
+
+@app.callback()
+def drill() -> None:
+    """Practise what must not fail when it is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """A backup that was restored into a scratch folder, and what was found there. `restored` counts rows by table."""
+
+    contents: "Contents"
+    restored: Mapping[str, int]
+    found: "ReadBack"
+
+
+@app.command()
+def recovery(
+    config: ConfigOption,
+    file: Annotated[Path | None, typer.Argument(help="Backup to practise with; without one, one is made now.")] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into a scratch folder, open every record, compare the counts, and report; exit code 0 if all is well.
+
+    The live database is only read, and the scratch folder (in TMPDIR; it holds nothing unsealed) is removed afterwards.
+    """
+    from certworker.settings import load_settings  # noqa: PLC0415
+
+    settings, begin = load_settings(config), monotonic()
+    live = None if file is None else _count_live(settings)
+    with open_backup(file) if file else _fresh_backup(settings) as opened:
+        practice = read_in_scratch(settings, opened)
+    live = dict(practice.contents.rows) if file is None else live
+    report = _report(practice, live, monotonic() - begin)
+    if as_json:
+        show_json(report)
+    else:
+        _show(report)
+    if practice.found.in_token:
+        tell(NOT_IN_BACKUP.format(practice.found.in_token))
+    if not report["ok"]:
+        tell("The drill failed: this backup does not bring everything back.")
+        raise typer.Exit(ExitCode.ERROR)
+    tell(f"The drill went well: everything came back, in {report['seconds']} seconds.")
+
+
+def read_in_scratch(settings: "Settings", backup: BinaryIO) -> Practice:
+    """Restore a backup into a SQLite database of its own, and read everything back from there."""
+    from certworker.clock import utc_now  # noqa: PLC0415
+    from certworker.seal.sources import source_of  # noqa: PLC0415
+    from certworker.store.dump import SqlTables  # noqa: PLC0415
+    from certworker.store.engine import open_store  # noqa: PLC0415
+    from certworker.vault.keyring import Keyring, MasterKeyInForce  # noqa: PLC0415
+    from certworker.vault.recovery import Recovery  # noqa: PLC0415
+
+    with _scratch() as folder:
+        url = f"sqlite:///{folder}/scratch.db"
+        contents = deployment_backups(settings, url).restore(backup)
+        master = MasterKeyInForce(source_of(settings.seal).read, contents.header.master_key_id)
+        store = open_store(url, utc_now)
+        try:
+            found = Recovery(store, Keyring(store, master), master).read_back()
+        finally:
+            store.close()
+        return Practice(contents, SqlTables(url).counts(), found)
+
+
+def fail_on_faults(found: "ReadBack") -> None:
+    """Tell of what did not come back. Raises typer's Exit where there is any of it."""
+    for fault in found.faults:
+        tell(fault)
+    if found.fault_count:
+        tell(f"{found.fault_count} records of this backup do not come back.")
+        raise typer.Exit(ExitCode.ERROR)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="certworker-drill-"))  # mode 0700
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _fresh_backup(settings: "Settings") -> Iterator[BinaryIO]:
+    with tempfile.TemporaryFile(prefix="certworker-drill-") as file:
+        deployment_backups(settings).create(file)
+        file.seek(0)
+        yield file
+
+
+def _count_live(settings: "Settings") -> Mapping[str, int] | None:
+    """Count the live rows, to be shown beside an older backup's; none where there is no live database (any more)."""
+    from certworker.errors import CertworkerError  # noqa: PLC0415
+    from certworker.store.dump import SqlTables  # noqa: PLC0415
+
+    try:
+        return SqlTables(settings.database_url).counts()
+    except CertworkerError:
+        return None
+
+
+def _report(practice: Practice, live: Mapping[str, int] | None, seconds: float) -> dict[str, Any]:
+    found, rows = practice.found, practice.contents.rows
+    tables = {
+        name: {"live": live.get(name) if live else None, "backup": rows.get(name), "restored": practice.restored.get(name)}
+        for name in sorted({*rows, *practice.restored})
+    }
+    lost = [name for name, counts in tables.items() if (counts["backup"] or 0) != (counts["restored"] or 0)]
+    faults = [*(f"The table {name} did not come back whole." for name in lost), *found.faults]
+    return {
+        "ok": not faults,
+        "seconds": round(seconds, 1),
+        "backup": {name: value for name, value in shown(practice.contents).items() if name != "rows"},
+        "tables": tables,
+        "opened": dict(found.opened),
+        "fitting_keys": found.keys,
+        "fitting_certificates": found.certificates,
+        "fault_count": found.fault_count + len(lost),
+        "faults": faults,
+    }
+
+
+def _show(report: Mapping[str, Any]) -> None:
+    show_fields(report["backup"])
+    show_table(("TABLE", "LIVE", "BACKUP", "RESTORED"), [(name, *counts.values()) for name, counts in report["tables"].items()])
+    show_table(("OPENED", "RECORDS"), [*report["opened"].items()])
+    show_fields({name: report[name] for name in ("fitting_keys", "fitting_certificates", "fault_count")})
+    for fault in report["faults"]:
+        tell(fault)
