@@ -9,8 +9,9 @@ from certworker.vault.backup_format import MAX_VERSIONS, BackupFormat
 from certworker.vault.companions import require_unmanaged
 from certworker.vault.events import Event, EventType
 from certworker.vault.heads import check_restorable, live_head
+from certworker.vault.key_lifetimes import DEFAULT_POLICY, key_notice
 from certworker.vault.materials import Materials
-from certworker.vault.notices import NEAR_EXPIRY, first_notice, times
+from certworker.vault.notices import times
 from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.saved_objects import KEY, SavedKey, SavedKeyVersion, SavedRotation, all_versions, read_saved
@@ -92,8 +93,9 @@ class KeyBackups:
 
 
 def _plan(writer: Writer, saved: SavedKey, current: KeyVersion, at: datetime) -> None:
-    place = (current.vault_id, ObjectKind.KEY, current.name, current.version)
-    writer.set_notice(*place, first_notice(current.attributes.expires, NEAR_EXPIRY, at))
+    policy = saved.rotation.policy if saved.rotation else DEFAULT_POLICY
+    notice_at = key_notice(current.attributes.expires, policy, at)
+    writer.set_notice(current.vault_id, ObjectKind.KEY, current.name, current.version, notice_at)
     if known := saved.rotation:
         writer.put_rotation(
             KeyRotation(current.vault_id, current.name, known.policy, known.created, known.updated, known.due_at)
