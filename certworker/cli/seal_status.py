@@ -1,0 +1,122 @@
+"""How the seal of a deployment stands, as far as can be told without opening it."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from certworker.clock import utc_now
+from certworker.errors import CertworkerError, SetupError, Unavailable
+from certworker.seal.channel import ask
+from certworker.seal.master_file import MasterFile
+from certworker.seal.sources import source_of
+from certworker.settings import SealKind, Settings
+from certworker.store.engine import open_store
+from certworker.vault.resealing import VaultTerms, vault_terms
+from certworker.vault.store import Store
+
+Rows = list[tuple[object, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SealStatus:
+    """How it stands. `present` is the id of the key that is there, `in_force` of the one that the database wants."""
+
+    source: str
+    kind: SealKind
+    service: str
+    present: str | None
+    problem: str | None
+    in_force: str | None
+    vaults: tuple[VaultTerms, ...]
+
+    @property
+    def under_older(self) -> int:
+        """Count the records that are sealed under older terms."""
+        return sum(one.under_older for one in self.vaults)
+
+    def fields(self) -> Mapping[str, object]:
+        """Show it to a person."""
+        return {
+            "master key": self.source,
+            "seal": self.kind.value,
+            "service": self.service,
+            "key there": self.present,
+            "problem": self.problem,
+            "key in force": self.in_force,
+            "vaults": len(self.vaults),
+            "vault keys": sum(one.terms for one in self.vaults),
+            "records": sum(one.records for one in self.vaults),
+            "under older vault keys": str(self.under_older),
+        }
+
+    def rows(self) -> Rows:
+        """Show every vault."""
+        return [(one.vault.name, one.newest, one.terms, str(one.records), str(one.under_older)) for one in self.vaults]
+
+    def wire(self) -> Mapping[str, Any]:
+        """Show it to a program."""
+        return {
+            "source": self.source,
+            "kind": self.kind.value,
+            "service": self.service,
+            "key_present": self.present,
+            "problem": self.problem,
+            "key_in_force": self.in_force,
+            "vaults": [
+                {
+                    "name": one.vault.name,
+                    "term": one.newest,
+                    "terms": one.terms,
+                    "records": one.records,
+                    "under_older_terms": one.under_older,
+                }
+                for one in self.vaults
+            ],
+        }
+
+
+def look(settings: Settings) -> SealStatus:
+    """Look at the settings, the master key's source, the service that runs here, and the database."""
+    source = source_of(settings.seal)
+    present, problem = None, None
+    with _open(settings) as store:
+        with store.reading() as reader:
+            in_force = reader.master_key_id()
+        vaults = vault_terms(store)
+    try:
+        sealed = isinstance(source, MasterFile) and settings.seal.kind is not SealKind.NONE
+        present = source.wrapped().id if sealed and isinstance(source, MasterFile) else source.read(None).id
+    except CertworkerError as error:
+        problem = str(error)
+    if present and in_force and present != in_force:
+        problem = "the key there is another one; after a rotation that was broken off: certworker seal rotate-master"
+    return SealStatus(str(source), settings.seal.kind, _service(settings), present, problem, in_force, vaults)
+
+
+def master_key_id(settings: Settings) -> str | None:
+    """Tell which master key the database wants; none where there is no database yet."""
+    with suppress(Unavailable, SetupError), _open(settings) as store, store.reading() as reader:
+        return reader.master_key_id()
+    return None
+
+
+def _service(settings: Settings) -> str:
+    if settings.seal.kind is SealKind.NONE:
+        return "needs no unsealing"
+    try:
+        state = ask(settings.seal.socket, {"ask": "status"})
+    except Unavailable:
+        return "does not run here"
+    if not state["sealed"]:
+        return "unsealed"
+    return f"sealed ({state['have']} of {state['needed']} shares)" if settings.seal.kind is SealKind.SHAMIR else "sealed"
+
+
+@contextmanager
+def _open(settings: Settings) -> Iterator[Store]:
+    store = open_store(settings.database_url, utc_now)
+    try:
+        yield store
+    finally:
+        store.close()
