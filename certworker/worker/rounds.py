@@ -12,6 +12,7 @@ from certworker.errors import CertworkerError, LeaseLost
 from certworker.vault.deletions import Deletions
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
+from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.vaults import Heartbeat
 from certworker.worker.owner import is_gone, own_name
 
@@ -49,6 +50,9 @@ class Rounds:
             if (due := self._next_due()) is not None and due <= at:
                 done += self.renew(at)
                 done += self.advance(at)
+                # before the notices: of a key that was rotated in time nobody has to hear
+                done += self.rotate(at)
+                done += self._house.notices.tell_due(at)
             if _is_time(self._upkeep_at, at, UPKEEP_INTERVAL):
                 self._upkeep_at = at
                 done += self.keep_up(at)
@@ -66,6 +70,10 @@ class Rounds:
     def advance(self, at: datetime) -> int:
         """Take the operations that are due as far as they go; give their count."""
         return self._each(lambda: self._claim_operation(self._present(at)), self._advance)
+
+    def rotate(self, at: datetime) -> int:
+        """Rotate the keys that are due; give their count."""
+        return self._each(lambda: self._claim_rotation(self._present(at)), self._rotate)
 
     def keep_up(self, at: datetime) -> int:
         """Take down stale challenge responses, purge what is due, destroy unused keys in the token; give the count of all."""
@@ -98,6 +106,10 @@ class Rounds:
         with self._house.store.writing() as writer:
             return writer.claim_renewal(self._owner, at, LEASE)
 
+    def _claim_rotation(self, at: datetime) -> KeyRotation | None:
+        with self._house.store.writing() as writer:
+            return writer.claim_rotation(self._owner, at, LEASE)
+
     def _advance(self, operation: Operation) -> None:
         progression = self._house.progression
         _guard(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
@@ -105,6 +117,10 @@ class Rounds:
     def _renew(self, certificate: Certificate) -> None:
         renewals = self._house.renewals
         _guard(certificate.name, lambda: renewals.begin(certificate), lambda text: renewals.put_off(certificate, text))
+
+    def _rotate(self, rotation: KeyRotation) -> None:
+        rotations = self._house.key_life.rotations
+        _guard(rotation.name, lambda: rotations.carry_out(rotation), lambda text: rotations.put_off(rotation, text))
 
     def _next_due(self) -> datetime | None:
         with self._house.store.reading() as reader:
@@ -117,7 +133,7 @@ class Rounds:
 
 
 def _guard(name: str, work: Callable[[], object], put_off: Callable[[str], None]) -> None:
-    """Keep one broken certificate from stopping the round: what went wrong is logged, recorded, and tried again later."""
+    """Keep one broken object from stopping the round: what went wrong is logged, recorded, and tried again later."""
     try:
         _attempt(name, work, put_off)
     except LeaseLost as lost:
