@@ -103,7 +103,9 @@ def _generate_rsa(session: TokenSession, key_id: str, kind: KeyKind) -> bytes:
         public_template={**_PASSING, Attribute.PUBLIC_EXPONENT: number_bytes(kind.exponent)},
         private_template=dict(KEPT),
     )
-    return rsa_public_der(public[Attribute.MODULUS], public[Attribute.PUBLIC_EXPONENT])
+    der = rsa_public_der(public[Attribute.MODULUS], public[Attribute.PUBLIC_EXPONENT])
+    public.destroy()  # it would stay as long as the session does
+    return der
 
 
 def _generate_ec(session: TokenSession, key_id: str, kind: KeyKind) -> bytes:
@@ -119,7 +121,9 @@ def _generate_ec(session: TokenSession, key_id: str, kind: KeyKind) -> bytes:
         public_template=dict(_PASSING),
         private_template=dict(KEPT),
     )
-    return ec_public_der(curve, public[Attribute.EC_POINT])
+    der = ec_public_der(curve, public[Attribute.EC_POINT])
+    public.destroy()
+    return der
 
 
 def _private_template(private_key: bytes) -> Template:

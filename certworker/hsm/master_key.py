@@ -78,10 +78,9 @@ class TokenMasterKeySource:
         """Give the key of an id, or the only one that there is. Raises SetupError, Unavailable."""
         self._check_mechanism()
         found = self._token.run(self._find)
-        if wanted is not None and bytes.fromhex(wanted) in found:
-            return TokenMasterKey(self._token, bytes.fromhex(wanted))
-        if wanted is None and len(found) == 1:
-            return TokenMasterKey(self._token, found[0])
+        fitting = [cka_id for cka_id in found if wanted in {None, cka_id.hex()}]
+        if len(fitting) == 1:
+            return TokenMasterKey(self._token, fitting[0])
         raise SetupError(self._explain(wanted, found))
 
     def make(self) -> TokenMasterKey:

@@ -1,20 +1,19 @@
-"""SoftHSM tokens in temporary folders.
+"""A SoftHSM token in a temporary folder.
 
-SoftHSM reads SOFTHSM2_CONF once a process, when it is opened. So a test process has one folder of tokens, and each test that
-wants one a token of its own in it.
+SoftHSM reads SOFTHSM2_CONF once a process, when it is opened, and looks for tokens then. So a test process has one token, which
+is made before, and each test has keys of its own in it.
 """
 
-import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from certworker.settings import HsmSettings
 
+LABEL = "certworker tests"
 PIN, OFFICER_PIN = "correct-horse-1234", "battery-staple-5678"
 CONFIGURATION = "SOFTHSM2_CONF"
 _MODULES = (
@@ -31,10 +30,10 @@ def softhsm_module() -> Path:
 
 @dataclass(frozen=True)
 class SoftToken:
-    """A token, and the folder that it is in with all others."""
+    """A token: its label, the folder that it lies in, and the file of its PIN."""
 
     label: str
-    folder: Path
+    path: Path
     pin_file: Path
 
     @property
@@ -42,36 +41,18 @@ class SoftToken:
         """Give the settings that open it."""
         return HsmSettings(module=softhsm_module(), token_label=self.label, pin_file=self.pin_file, wait_seconds=2)
 
-    @property
-    def path(self) -> Path:
-        """Find the folder of this token alone."""
-        return next(path for path in self.folder.iterdir() if self.label.encode() in (path / "token.object").read_bytes())
-
-
-def init_token(folder: Path, label: str) -> None:
-    """Make a token, as an operator does, with the configuration that is in force."""
-    command = ["softhsm2-util", "--init-token", "--free", "--label", label, "--pin", PIN, "--so-pin", OFFICER_PIN]
-    subprocess.run(command, check=True, capture_output=True, env=os.environ | {CONFIGURATION: str(folder / "softhsm2.conf")})
-
 
 @pytest.fixture(scope="session")
-def softhsm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give the folder of this process's SoftHSM."""
+def soft_token(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftToken]:
+    """Give this process's token, made as an operator makes one."""
     folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    configuration = folder / "softhsm2.conf"
-    configuration.write_text(f"directories.tokendir = {folder}/tokens\nobjectstore.backend = file\nlog.level = ERROR\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CONFIGURATION, str(configuration))
-        yield folder
-
-
-@pytest.fixture
-def soft_token(softhsm: Path) -> SoftToken:
-    """Give a new token."""
-    label = f"test-{uuid4().hex[:12]}"
-    init_token(softhsm, label)
-    pin_file = softhsm / f"{label}.pin"
+    tokens, configuration, pin_file = folder / "tokens", folder / "softhsm2.conf", folder / "pin"
+    tokens.mkdir()
+    configuration.write_text(f"directories.tokendir = {tokens}\nobjectstore.backend = file\nlog.level = ERROR\n")
     pin_file.touch(0o600)
     pin_file.write_text(PIN + "\n")
-    return SoftToken(label, softhsm / "tokens", pin_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONFIGURATION, str(configuration))
+        command = ["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", OFFICER_PIN]
+        subprocess.run(command, check=True, capture_output=True)
+        yield SoftToken(LABEL, next(tokens.iterdir()), pin_file)

@@ -1,0 +1,32 @@
+"""Several processes at one token."""
+
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+
+from certworker.crypto.keys import KeyKind
+from certworker.hsm.token import Token
+from tests.conftest import ROOT
+from tests.support.softhsm import SoftToken
+
+pytestmark = pytest.mark.system("softhsm2-util")
+
+EC = KeyKind("EC", None, "P-256")
+
+
+def test_four_processes_use_the_token_at_once(soft_token: SoftToken, token: Token) -> None:
+    """Four processes of four threads, and this one, make, use and destroy keys in one token, and none meets an error."""
+    shared = token.generate(uuid4().hex, EC)
+    before = token.run(lambda session: len(session.find({})))
+    command = [sys.executable, "-m", "tests.hsm.signer", soft_token.label, str(soft_token.pin_file), shared.id]
+    children = [
+        subprocess.Popen([*command, shared.public_key.hex()], cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    key = token.use(shared.id, EC, shared.public_key)
+    while any(child.poll() is None for child in children):
+        assert key.verify("ES256", bytes(32), key.sign("ES256", bytes(32)))
+    ends = [(child.returncode, child.communicate()[1]) for child in children]
+    assert ends == [(0, "")] * 4
+    assert token.run(lambda session: len(session.find({}))) == before
