@@ -1,25 +1,28 @@
 """`certworker backup`: the whole deployment in one sealed file, and back."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from certworker.cli.deployment_backups import (
+    NOT_IN_BACKUP,
+    AsJson,
+    ConfigOption,
+    deployment_backups,
+    open_backup,
+    read_in_scratch,
+    shown,
+)
+from certworker.cli.exits import ExitCode
 from certworker.cli.output import show_fields, show_json, show_table, tell
-from certworker.errors import SetupError
 
 if TYPE_CHECKING:
-    from certworker.settings import Settings
-    from certworker.vault.deployment_backup import Contents, DeploymentBackups
+    from certworker.vault.deployment_backup import Contents
 
 app = typer.Typer(help="Backup of the whole deployment: create, verify, restore.", no_args_is_help=True)
 
-ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file of the deployment (TOML).")]
 BackupFile = Annotated[Path, typer.Argument(help="File of the backup.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NOT_IN_BACKUP = "{} versions of keys lie in a hardware token, and are not in the backup: back the token up by its own means."
 
 
 @app.command()
@@ -60,12 +63,13 @@ def verify(
     settings = load_settings(config)
     with open_backup(file) as opened:
         contents = deployment_backups(settings).contents(opened)
-        if deep:
-            from certworker.cli.drill import fail_on_faults, read_in_scratch  # noqa: PLC0415
-
-            found = read_in_scratch(settings, opened).found
-            fail_on_faults(found)
+        found = read_in_scratch(settings, opened).found if deep else None
     _show(contents, as_json=as_json)
+    if found and found.fault_count:
+        for fault in found.faults:
+            tell(fault)
+        tell(f"{found.fault_count} records of this backup do not come back.")
+        raise typer.Exit(ExitCode.ERROR)
     tell("Every record in it opens." if deep else "It is whole. `--deep` opens every record in it as well.")
 
 
@@ -82,39 +86,6 @@ def restore(config: ConfigOption, file: BackupFile, *, as_json: AsJson = False) 
         contents = deployment_backups(load_settings(config)).restore(opened)
     _show(contents, as_json=as_json)
     tell(f"Restored as it was at {contents.header.created:%Y-%m-%dT%H:%M:%SZ}. Start it: certworker run -c {config}")
-
-
-def deployment_backups(settings: "Settings", database_url: str | None = None) -> "DeploymentBackups":
-    """Give the service for the database that the settings name, or for another."""
-    from certworker.clock import utc_now  # noqa: PLC0415
-    from certworker.seal.sources import source_of  # noqa: PLC0415
-    from certworker.store.dump import SqlTables  # noqa: PLC0415
-    from certworker.vault.deployment_backup import DeploymentBackups  # noqa: PLC0415
-
-    return DeploymentBackups(SqlTables(database_url or settings.database_url), source_of(settings.seal).read, utc_now)
-
-
-@contextmanager
-def open_backup(file: Path) -> Iterator[BinaryIO]:
-    """Open a backup for reading. Raises SetupError."""
-    try:
-        with file.open("rb") as opened:
-            yield opened
-    except OSError as error:
-        raise SetupError(f"The backup {file} cannot be read: {error.strerror}.") from error
-
-
-def shown(contents: "Contents") -> dict[str, Any]:
-    """Show what is in a backup as JSON."""
-    header = contents.header
-    return {
-        "created": f"{header.created:%Y-%m-%dT%H:%M:%SZ}",
-        "schema": header.revision,
-        "deployment_id": header.deployment_id,
-        "master_key_id": header.master_key_id,
-        "keys_in_token": contents.in_token,
-        "rows": dict(contents.rows),
-    }
 
 
 def _show(contents: "Contents", *, as_json: bool) -> None:

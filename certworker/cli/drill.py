@@ -1,24 +1,29 @@
 """`certworker drill`: recovery, practised as regularly as a cron job likes."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from certworker.cli.backup import NOT_IN_BACKUP, AsJson, ConfigOption, deployment_backups, open_backup, shown
+from certworker.cli.deployment_backups import (
+    NOT_IN_BACKUP,
+    AsJson,
+    ConfigOption,
+    Practice,
+    deployment_backups,
+    open_backup,
+    read_in_scratch,
+    shown,
+)
 from certworker.cli.exits import ExitCode
 from certworker.cli.output import show_fields, show_json, show_table, tell
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
-    from certworker.vault.deployment_backup import Contents
-    from certworker.vault.recovery import ReadBack
 
 app = typer.Typer(help="Drills: is what was saved worth anything?", no_args_is_help=True)
 
@@ -26,15 +31,6 @@ app = typer.Typer(help="Drills: is what was saved worth anything?", no_args_is_h
 @app.callback()
 def drill() -> None:
     """Practise what must not fail when it is needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Practice:
-    """A backup that was restored into a scratch folder, and what was found there. `restored` counts rows by table."""
-
-    contents: "Contents"
-    restored: Mapping[str, int]
-    found: "ReadBack"
 
 
 @app.command()
@@ -66,45 +62,6 @@ def recovery(
         tell("The drill failed: this backup does not bring everything back.")
         raise typer.Exit(ExitCode.ERROR)
     tell(f"The drill went well: everything came back, in {report['seconds']} seconds.")
-
-
-def read_in_scratch(settings: "Settings", backup: BinaryIO) -> Practice:
-    """Restore a backup into a SQLite database of its own, and read everything back from there."""
-    from certworker.clock import utc_now  # noqa: PLC0415
-    from certworker.seal.sources import source_of  # noqa: PLC0415
-    from certworker.store.dump import SqlTables  # noqa: PLC0415
-    from certworker.store.engine import open_store  # noqa: PLC0415
-    from certworker.vault.keyring import Keyring, MasterKeyInForce  # noqa: PLC0415
-    from certworker.vault.recovery import Recovery  # noqa: PLC0415
-
-    with _scratch() as folder:
-        url = f"sqlite:///{folder}/scratch.db"
-        contents = deployment_backups(settings, url).restore(backup)
-        master = MasterKeyInForce(source_of(settings.seal).read, contents.header.master_key_id)
-        store = open_store(url, utc_now)
-        try:
-            found = Recovery(store, Keyring(store, master), master).read_back()
-        finally:
-            store.close()
-        return Practice(contents, SqlTables(url).counts(), found)
-
-
-def fail_on_faults(found: "ReadBack") -> None:
-    """Tell of what did not come back. Raises typer's Exit where there is any of it."""
-    for fault in found.faults:
-        tell(fault)
-    if found.fault_count:
-        tell(f"{found.fault_count} records of this backup do not come back.")
-        raise typer.Exit(ExitCode.ERROR)
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="certworker-drill-"))  # mode 0700
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 @contextmanager

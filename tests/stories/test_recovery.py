@@ -39,20 +39,20 @@ class Writing(threading.Thread):
     def __init__(self, client: SecretClient) -> None:
         super().__init__(name="writing")
         self._client = client
-        self._stop = threading.Event()
+        self._stopping = threading.Event()
         self.answered: list[str] = []
 
     def run(self) -> None:
         """Set secrets."""
         for number in count():
-            if self._stop.is_set() or number == MOST:
+            if self._stopping.is_set() or number == MOST:
                 return
             self._client.set_secret(f"s{number}", f"value {number}")
             self.answered.append(f"s{number}")
 
     def stop(self) -> None:
         """Stop after the next one."""
-        self._stop.set()
+        self._stopping.set()
         self.join()
 
 

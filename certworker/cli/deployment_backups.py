@@ -1,0 +1,94 @@
+"""What the commands on backups of a deployment share: how one is opened, restored on trial, and shown."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from certworker.errors import SetupError
+
+if TYPE_CHECKING:
+    from certworker.settings import Settings
+    from certworker.vault.deployment_backup import Contents, DeploymentBackups
+    from certworker.vault.recovery import ReadBack
+
+ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file of the deployment (TOML).")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+NOT_IN_BACKUP = "{} versions of keys lie in a hardware token, and are not in the backup: back the token up by its own means."
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """A backup that was restored into a scratch folder, and what was found there. `restored` counts rows by table."""
+
+    contents: "Contents"
+    restored: Mapping[str, int]
+    found: "ReadBack"
+
+
+def deployment_backups(settings: "Settings", database_url: str | None = None) -> "DeploymentBackups":
+    """Give the service for the database that the settings name, or for another."""
+    from certworker.clock import utc_now  # noqa: PLC0415
+    from certworker.seal.sources import source_of  # noqa: PLC0415
+    from certworker.store.dump import SqlTables  # noqa: PLC0415
+    from certworker.vault.deployment_backup import DeploymentBackups  # noqa: PLC0415
+
+    return DeploymentBackups(SqlTables(database_url or settings.database_url), source_of(settings.seal).read, utc_now)
+
+
+@contextmanager
+def open_backup(file: Path) -> Iterator[BinaryIO]:
+    """Open a backup for reading. Raises SetupError."""
+    try:
+        with file.open("rb") as opened:
+            yield opened
+    except OSError as error:
+        raise SetupError(f"The backup {file} cannot be read: {error.strerror}.") from error
+
+
+def shown(contents: "Contents") -> dict[str, Any]:
+    """Show what is in a backup as JSON."""
+    header = contents.header
+    return {
+        "created": f"{header.created:%Y-%m-%dT%H:%M:%SZ}",
+        "schema": header.revision,
+        "deployment_id": header.deployment_id,
+        "master_key_id": header.master_key_id,
+        "keys_in_token": contents.in_token,
+        "rows": dict(contents.rows),
+    }
+
+
+def read_in_scratch(settings: "Settings", backup: BinaryIO) -> Practice:
+    """Restore a backup into a SQLite database of its own, and read everything back from there."""
+    from certworker.clock import utc_now  # noqa: PLC0415
+    from certworker.seal.sources import source_of  # noqa: PLC0415
+    from certworker.store.dump import SqlTables  # noqa: PLC0415
+    from certworker.store.engine import open_store  # noqa: PLC0415
+    from certworker.vault.keyring import Keyring, MasterKeyInForce  # noqa: PLC0415
+    from certworker.vault.recovery import Recovery  # noqa: PLC0415
+
+    with _scratch() as folder:
+        url = f"sqlite:///{folder}/scratch.db"
+        contents = deployment_backups(settings, url).restore(backup)
+        master = MasterKeyInForce(source_of(settings.seal).read, contents.header.master_key_id)
+        store = open_store(url, utc_now)
+        try:
+            found = Recovery(store, Keyring(store, master), master).read_back()
+        finally:
+            store.close()
+        return Practice(contents, SqlTables(url).counts(), found)
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="certworker-drill-"))  # mode 0700
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
