@@ -1,5 +1,8 @@
 """All tables out of one database and into another, of either kind and of earlier revisions."""
 
+import pickle
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -203,3 +206,28 @@ def test_what_the_schema_does_not_know_is_refused(empty_url: str) -> None:
         with pytest.raises(SetupError, match=shape.name):
             tables.load(HEAD, [Batch(shape, ())])
     tables.check_vacant()
+
+
+KILLED = """
+import os, pickle, signal, sys
+from certworker.store.dump import SqlTables
+from certworker.store.migrate import HEAD
+
+def dying(batches):
+    yield from batches
+    os.kill(os.getpid(), signal.SIGKILL)
+
+with open(sys.argv[2], "rb") as file:
+    SqlTables(sys.argv[1]).load(HEAD, dying(pickle.load(file)))
+"""
+
+
+def test_a_killed_restore_leaves_nothing(sources: dict[str, str], empty_url: str, tmp_path: Path) -> None:
+    """A process that is killed when all rows are in, and before they count, leaves an empty database; the next one fills it."""
+    batches = take(sources["sqlite"])
+    (tmp_path / "batches").write_bytes(pickle.dumps(batches))
+    died = subprocess.run([sys.executable, "-c", KILLED, empty_url, str(tmp_path / "batches")], check=False)
+    assert died.returncode == -9
+    SqlTables(empty_url).check_vacant()
+    SqlTables(empty_url).load(HEAD, batches)
+    assert rows_of(take(empty_url)) == rows_of(batches)
