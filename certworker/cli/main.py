@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from certworker.cli import backup, certificate, contact, csr, drill, issuer, seal, session
+from certworker.cli import backup, certificate, contact, csr, drill, issuer, seal, session, vault
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
+from certworker.cli.vault import PurgeProtection, RetentionDays, SkuOption, new_vault
 from certworker.errors import CertworkerError, Conflict, SetupError
 
 DEFAULT_HOME = "~/.certworker"
@@ -82,6 +83,9 @@ def init(
     config: ConfigOption,
     vault: Annotated[str, typer.Option(help="Name of the first vault.")] = "main",
     administrator: Annotated[str, typer.Option(help="Display name of the first administrator.")] = "administrator",
+    sku: SkuOption = None,
+    retention_days: RetentionDays = None,
+    purge_protection: PurgeProtection = None,
 ) -> None:
     """Set a deployment up: master key (unless there is one), database, subscription, administrator and first vault.
 
@@ -90,12 +94,12 @@ def init(
     from certworker.bootstrap import make_master_key, open_house  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
-    settings = load_settings(config)
+    settings, new = load_settings(config), new_vault(sku, retention_days, purge_protection)
     key = settings.seal.master_key_file
     made = make_master_key(key)
     try:
         with open_house(settings) as house:
-            founded = house.founding.found(vault, administrator)
+            founded = house.founding.found(vault, administrator, new)
     except Conflict as error:
         if not made:
             raise
@@ -138,6 +142,7 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(csr.app, name="csr")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(contact.app, name="contact")
+app.add_typer(vault.app, name="vault")
 app.add_typer(seal.app, name="seal")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")

@@ -31,6 +31,10 @@ class KeyReader(Transaction):
         """List the ids of all keys that are in the token, or were about to be."""
         return tuple(row.id for row in self._all(select(HSM_KEY.c.id).order_by(HSM_KEY.c.id)))
 
+    def has_hsm_keys(self, vault_id: str) -> bool:
+        """Tell whether the token has keys of a vault, or was about to."""
+        return self._one(select(HSM_KEY.c.id).where(HSM_KEY.c.vault_id == vault_id).limit(1)) is not None
+
     def unused_hsm_keys(self, before: datetime, limit: int) -> tuple[str, ...]:
         """List the ids of keys in the token that were noted before a time, and belong to nothing."""
         used = (exists().where(table.c.hsm_key_id == HSM_KEY.c.id) for table in (KEY_VERSION, OPERATION))

@@ -8,10 +8,12 @@ from certworker.errors import Conflict, SetupError
 from certworker.vault.directory import Directory, new_client_secret
 from certworker.vault.keyring import Keyring
 from certworker.vault.store import Store, Writer
+from certworker.vault.vault_properties import NewVault
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, Vault, check_vault_name
 
 DEFAULT_RESOURCE_GROUP = "certworker"
 DEFAULT_LOCATION = "local"
+PLAIN = NewVault()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -47,15 +49,15 @@ class Founding:
         with self._store.reading() as reader:
             return reader.vault_by_name(SYSTEM_VAULT)
 
-    def found(self, vault_name: str, administrator_name: str) -> Founded:
+    def found(self, vault_name: str, administrator_name: str, new: NewVault = PLAIN) -> Founded:
         """Make tenant, subscription, the service's own vault, the first vault and the administrator, all or nothing.
 
         Raises Conflict where it was done already, BadParameter for a name that a vault cannot have.
         """
         check_vault_name(vault_name)
-        return self._keyring.adding(lambda: self._found(vault_name, administrator_name))
+        return self._keyring.adding(lambda: self._found(vault_name, administrator_name, new))
 
-    def _found(self, vault_name: str, administrator_name: str) -> Founded:
+    def _found(self, vault_name: str, administrator_name: str, new: NewVault) -> Founded:
         tenant_id, subscription_id = str(uuid4()), str(uuid4())
         system_id, vault_id = uuid4().hex, uuid4().hex
         at = whole_second(self._clock())
@@ -64,8 +66,8 @@ class Founding:
         with self._store.writing() as writer:
             if writer.vault_by_name(SYSTEM_VAULT):
                 raise Conflict("This deployment has been set up already.")
-            self._add_vault(writer, system_id, SYSTEM_VAULT, tenant_id, subscription_id)
-            vault = self._add_vault(writer, vault_id, vault_name, tenant_id, subscription_id)
+            self._add_vault(writer, system_id, SYSTEM_VAULT, tenant_id, subscription_id, PLAIN)
+            vault = self._add_vault(writer, vault_id, vault_name, tenant_id, subscription_id, new)
             writer.set_master_key_id(keys[0].master_key_id, at)
             for key in keys:
                 writer.add_wrapped_key(key)
@@ -90,8 +92,20 @@ class Founding:
                 newest = writer.wrapped_keys(system.id)[-1]
                 writer.set_master_key_id(newest.master_key_id, whole_second(self._clock()))
 
-    def _add_vault(self, writer: Writer, vault_id: str, name: str, tenant_id: str, subscription_id: str) -> Vault:
-        at = whole_second(self._clock())
-        vault = Vault(vault_id, name, tenant_id, subscription_id, DEFAULT_RESOURCE_GROUP, DEFAULT_LOCATION, at)
+    def _add_vault(
+        self, writer: Writer, vault_id: str, name: str, tenant_id: str, subscription_id: str, new: NewVault
+    ) -> Vault:
+        vault = Vault(
+            vault_id,
+            name,
+            tenant_id,
+            subscription_id,
+            DEFAULT_RESOURCE_GROUP,
+            DEFAULT_LOCATION,
+            whole_second(self._clock()),
+            new.retention_days,
+            new.sku,
+            new.purge_protection,
+        )
         writer.add_vault(vault)
         return vault

@@ -167,6 +167,9 @@ class Reader(HotReader, Protocol):
     def hsm_keys(self) -> tuple[str, ...]:
         """List the ids of all keys that are in the token, or were about to be."""
 
+    def has_hsm_keys(self, vault_id: str) -> bool:
+        """Tell whether the token has keys of a vault, or was about to."""
+
     def unused_hsm_keys(self, before: datetime, limit: int) -> tuple[str, ...]:
         """List the ids of keys in the token that were noted before a time, and belong to nothing."""
 

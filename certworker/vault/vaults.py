@@ -12,6 +12,8 @@ SYSTEM_VAULT = "certworker-system"
 
 _VAULT_NAME = re.compile(r"(?=.{3,24}$)[a-zA-Z](?:-?[a-zA-Z0-9])*")
 DEFAULT_RETENTION_DAYS = 90
+LEAST_RETENTION_DAYS = 7
+MOST_RETENTION_DAYS = 90
 
 
 class Sku(StrEnum):
@@ -130,3 +132,11 @@ def check_vault_name(name: str) -> str:
         )
         raise BadParameter(message, "name")
     return name
+
+
+def check_retention(days: int) -> int:
+    """Give back `days` if a vault may keep what was deleted for so long. Raises BadParameter."""
+    if not LEAST_RETENTION_DAYS <= days <= MOST_RETENTION_DAYS:
+        message = f"softDeleteRetentionInDays is {LEAST_RETENTION_DAYS} to {MOST_RETENTION_DAYS}, and not {days}."
+        raise BadParameter(message, "softDeleteRetentionInDays")
+    return days

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
+from azure.keyvault.certificates import KeyVaultCertificate
 from azure.keyvault.secrets import KeyVaultSecretIdentifier, SecretClient
 from azure.keyvault.secrets._shared import http_challenge_cache
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
@@ -136,6 +137,7 @@ def test_the_other_form_of_a_certificate(clients: Clients) -> None:
         assert pem.properties.content_type == PEM
         assert "PRIVATE KEY" in (pem.value or "")
         assert pem.properties.key_id == (pem.id or "").replace("/secrets/", "/keys/")
+        assert isinstance(first, KeyVaultCertificate)
         assert first.properties is not None
         assert pem.properties.previous_version == first.properties.version
 

@@ -25,6 +25,7 @@ from certworker.vault.vaults import Sku
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, policy_for
 
+Acts = tuple[Callable[[], object], ...]
 LATER = START + timedelta(days=100)
 REFUSED: tuple[tuple[NewSecret, str, str], ...] = (
     (NewSecret("x" * (MAX_VALUE + 1)), "value", "25601 bytes"),
@@ -167,7 +168,7 @@ def test_deleted_recovered_purged(deployment: Deployment, clock: FakeClock) -> N
     assert deleted.head.deletion.purge_at == START + timedelta(days=90)
     assert secrets.deleted(*at) == deleted
     assert secrets.list_deleted(*at[:2], None, 25).items == (deleted,)
-    gone: tuple[Callable[[], object], ...] = (
+    gone: Acts = (
         lambda: secrets.get(*at),
         lambda: secrets.delete(*at),
         lambda: secrets.update(*at, None, SecretUpdate()),
@@ -223,13 +224,15 @@ def test_the_secret_of_a_certificate_is_not_touched_alone(deployment: Deployment
             set_(deployment, name)
     at = who(deployment, "web")
     before = secrets.get(*at)
-    for act in (lambda: secrets.update(*at, None, SecretUpdate(enabled=False)), lambda: secrets.delete(*at)):
+    live: Acts = (lambda: secrets.update(*at, None, SecretUpdate(enabled=False)), lambda: secrets.delete(*at))
+    for act in live:
         with pytest.raises(Forbidden, match="belongs to the certificate"):
             act()
     assert secrets.get(*at) == before
     deployment.house.certificates.delete(*at)
     assert [item.head.managed for item in secrets.list_deleted(*at[:2], None, 25).items] == [True]
-    for act in (lambda: secrets.recover(*at), lambda: secrets.purge(*at)):
+    deleted: Acts = (lambda: secrets.recover(*at), lambda: secrets.purge(*at))
+    for act in deleted:
         with pytest.raises(Forbidden):
             act()
     with pytest.raises(DeletedButRecoverable):
