@@ -21,6 +21,7 @@ from certworker.settings import Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import Access
+from certworker.vault.attestations import Attestations
 from certworker.vault.backup_format import BackupFormat
 from certworker.vault.backups import Backups
 from certworker.vault.certificates import Certificates
@@ -92,6 +93,7 @@ class House:
     certificates: Certificates
     keys: Keys
     key_life: KeyLife
+    attestations: Attestations
     notices: Notices
     key_operations: KeyOperations
     secrets: Secrets
@@ -173,6 +175,7 @@ def build(
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=Keys(store, access),
         key_life=_key_life(store, access, materials, clock),
+        attestations=Attestations(Keys(store, access)),
         notices=Notices(store),
         key_operations=KeyOperations(store, access, materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),

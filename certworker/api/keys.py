@@ -40,6 +40,11 @@ async def list_versions(call: Call) -> Response:
     return call.page(page, partial(key_version_wire, call.view))
 
 
+async def attest(call: Call) -> Response:
+    """GET /keys/{name}/{version}/attestation."""
+    return answer(key_wire(call.view, await call.run(call.house.attestations.attest, call.name, call.version)))
+
+
 async def update(call: Call) -> Response:
     """PATCH /keys/{name}, and one version of it."""
     settings = (await call.body(SettingsBody)).settings()
@@ -74,6 +79,7 @@ ROUTES = (
     route("PUT", "/keys/{name}/rotationpolicy", set_rotation_policy),
     route("GET", "/keys/{name}/versions", list_versions),
     route("GET", "/keys/{name}/{version}", show),
+    route("GET", "/keys/{name}/{version}/attestation", attest),
     route("PATCH", "/keys/{name}/{version}", update),
     route("GET", "/keys", list_all),
 )

@@ -7,7 +7,6 @@ from certworker.api.errors import NotServed
 
 _OPERATIONS = (
     ("POST", "/keys/{name}/{operation}"),
-    ("GET", "/keys/{name}/{version}/attestation"),
     ("POST", "/keys/{name}/{version}/release"),
 )
 

@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -21,8 +21,8 @@ from certworker.api.app import build_app
 from certworker.api.serve import BackgroundServer
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli.sockets import bind, port_of
-from certworker.settings import Seal, Server, Settings
-from certworker.vault.vaults import Principal, Vault
+from certworker.settings import HsmSettings, Seal, Server, Settings
+from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
 
@@ -79,18 +79,24 @@ class World:
 
 
 @contextmanager
-def open_world(folder: Path, clock: FakeClock, port: int = 8443) -> Iterator[World]:
-    """Found a deployment in `folder`."""
+def open_world(folder: Path, clock: FakeClock, port: int = 8443, hsm: HsmSettings | None = None) -> Iterator[World]:
+    """Found a deployment in `folder`; where it has a token, its vault is of the premium SKU."""
     settings = Settings(
         database_url=f"sqlite:///{folder}/certworker.db",
         seal=Seal(master_key_file=folder / "master.key"),
         server=Server(port=port),
+        hsm=hsm or HsmSettings(),
     )
     make_master_key(settings.seal.master_key_file)
     authority = ScriptedAuthority()
     with open_house(settings, clock, Random(1), {"scripted": authority}) as house:
         founded = house.founding.found("contoso", "administrator")
-        yield World(house, clock, founded.vault, founded.administrator, founded.client_secret, authority)
+        vault = founded.vault
+        if hsm:
+            with house.store.writing() as writer:
+                writer.set_vault_properties(vault.id, Sku.PREMIUM, vault.retention_days, purge_protection=False)
+            vault = replace(vault, sku=Sku.PREMIUM)
+        yield World(house, clock, vault, founded.administrator, founded.client_secret, authority)
 
 
 class Caller:
@@ -189,10 +195,10 @@ def make_authority(folder: Path) -> TestAuthority:
 
 
 @contextmanager
-def serve_world(folder: Path, clock: FakeClock, authority: TestAuthority) -> Iterator[World]:
+def serve_world(folder: Path, clock: FakeClock, authority: TestAuthority, hsm: HsmSettings | None = None) -> Iterator[World]:
     """Found a deployment and serve it over TLS, on a free port of loopback."""
     sockets, before = bind(("127.0.0.1",), 0, "tests"), set(threading.enumerate())
-    with open_world(folder, clock, port_of(sockets)) as world:
+    with open_world(folder, clock, port_of(sockets), hsm) as world:
         server = BackgroundServer(build_app(world.house), sockets, authority.context)
         server.start()
         try:
