@@ -95,7 +95,9 @@ class _Exchange:
 
     def where(self, scope: Scope) -> tuple[str, str]:
         """Tell host and path, fit for one line of a log."""
-        return self.place.netloc, scope["path"].encode("unicode_escape").decode()[:300]
+        path = scope["path"]
+        plain = path.isascii() and path.isprintable()
+        return self.place.netloc, (path if plain else path.encode("unicode_escape").decode())[:300]
 
     def sending(self, send: Send) -> Send:
         """Wrap `send`, so that every answer gets the headers that all answers have."""

@@ -7,6 +7,7 @@ from certworker.bootstrap import House
 from certworker.errors import Unauthenticated, VaultNotFound
 from certworker.settings import Settings
 from certworker.vault.access import Caller
+from certworker.vault.store import HotReader
 from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
 NO_TOKEN = "AKV10000: Request is missing a Bearer or PoP token."  # noqa: S105  # a text
@@ -31,18 +32,19 @@ class Admission:
 
 def admit(house: House, place: Place, authorization: str | None) -> Admission:
     """Find the vault and tell who calls. Raises VaultNotFound, Challenged."""
-    vault = find_vault(house, place)
-    if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
-        raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
-    settings, token = house.settings, authorization[len(_SCHEME) :].strip()
-    try:
-        caller = house.directory.caller(token, vault.tenant_id, issuer_of(settings, vault.tenant_id), audiences_of(settings))
-    except Unauthenticated as error:
-        raise Challenged(str(error), challenge_of(settings, place, vault, refused=True)) from None
+    with house.store.glance() as reader:
+        vault = find_vault(house, place, reader)
+        if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+            raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
+        settings, token, tenant = house.settings, authorization[len(_SCHEME) :].strip(), vault.tenant_id
+        try:
+            caller = house.directory.caller(reader, token, tenant, issuer_of(settings, tenant), audiences_of(settings))
+        except Unauthenticated as error:
+            raise Challenged(str(error), challenge_of(settings, place, vault, refused=True)) from None
     return Admission(caller, vault)
 
 
-def find_vault(house: House, place: Place) -> Vault:
+def find_vault(house: House, place: Place, reader: HotReader) -> Vault:
     """Find the vault that a host stands for; the bare domain stands for the first one that was made.
 
     The service's own vault is not served. Raises VaultNotFound, which says which host would be right.
@@ -50,8 +52,7 @@ def find_vault(house: House, place: Place) -> Vault:
     if place.plane is Plane.BARE:
         found = _first_vault(house)
     else:
-        with house.store.glance() as reader:
-            found = reader.vault_by_name(place.vault_name) if place.plane is Plane.VAULT else None
+        found = reader.vault_by_name(place.vault_name) if place.plane is Plane.VAULT else None
     if found is None or found.name == SYSTEM_VAULT:
         suffix = house.settings.vault_suffix
         here = place.vault_name or place.netloc or "this host"

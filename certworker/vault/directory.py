@@ -26,7 +26,7 @@ from certworker.errors import Unauthenticated
 from certworker.vault.access import Caller
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import signing_place
-from certworker.vault.store import Store, Writer
+from certworker.vault.store import HotReader, Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
 
@@ -82,19 +82,18 @@ class Directory:
         private = self._keyring.open(self._system_vault_id(), signing.sealed_key, signing_place(signing.id))
         return AccessToken(sign_token(private, signing.id, claims), int(TOKEN_LIFETIME.total_seconds()))
 
-    def caller(self, token: str, tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> Caller:
-        """Tell from a bearer token who calls.
+    def caller(self, reader: HotReader, token: str, tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> Caller:
+        """Tell from a bearer token who calls; `reader` is a glance.
 
         Raises Unauthenticated where signature, issuer, audience or time is wrong.
         """
         known = self._verified.find(token)
         key_id, claims = known or (token_key_id(token), None)
-        with self._store.glance() as reader:
-            keys = {key.id: key.public_key for key in reader.signing_keys(tenant_id)}
-        if key_id not in keys:
+        public_key = next((key.public_key for key in reader.signing_keys(tenant_id) if key.id == key_id), None)
+        if public_key is None:
             raise Unauthenticated("The bearer token is signed by a key that this tenant does not have.")
         if claims is None:
-            claims = verify_token(token, keys[key_id], self._clock())
+            claims = verify_token(token, public_key, self._clock())
             self._verified.keep(token, key_id, claims)
         check_times(claims, self._clock())
         _check_claims(claims, tenant_id, issuer, audiences)

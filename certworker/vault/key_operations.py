@@ -160,8 +160,8 @@ class KeyOperations:
     def _open(
         self, caller: Caller, vault: Vault, name: str, version: str | None, operation: str, algorithm: str
     ) -> tuple[KeyVersion, UsableKey]:
-        self._access.require(caller, vault, "keys", operation)
         with self._store.glance() as reader:
+            self._access.require(caller, vault, "keys", operation, reader)
             head = reader.head(vault.id, ObjectKind.KEY, name)
             key = reader.key(vault.id, name, version) if head and not head.deletion else None
         if key is None:

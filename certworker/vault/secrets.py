@@ -113,8 +113,8 @@ class Secrets:
 
         One whose time has not come, or is over, is opened as well. Raises SecretNotFound, Disabled, BadParameter, SealBroken.
         """
-        self._access.require(caller, vault, SECRETS, "get")
         with self._store.glance() as reader:
+            self._access.require(caller, vault, SECRETS, "get", reader)
             head = reader.head(vault.id, ObjectKind.SECRET, name)
             secret = reader.secret(vault.id, name, version) if head and not head.deletion else None
         if secret is None:

@@ -26,7 +26,8 @@ def token_of(deployment: Deployment, audience: str = AUDIENCE, issuer: str = ISS
 def caller_of(deployment: Deployment, token: str, tenant: str | None = None) -> object:
     """Tell who calls with a token."""
     tenant = tenant or deployment.vault.tenant_id
-    return deployment.house.directory.caller(token, tenant, ISSUER, (AUDIENCE,))
+    with deployment.house.store.glance() as reader:
+        return deployment.house.directory.caller(reader, token, tenant, ISSUER, (AUDIENCE,))
 
 
 def test_a_secret_is_checked(deployment: Deployment) -> None:
@@ -100,8 +101,8 @@ def test_a_tenant_trusts_its_own_keys_only(deployment: Deployment) -> None:
     token = house.directory.issue_token(foreign, AUDIENCE, ISSUER).token
     with pytest.raises(Unauthenticated, match="does not have"):
         caller_of(deployment, token)
-    with pytest.raises(Unauthenticated, match="AKV10032"):
-        house.directory.caller(token, "tenant-2", ISSUER + "/other", (AUDIENCE,))
+    with house.store.glance() as reader, pytest.raises(Unauthenticated, match="AKV10032"):
+        house.directory.caller(reader, token, "tenant-2", ISSUER + "/other", (AUDIENCE,))
     assert principal.tenant_id == deployment.vault.tenant_id
     kids = [found["kid"] for found in house.directory.key_set("tenant-2")["keys"]]
     assert kids == [key.id]
