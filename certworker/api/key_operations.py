@@ -136,7 +136,8 @@ def _optional(text: str | None, field: str) -> bytes | None:
 def _octets(text: str, field: str) -> bytes:
     """Read base64url (RFC 7515 section 2), with or without padding. Raises BadParameter, in Key Vault's words."""
     bare = text.rstrip("=")
-    if not _BASE64URL.fullmatch(text) or len(bare) % 4 == 1:
+    padded = len(bare) != len(text)
+    if not _BASE64URL.fullmatch(text) or len(bare) % 4 == 1 or (padded and len(text) % 4):
         raise BadParameter(f"Content of '{field}' is not base64url.", field)
     return urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
 
