@@ -14,9 +14,11 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api.console import render_console
+from certworker.api.seal import seal_routes
 from certworker.api.threads import Threads, closing
 from certworker.bootstrap import House
 from certworker.errors import CertworkerError, Unavailable
+from certworker.settings import Settings
 
 MetricsText = Callable[[], tuple[bytes, str]]
 _THREADS = 2
@@ -51,8 +53,13 @@ def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
         return HTMLResponse(render_console(entries, house.clock()), headers=_CONSOLE_HEADERS)
 
     routes = [Route("/metrics", metrics), Route("/healthz", health), Route("/readyz", readiness), Route("/console", console)]
-    router = Router(routes, lifespan=closing(threads))
-    return LocalNames(router) if _is_loopback(house.settings.metrics.listen) else router
+    routes += seal_routes(house.settings.seal, threads)
+    return guarded(Router(routes, lifespan=closing(threads)), house.settings)
+
+
+def guarded(router: Router, settings: Settings) -> ASGIApp:
+    """Put the guard before the operators' app where it listens on loopback."""
+    return LocalNames(router) if _is_loopback(settings.metrics.listen) else router
 
 
 class LocalNames:

@@ -17,7 +17,7 @@ from certworker.clock import whole_second
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.x509 import read_certificate, to_pem
 from certworker.errors import CertificateNotFound, OperationInProgress, SetupError
-from certworker.settings import Settings
+from certworker.settings import Server, Settings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import OperationStatus
@@ -73,7 +73,7 @@ class ServerCertificate:
         self.refresh()
         if self._current is None:
             raise SetupError("The server has no certificate.")
-        listening = self._load(self._pem())
+        listening = load_context(self._pem())
         listening.sni_callback = self._take_newest
         return listening
 
@@ -82,7 +82,7 @@ class ServerCertificate:
         tag = self._read_tag()
         if tag == self._tag:
             return False
-        self._current = self._load(self._pem())
+        self._current = load_context(self._pem())
         if self._tag:
             _log.info("The server's certificate was rotated; new connections get the new one.")
         self._tag = tag
@@ -102,20 +102,8 @@ class ServerCertificate:
         return self._house.certificates.get(SERVICE, self._vault(), NAME).version.version
 
     def _pem(self) -> bytes:
-        server = self._house.settings.server
-        if server.certificate_file and server.key_file:
-            return _read(server.key_file) + b"\n" + _read(server.certificate_file)
-        return self._house.secrets.get(SERVICE, self._vault(), NAME).value.encode()
-
-    def _load(self, pem: bytes) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            with _private_file(pem) as path:
-                context.load_cert_chain(path)
-        except (ssl.SSLError, OSError) as error:
-            raise SetupError(f"The server's certificate and key do not fit together or cannot be read: {error}") from error
-        return context
+        named = certificate_of_files(self._house.settings.server)
+        return named or self._house.secrets.get(SERVICE, self._vault(), NAME).value.encode()
 
     def _names(self, vault: Vault) -> SubjectNames | None:
         try:
@@ -129,6 +117,25 @@ class ServerCertificate:
         if vault is None:
             raise SetupError("This deployment has not been set up; run `certworker init` first.")
         return vault
+
+
+def load_context(pem: bytes) -> ssl.SSLContext:
+    """Make the context to listen with from a private key and its certificates. Raises SetupError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with _private_file(pem) as path:
+            context.load_cert_chain(path)
+    except (ssl.SSLError, OSError) as error:
+        raise SetupError(f"The server's certificate and key do not fit together or cannot be read: {error}") from error
+    return context
+
+
+def certificate_of_files(server: Server) -> bytes | None:
+    """Read the key and the certificate that the settings name; none where they name none. Raises SetupError."""
+    if server.certificate_file and server.key_file:
+        return _read(server.key_file) + b"\n" + _read(server.certificate_file)
+    return None
 
 
 def _read(file: Path) -> bytes:

@@ -12,14 +12,16 @@ from threading import Event, Thread
 from certworker.api.app import build_app
 from certworker.api.challenges import build_challenge_app
 from certworker.api.ops import build_ops_app
+from certworker.api.sealed import build_sealed_app, build_sealed_ops_app, sealed_context
 from certworker.api.serve import BackgroundServer, serve
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import House, open_house
 from certworker.cli.logs import set_up_logging
 from certworker.cli.sockets import inherit
+from certworker.clock import utc_now
 from certworker.errors import CertworkerError
 from certworker.metrics import Metrics
-from certworker.settings import load_settings
+from certworker.settings import Settings, load_settings
 from certworker.worker.rounds import Rounds
 from certworker.worker.scheduler import Scheduler
 
@@ -38,7 +40,13 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logging(settings.log.level, options.role)
     watch_parent(options.parent)
     try:
+        if options.role == "sealed":
+            _run_sealed(settings, options)
+            return 0
         with open_house(settings) as house:
+            if settings.seal.master_key_env:
+                # it was read: the programs that this process starts do not need it
+                os.environ.pop(settings.seal.master_key_env, None)
             run = _run_api if options.role == "api" else _run_worker
             run(house, options)
     except CertworkerError as error:
@@ -49,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="certworker.cli.child")
-    parser.add_argument("role", choices=("api", "worker"))
+    parser.add_argument("role", choices=("api", "worker", "sealed"))
     parser.add_argument("--config", required=True)
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
@@ -72,6 +80,22 @@ def watch_parent(descriptor: int) -> None:
 def _tell_ready(descriptor: int) -> None:
     os.write(descriptor, b"1")
     os.close(descriptor)
+
+
+def _run_sealed(settings: Settings, options: argparse.Namespace) -> None:
+    """Answer that the service is sealed; a worker has nothing else to do meanwhile."""
+    servers = []
+    if options.ops:
+        servers.append(BackgroundServer(build_sealed_ops_app(settings), inherit(options.ops)))
+    if options.https:
+        servers.append(BackgroundServer(build_sealed_app(), inherit(options.https), sealed_context(settings, utc_now)))
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
+    for server in servers:
+        server.start()
+    _tell_ready(options.ready)
+    signal.sigwait(_STOPPING)
+    for server in servers:
+        server.stop()
 
 
 def _run_api(house: House, options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from certworker.cli import backup, certificate, contact, csr, drill, issuer, sea
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
 from certworker.cli.vault import PurgeProtection, RetentionDays, SkuOption, new_vault
-from certworker.errors import CertworkerError, Conflict, SetupError
+from certworker.errors import CertworkerError
 
 DEFAULT_HOME = "~/.certworker"
 DEFAULT_PORT = 8443
@@ -86,27 +86,25 @@ def init(
     sku: SkuOption = None,
     retention_days: RetentionDays = None,
     purge_protection: PurgeProtection = None,
+    shares: Annotated[int, typer.Option(help="How many shares are handed out, where [seal] kind is shamir.")] = 5,
+    threshold: Annotated[int, typer.Option(help="How many of them open the seal.")] = 3,
 ) -> None:
     """Set a deployment up: master key (unless there is one), database, subscription, administrator and first vault.
 
-    Prints the administrator's credentials as JSON on standard output. The client secret is shown this once.
+    Prints the administrator's credentials as JSON on standard output. The client secret is shown this once; so are the shares
+    of the seal, where [seal] kind is shamir. Where it is passphrase, that is asked for.
     """
-    from certworker.bootstrap import make_master_key, open_house  # noqa: PLC0415
+    from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.cli.first_key import first_master_key  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings, new = load_settings(config), new_vault(sku, retention_days, purge_protection)
-    key = settings.seal.master_key_file
-    made = make_master_key(key)
-    try:
-        with open_house(settings) as house:
-            founded = house.founding.found(vault, administrator, new)
-    except Conflict as error:
-        if not made:
-            raise
-        # a key that opens nothing must not lie where the right one is looked for
-        key.unlink(missing_ok=True)
-        raise SetupError(f"{error} Its master key {key} is missing: bring it back from its backup.") from None
-    shown = {
+    with (
+        first_master_key(settings, shares, threshold) as first,
+        open_house(settings, source=first.source) as house,
+    ):
+        founded = house.founding.found(vault, administrator, new)
+    shown: dict[str, object] = {
         "tenant_id": founded.administrator.tenant_id,
         "subscription_id": founded.vault.subscription_id,
         "client_id": founded.administrator.client_id,
@@ -115,8 +113,10 @@ def init(
         "authority": settings.authority,
         "vault_url": f"https://{founded.vault.name}.{settings.vault_suffix}",
     }
+    if first.shares:
+        shown["seal_shares"] = first.shares
     typer.echo(json.dumps(shown, indent=2))
-    typer.echo(f"Back up {key}, apart from the database: without it nothing opens.", err=True)
+    typer.echo(first.to_do(), err=True)
 
 
 @app.command()

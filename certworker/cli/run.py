@@ -2,16 +2,20 @@
 
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 from certworker.api.server_certificate import ServerCertificate
-from certworker.bootstrap import House, open_house
+from certworker.bootstrap import open_house
 from certworker.cli.logs import set_up_logging
 from certworker.cli.notify import notify
+from certworker.cli.sealing import Sealing
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import StopAskedError
 from certworker.errors import SetupError
-from certworker.settings import PREFIX, load_settings
+from certworker.seal.keeper import HINT, Keeper, keeper_of
+from certworker.seal.sources import source_of
+from certworker.settings import PREFIX, Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
@@ -24,14 +28,18 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
     settings = load_settings(config)
     set_up_logging(settings.log.level, "service")
     with Signals().caught() as signals:
-        service = Service(config, settings, role, signals)
+        keeper = keeper_of(settings.seal)
+        prepare = partial(_prepare, settings, config, role, keeper)
+        service = Service(config, settings, role, signals, sealing=Sealing(keeper, prepare) if keeper else None)
         try:
-            with open_house(settings) as house:
-                _prepare(house, config, role)
+            if keeper:
+                keeper.start()
+            else:
+                prepare()
             service.bind()
             service.start()
             notify("READY=1")
-            _log.info("Ready (%s).", service.addresses())
+            _log.info("Ready%s (%s).", ", and sealed: " + HINT if keeper else "", service.addresses())
             for _ in signals.until_stopped(service):
                 continue
             _log.info("Stopping.")
@@ -41,9 +49,11 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
             service.close()
 
 
-def _prepare(house: House, config: Path, role: Role) -> None:
+def _prepare(settings: Settings, config: Path, role: Role, keeper: Keeper | None) -> None:
     """Check the database and the master key, and make the server's certificate."""
-    if not house.founding.is_done():
-        raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")
-    if role is not Role.WORKER:
-        ServerCertificate(house).ensure()
+    source = source_of(settings.seal, keeper.key if keeper else None)
+    with open_house(settings, source=source) as house:
+        if not house.founding.is_done():
+            raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")
+        if role is not Role.WORKER:
+            ServerCertificate(house).ensure()

@@ -13,12 +13,13 @@ from types import FrameType
 
 from certworker.cli import sockets as listening
 from certworker.cli.notify import notify
+from certworker.cli.sealing import Sealing
 from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
 from certworker.errors import CertworkerError, SetupError
 from certworker.settings import PREFIX, Settings, load_settings
 
 STOP_MARGIN_SECONDS = 5
-_NEED_RESTART = ("database_url", "server.listen", "server.port", "metrics.listen", "metrics.port", "challenges")
+_NEED_RESTART = ("database_url", "server.listen", "server.port", "metrics.listen", "metrics.port", "challenges", "seal")
 
 _log = logging.getLogger(__name__)
 
@@ -43,12 +44,14 @@ class Service:
         *,
         kept: Sequence[int] = (),
         output: Path | None = None,
+        sealing: Sealing | None = None,
     ) -> None:
         self._config = config
         self._settings = settings
         self._role = role
         self._kept = tuple(kept)
         self._output = output
+        self._sealing = sealing
         self._sockets = ExitStack()
         self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS, signals.stop_asked)
         self._https: list[socket.socket] = []
@@ -89,7 +92,9 @@ class Service:
         self.supervisor.start([*beside, *self.programs()])
 
     def programs(self) -> list[Program]:
-        """Name the processes of this role."""
+        """Name the processes of this role; while the service is sealed, the one that says so."""
+        if self._sealing and self._sealing.is_sealed:
+            return [self._program("sealed", "sealed", {"--https": self._https, "--ops": self._ops})]
         programs = []
         if self._role is not Role.WORKER:
             sockets = {"--https": self._https, "--ops": self._ops}
@@ -99,6 +104,17 @@ class Service:
             own = {"--http01": self._http01, "--ops": self._ops if self._role is Role.WORKER else []}
             programs.append(self._program("worker", "worker", own))
         return programs
+
+    def tend(self) -> None:
+        """Look after the seal: opened or closed, other processes take the place of those that run."""
+        if self._sealing and self._sealing.has_changed():
+            try:
+                self.supervisor.replace(self.programs())
+            except SetupError as error:
+                _log.error("The processes stay as they were: %s", error)
+                self._sealing.put_off()
+            else:
+                self._sealing.settle()
 
     def reload(self) -> None:
         """Read the settings again, and put new processes in the place of the old, which finish what they have begun.
@@ -128,6 +144,8 @@ class Service:
         notify("STOPPING=1")
         self.supervisor.stop()
         self._sockets.close()
+        if self._sealing:
+            self._sealing.close()
 
     def _program(self, role: str, name: str, sockets: dict[str, list[socket.socket]]) -> Program:
         command = [
@@ -189,6 +207,7 @@ class Signals:
             if self._reloading:
                 self._reloading = False
                 service.reload()
+            service.tend()
             service.supervisor.look()
             yield
             sleep(POLL_SECONDS)
