@@ -50,6 +50,11 @@ def complete_issuers(incomplete: str) -> list[str]:
     return _complete("/certificates/issuers", incomplete)
 
 
+def complete_secrets(incomplete: str) -> list[str]:
+    """Complete the name of a secret likewise."""
+    return _complete("/secrets", incomplete)
+
+
 def _complete(path: str, incomplete: str) -> list[str]:
     from certworker.errors import CertworkerError  # noqa: PLC0415
 
