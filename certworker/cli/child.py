@@ -16,6 +16,7 @@ from certworker.api.sealed import build_sealed_app, build_sealed_ops_app, sealed
 from certworker.api.serve import BackgroundServer, serve
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import House, open_house
+from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.logs import set_up_logging
 from certworker.cli.sockets import inherit
 from certworker.clock import utc_now
@@ -35,6 +36,7 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one role until it is told to stop; give the exit code."""
+    forbid_core_dumps()
     options = _parse(arguments)
     settings = load_settings(Path(options.config))
     set_up_logging(settings.log.level, options.role)

@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
+from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
 from time import monotonic
@@ -55,7 +56,7 @@ class Opening:
         Raises BadParameter for a wrong one, Unavailable where another try has to wait.
         """
         if (wait := self._not_before - self._now()) > 0:
-            raise Unavailable(f"The last try was wrong. Wait {wait:.0f} s before the next one.", timedelta(seconds=wait))
+            raise Unavailable(f"The last try was wrong. Wait {ceil(wait)} s before the next one.", timedelta(seconds=wait))
         wrapped = self._file.wrapped()
         try:
             key = self._take(wrapped, passphrase, share)
