@@ -9,11 +9,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from certworker.clock import Clock, utc_now
-from certworker.errors import SetupError
+from certworker.errors import SettingsError, SetupError
 from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
+from certworker.network.authority_keys import DiscoveredKeys
 from certworker.network.egress import EgressRules
 from certworker.seal.master_file import make_master_key, read_master_key
 from certworker.seal.sources import MasterKeySource, source_of
@@ -50,6 +51,8 @@ from certworker.vault.merging import Merging
 from certworker.vault.notices import Notices
 from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
+from certworker.vault.release_policy import plain_authority
+from certworker.vault.releases import Releases
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
 from certworker.vault.secret_backups import SecretBackups
@@ -115,6 +118,7 @@ class House:
     requested: RequestedRenewals
     histories: Histories
     examinations: IssuerExaminations
+    releases: Releases
 
 
 @contextmanager
@@ -158,10 +162,10 @@ def build(
     acme = AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
     known = load_providers({"acme": acme, "local": local, **providers})
     issuers = Issuers(store, keyring, access, known, clock)
-    drafts, versions = Drafts(store, keyring), Versions(keyring, random)
+    materials, backup_format = Materials(store, keyring, token, clock), BackupFormat(store, keyring)
+    drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     issuances = Issuances(store, drafts, versions, clock)
     directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
-    materials, backup_format = Materials(store, keyring, token, clock), BackupFormat(store, keyring)
     return House(
         settings=settings,
         clock=clock,
@@ -182,13 +186,13 @@ def build(
         issuers=issuers,
         issuances=issuances,
         renewals=Renewals(store, issuances, clock),
-        progression=Progression(store, drafts, versions, issuers, refusals, known, clock),
-        merging=Merging(store, access, drafts, versions, clock),
+        progression=Progression(store, versions, issuers, refusals, known, clock),
+        merging=Merging(store, access, versions, clock),
         refusals=refusals,
         challenges=challenges,
         local=local,
         fleet=Fleet(store),
-        imports=Imports(store, access, keyring, clock, random),
+        imports=Imports(store, access, keyring, materials, clock, random),
         updates=Updates(store, access, clock),
         backups=Backups(store, access, keyring, materials, backup_format, clock),
         key_backups=KeyBackups(store, access, materials, backup_format, clock),
@@ -197,6 +201,7 @@ def build(
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
         examinations=IssuerExaminations(store, access, issuers, known, clock),
+        releases=_releases(settings, store, access, materials, clock),
     )
 
 
@@ -242,6 +247,18 @@ def _master_key(store: Store, source: MasterKeySource) -> MasterKeyInForce:
 def _wanted(store: Store) -> str | None:
     with store.reading() as reader:
         return reader.master_key_id()
+
+
+def _releases(settings: Settings, store: Store, access: Access, materials: Materials, clock: Clock) -> Releases:
+    """Wire the release of keys. Raises SettingsError for what is no authority."""
+    release = settings.release
+    try:
+        authorities = frozenset(map(plain_authority, release.authorities))
+    except ValueError as error:
+        raise SettingsError(f"release.authorities: {error}.") from None
+    rules = EgressRules(settings.network.allow_private)
+    keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
+    return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
 
 
 def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:

@@ -9,6 +9,7 @@ CertworkerError
 │   │   └── KeyDisabled           ... a key
 │   ├── KeyNotYetValid  KeyExpired  a key outside its time
 │   ├── KeyOperationForbidden    a key that is not for this operation
+│   ├── AttestationRefused       an attestation that a key is not released for
 │   └── PurgeProtected           a purge before its date, in a vault that allows none
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
@@ -92,6 +93,12 @@ class KeyOperationForbidden(Forbidden):
     """The operation is not among those that the key is for."""
 
     code = "key_operation_forbidden"
+
+
+class AttestationRefused(Forbidden):
+    """The attestation does not hold, or is not what the key's release policy asks for."""
+
+    code = "attestation_refused"
 
 
 class PurgeProtected(Forbidden):

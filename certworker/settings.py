@@ -42,7 +42,7 @@ class Section(BaseModel):
         """Read an empty text as none, which TOML and the environment have no word for."""
         return None if value == "" else value
 
-    @field_validator("listen", "allow_private", "http01_listen", "contacts", mode="before", check_fields=False)
+    @field_validator("listen", "allow_private", "http01_listen", "contacts", "authorities", mode="before", check_fields=False)
     @classmethod
     def _split_at_commas(cls, value: object, info: ValidationInfo) -> object:
         """Read a list that the environment gives with commas."""
@@ -155,6 +155,15 @@ class Challenges(Section):
     http01_port: Port = Field(0, description="TCP port, 80 for CAs on the internet; 0 answers no challenges here")
 
 
+class Release(Section):
+    """[release]: whose attestations keys are released for."""
+
+    authorities: tuple[str, ...] = Field((), description="https URLs of attestation authorities; none: no key is released")
+    ca_bundle: Path | None = Field(None, description="PEM file of roots that the authorities' TLS certificates are checked by")
+    max_age_seconds: int = Field(300, ge=1, le=86400, description="seconds for which an attestation counts after it was made")
+    timeout_seconds: float = Field(10.0, gt=0, le=60, description="seconds that an authority has to show its keys")
+
+
 class IssuerSettings(Section):
     """[issuers.NAME]: what Key Vault's issuer record has no word for, by the name of the record."""
 
@@ -181,6 +190,7 @@ class Settings(Section):
     metrics: Metrics = Metrics()
     network: Network = Network()
     challenges: Challenges = Challenges()
+    release: Release = Release()
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
     log: Log = Log()
 
@@ -301,4 +311,7 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
     hsm = settings.hsm.model_copy(
         update={name: folder / found for name in ("module", "pin_file") if (found := getattr(settings.hsm, name))}
     )
-    return settings.model_copy(update={"database_url": url, "server": server, "seal": seal, "hsm": hsm, "issuers": issuers})
+    bundle = settings.release.ca_bundle
+    release = settings.release.model_copy(update={"ca_bundle": folder / bundle}) if bundle else settings.release
+    changed = {"server": server, "seal": seal, "hsm": hsm, "release": release, "issuers": issuers}
+    return settings.model_copy(update={"database_url": url, **changed})

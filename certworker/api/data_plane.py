@@ -19,6 +19,7 @@ from certworker.api import (
     keys,
     merging,
     own,
+    releases,
     secrets,
     unserved,
 )
@@ -41,6 +42,7 @@ ROUTES = (
     *keys.ROUTES,
     *deleted_keys.ROUTES,
     *key_operations.ROUTES,
+    *releases.ROUTES,
     *own.ROUTES,
     *unserved.ROUTES,
 )

@@ -27,6 +27,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.KeyNotYetValid: (403, "Forbidden", "KeyNotYetValid"),
         errors.KeyExpired: (403, "Forbidden", "KeyExpired"),
         errors.KeyOperationForbidden: (403, "Forbidden", "KeyOperationForbidden"),
+        errors.AttestationRefused: (403, "Forbidden", None),
         errors.PurgeProtected: (403, "Forbidden", None),
         errors.NotFound: (404, "NotFound", None),
         errors.VaultNotFound: (404, "VaultNotFound", None),

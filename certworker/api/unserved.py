@@ -7,7 +7,6 @@ from certworker.api.errors import NotServed
 
 _OPERATIONS = (
     ("POST", "/keys/{name}/{operation}"),
-    ("POST", "/keys/{name}/{version}/release"),
 )
 
 

@@ -1,0 +1,116 @@
+"""The keys of attestation authorities, by discovery (OpenID Connect Discovery 1.0 section 4), kept for a bounded time."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+import httpx
+
+from certworker.clock import Clock
+from certworker.errors import Unavailable
+from certworker.network.egress import EgressRefused, EgressRules, Unreachable
+from certworker.network.http import Trust, build_client
+
+KEPT: Final = timedelta(hours=1)
+"""So long a key set is believed without asking again."""
+ASKED_AGAIN: Final = timedelta(minutes=1)
+"""An unknown key id, or a failure, makes it ask again, but no sooner than this."""
+ANSWER_BYTES: Final = 256 * 1024
+MOST_KEYS: Final = 100
+_NOT_FOUND: Final = 404
+
+Keys = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an authority said last, or that it did not answer."""
+
+    at: datetime
+    keys: Keys
+    failure: Unavailable | None = None
+
+
+class DiscoveredKeys:
+    """Asks authorities for their keys under the egress rules; one that does not answer is left alone for a while."""
+
+    def __init__(
+        self, rules: EgressRules, authorities: frozenset[str], ca_bundle: Path | None, timeout_seconds: float, clock: Clock
+    ) -> None:
+        total = timedelta(seconds=timeout_seconds)
+        self._rules = EgressRules(rules.allowed, ANSWER_BYTES, total, redirects=0, lookup=rules.lookup)
+        self._ca_bundle = ca_bundle
+        self._timeout_seconds = timeout_seconds
+        self._clock = clock
+        self._trust = Trust()
+        self._known: dict[str, _Known] = {}
+        self._locks = {authority: Lock() for authority in authorities}
+
+    def find(self, authority: str, key_id: str) -> Mapping[str, Any] | None:
+        """Find the key that an authority calls by this id. Raises Unavailable where it does not answer as it should."""
+        with self._locks[authority]:
+            known = self._known.get(authority)
+            if known is None or self._is_old(known, key_id):
+                known = self._known[authority] = self._ask(authority)
+        if known.failure:
+            raise Unavailable(str(known.failure), ASKED_AGAIN) from known.failure
+        return known.keys.get(key_id)
+
+    def _is_old(self, known: _Known, key_id: str) -> bool:
+        age = self._clock() - known.at
+        if age < timedelta(0):  # the wall clock was set back
+            return True
+        return age >= (KEPT if key_id in known.keys else ASKED_AGAIN)
+
+    def _ask(self, authority: str) -> _Known:
+        at = self._clock()
+        try:
+            with build_client(self._rules, self._ca_bundle, self._timeout_seconds, self._trust) as client:
+                return _Known(at, _read_keys(authority, _fetch(client, _key_set_url(client, authority))))
+        except EgressRefused as error:
+            return _Known(at, {}, Unavailable(str(error)))
+        except Unavailable as error:
+            return _Known(at, {}, error)
+
+
+def _key_set_url(client: httpx.Client, authority: str) -> str:
+    """Find out where an authority has its keys; one without discovery has them where Azure Attestation has."""
+    url = f"{authority}/.well-known/openid-configuration"
+    document = _fetch(client, url, missing={"jwks_uri": f"{authority}/certs"})
+    found = document.get("jwks_uri")
+    if not isinstance(found, str) or not found.startswith("https://"):
+        raise _unfit(authority, "its discovery document has no jwks_uri, an https URL")
+    issuer = document.get("issuer", authority)
+    if not isinstance(issuer, str) or issuer.rstrip("/") != authority:
+        raise _unfit(authority, "its discovery document is another issuer's")
+    return found
+
+
+def _fetch(client: httpx.Client, url: str, missing: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer = client.get(url, headers={"Accept": "application/json"})
+    if answer.status_code == _NOT_FOUND and missing is not None:
+        return missing
+    if not answer.is_success:
+        raise _unfit(url, f"it answered with HTTP status {answer.status_code}")
+    try:
+        document = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise _unfit(url, "it sent something that is not a JSON object")
+    return document
+
+
+def _read_keys(authority: str, document: Mapping[str, Any]) -> Keys:
+    keys = document.get("keys")
+    if not isinstance(keys, list) or len(keys) > MOST_KEYS:
+        raise _unfit(authority, f"its key set has no list of keys, of {MOST_KEYS} at the most")
+    return {jwk["kid"]: jwk for jwk in keys if isinstance(jwk, dict) and isinstance(jwk.get("kid"), str)}
+
+
+def _unfit(url: str, why: str) -> Unreachable:
+    return Unreachable(f"The attestation authority {httpx.URL(url).host} does not do as it should: {why}.")
