@@ -3,10 +3,11 @@
 import importlib.metadata
 import logging
 import re
+from collections.abc import Callable
+from functools import lru_cache, partial
 from time import perf_counter
 from uuid import uuid4
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Router
@@ -22,6 +23,7 @@ from certworker.bootstrap import House
 
 _log = logging.getLogger("certworker.access")
 _CLIENT_REQUEST_ID = re.compile(r"[!-~]{1,128}")
+_MOST_HOSTS = 256
 _ALWAYS = (
     (b"cache-control", b"no-cache"),
     (b"pragma", b"no-cache"),
@@ -41,13 +43,15 @@ class Front:
 
     def __init__(self, house: House, threads: Threads) -> None:
         self._house = house
-        self._release = importlib.metadata.version("certworker")
+        release = importlib.metadata.version("certworker").encode()
+        self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", release))
+        self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
         self._vaults = DataPlane(house, threads)
         self._identity = IdentityProvider(house, threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and log one line of it: no query string, no header."""
-        begun, exchange = perf_counter(), _Exchange(scope, self._house.settings.server.domain, self._release)
+        begun, exchange = perf_counter(), _Exchange(scope, self._place_of)
         sending = exchange.sending(send)
         try:
             await self._dispatch(exchange, scope, receive, sending)
@@ -63,15 +67,15 @@ class Front:
 
     async def _dispatch(self, exchange: "_Exchange", scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
-        scope["method"] = method_of(scope["method"], exchange.headers.get("x-http-method"))
+        scope["method"] = method_of(scope["method"], exchange.header(b"x-http-method"))
         place, first = exchange.place, path.split("/", 2)[1]
         if place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
             await self._identity.serve(place, exchange.request_id, scope, receive, send)
         elif place.plane in {Plane.MANAGEMENT, Plane.GRAPH}:
             await _not_served(place)(scope, receive, send)
         else:
-            exchange.is_vault = True
-            await self._vaults.serve(place, exchange.headers.get("authorization"), scope, receive, send)
+            exchange.always = self._of_vaults
+            await self._vaults.serve(place, exchange.header(b"authorization"), scope, receive, send)
 
     def _refuse(self, error: Exception, request_id: str, scope: Scope) -> Response:
         if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004
@@ -82,16 +86,20 @@ class Front:
 class _Exchange:
     """One request and its answer, as the front keeps them."""
 
-    def __init__(self, scope: Scope, domain: str, release: str) -> None:
-        self.headers = Headers(scope=scope)
-        hosts = self.headers.getlist("host")
+    def __init__(self, scope: Scope, place_of: Callable[[str], Place]) -> None:
+        self._headers = dict(reversed(scope["headers"]))  # of several of one name, the first
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
         # more than one is refused (RFC 9112 section 3.2): a proxy before us may have gone by the other
-        self.place = place_of(hosts[0] if len(hosts) == 1 else "", domain)
+        self.place = place_of(hosts[0].decode("latin-1") if len(hosts) == 1 else "")
         self.request_id = str(uuid4())
         self.status = 0
-        self.is_vault = False
+        self.always: tuple[tuple[bytes, bytes], ...] = _ALWAYS
         self._scope = scope
-        self._release = release
+
+    def header(self, name: bytes) -> str | None:
+        """Read a header of the request by its name in lower case."""
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     def where(self, scope: Scope) -> tuple[str, str]:
         """Tell host and path, fit for one line of a log."""
@@ -113,12 +121,11 @@ class _Exchange:
         return sending
 
     def _always(self) -> list[tuple[bytes, bytes]]:
-        headers = [*_ALWAYS, (b"x-ms-request-id", self.request_id.encode())]
-        asked = self.headers.get("x-ms-client-request-id")
+        headers = [*self.always, (b"x-ms-request-id", self.request_id.encode())]
+        asked = self.header(b"x-ms-client-request-id")
         if asked and _CLIENT_REQUEST_ID.fullmatch(asked):
             headers.append((b"x-ms-client-request-id", asked.encode()))
-        if self.is_vault:
-            headers.append((b"x-ms-keyvault-service-version", self._release.encode()))
+        if self.always is not _ALWAYS:
             headers.append((b"x-ms-keyvault-network-info", self._network_info().encode()))
         if REGION in self._scope:
             headers.append((b"x-ms-keyvault-region", self._scope[REGION].encode()))
