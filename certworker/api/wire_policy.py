@@ -11,6 +11,7 @@ from certworker.api.wire import View, unix
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import CURVES
 from certworker.errors import BadParameter
+from certworker.vault.hsm import IN_HSM
 from certworker.vault.operations import Certificate
 from certworker.vault.policy import (
     ActionType,
@@ -135,9 +136,13 @@ def _given(**fields: object) -> dict[str, Any]:
 
 def _key(sent: KeyBody, base: KeyProperties) -> KeyProperties:
     kty = sent.kty.upper() if sent.kty else base.kty
-    if kty != base.kty:
+    if kty.removesuffix(IN_HSM) == base.kind.kty:
+        base = replace(base, kty=kty)  # wherever the key lies
+    elif kty != base.kty:
         base = KeyProperties(kty, exportable=base.exportable, reuse_key=base.reuse_key)
     key = replace(base, **_given(exportable=sent.exportable, reuse_key=sent.reuse_key, size=sent.key_size, curve=sent.crv))
+    if key.in_hsm and sent.exportable is None:
+        key = replace(key, exportable=False)
     return _elliptic(key, sent) if kty.startswith("EC") else key
 
 

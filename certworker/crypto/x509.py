@@ -19,7 +19,7 @@ from certworker.crypto.extensions import (
     read_usages,
     san_extension,
 )
-from certworker.crypto.keys import PublicKey, load_private, signing_hash
+from certworker.crypto.keys import PrivateKey, PublicKey, load_private, signing_hash
 from certworker.crypto.subjects import common_name, parse_subject
 from certworker.errors import BadParameter
 
@@ -52,9 +52,9 @@ class CertificateFacts:
     is_authority: bool
 
 
-def build_csr(private_key: bytes, request: CertificateRequest) -> bytes:
-    """Build a DER CSR (RFC 2986) with the extensions asked for, signed by the DER PKCS#8 key."""
-    key = load_private(private_key)
+def build_csr(private_key: bytes | PrivateKey, request: CertificateRequest) -> bytes:
+    """Build a DER CSR (RFC 2986) with the extensions asked for, signed by the DER PKCS#8 key, or by one that lies elsewhere."""
+    key = _loaded(private_key)
     name = parse_subject(request.subject)
     builder = x509.CertificateSigningRequestBuilder(name)
     for extension, critical in _extensions(request, name, key.public_key()):
@@ -63,7 +63,7 @@ def build_csr(private_key: bytes, request: CertificateRequest) -> bytes:
 
 
 def self_sign(
-    private_key: bytes,
+    private_key: bytes | PrivateKey,
     request: CertificateRequest,
     not_before: datetime,
     not_after: datetime,
@@ -74,7 +74,7 @@ def self_sign(
 
     Its subject is its issuer, which may not be empty (section 4.1.2.4): without a subject it is called by its first name.
     """
-    key = load_private(private_key)
+    key = _loaded(private_key)
     public, name = key.public_key(), parse_subject(request.subject) or common_name(request.names.first())
     builder = x509.CertificateBuilder(name, name, public)
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(not_before).not_valid_after(not_after)
@@ -106,6 +106,10 @@ def sign_csr(csr: bytes, authority: bytes, authority_key: bytes, not_before: dat
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     return builder.sign(key, signing_hash(key)).public_bytes(Encoding.DER)
+
+
+def _loaded(key: bytes | PrivateKey) -> PrivateKey:
+    return load_private(key) if isinstance(key, bytes) else key
 
 
 def _extensions(

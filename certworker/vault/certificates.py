@@ -126,6 +126,7 @@ class Certificates:
         with self._store.writing() as writer:
             known = _certificate(writer, _live_head(writer, vault, name))
             policy = complete(change(known.policy))
+            self._issuances.check_key(vault, policy)
             if policy.issuer.name != known.policy.issuer.name:
                 check_issuer(writer, vault, policy)
             changed = replace(known, policy=policy, policy_updated=at)

@@ -1,16 +1,17 @@
 """What an issuance begins with: the key, the CSR and the operation, made outside any transaction."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
-from certworker.crypto.keys import fits, generate_key, public_der
+from certworker.crypto.keys import PrivateKey, fits
 from certworker.crypto.x509 import CertificateRequest, build_csr
-from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.objects import ObjectKind, Tags, new_version
+from certworker.vault.materials import Material, Materials
+from certworker.vault.objects import Tags, new_version
 from certworker.vault.operations import Operation, OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store
+from certworker.vault.vaults import Vault
 
 WAITS_FOR_ISSUER = (
     "Pending certificate created. Certificate request is in progress. This may take some time based on the issuer provider. "
@@ -19,24 +20,16 @@ WAITS_FOR_ISSUER = (
 WAITS_FOR_MERGE = "Pending certificate created. Please Perform Merge to complete the request."
 
 
-@dataclass(frozen=True, slots=True)
-class PendingKey:
-    """A private key as DER PKCS#8, and the version that it will be."""
-
-    version: str
-    private_key: bytes
-
-
 class Drafts:
     """Makes operations ready to be stored."""
 
-    def __init__(self, store: Store, keyring: Keyring) -> None:
+    def __init__(self, store: Store, materials: Materials) -> None:
         self._store = store
-        self._keyring = keyring
+        self._materials = materials
 
     def draft(
         self,
-        vault_id: str,
+        vault: Vault,
         name: str,
         policy: Policy,
         reason: OperationReason,
@@ -45,20 +38,20 @@ class Drafts:
         tags: Tags,
         enabled: bool,
         preserve_order: bool,
-    ) -> tuple[Operation, bytes]:
-        """Make key, CSR and operation; give the operation and the private key."""
-        key = self._choose_key(vault_id, name, policy, reason)
-        request = certificate_request(policy)
+    ) -> Operation:
+        """Make key, CSR and operation. Raises BadParameter and Unavailable where the key is to lie in a token."""
+        self.check_key(vault, policy)
+        version, key = self._choose_key(vault, name, policy, reason)
         operation = Operation(
             id=uuid4().hex,
-            vault_id=vault_id,
+            vault_id=vault.id,
             name=name,
-            version=key.version,
+            version=version,
             reason=reason,
             policy=policy,
-            csr=build_csr(key.private_key, request),
-            public_key=public_der(key.private_key),
-            sealed_key=self._seal(vault_id, name, key),
+            csr=b"",
+            public_key=key.public_key,
+            sealed_key=key.sealed_key,
             created=at,
             updated=at,
             status=OperationStatus.IN_PROGRESS,
@@ -67,29 +60,38 @@ class Drafts:
             tags=tags,
             enabled=enabled,
             preserve_order=preserve_order,
+            hsm_key_id=key.hsm_key_id,
         )
-        return operation, key.private_key
+        return replace(operation, csr=build_csr(self.signer(operation), certificate_request(policy)))
 
-    def private_key(self, operation: Operation) -> bytes:
-        """Open an operation's pending key."""
-        place = object_place(operation.vault_id, ObjectKind.KEY, operation.name, operation.version)
-        return self._keyring.open(operation.vault_id, operation.sealed_key, place)
+    def signer(self, operation: Operation) -> PrivateKey:
+        """Load an operation's pending key, to sign with it."""
+        return self._materials.signer(operation)
 
-    def _choose_key(self, vault_id: str, name: str, policy: Policy, reason: OperationReason) -> PendingKey:
+    def check_key(self, vault: Vault, policy: Policy) -> None:
+        """Refuse a policy whose key is to lie in a token, where there is none for this vault. Raises BadParameter."""
+        if policy.key.in_hsm:
+            self._materials.check_token(vault, "key_props.kty")
+
+    def _choose_key(self, vault: Vault, name: str, policy: Policy, reason: OperationReason) -> tuple[str, Material]:
+        """Choose the version that the certificate will be, and its key."""
+        wanted = policy.key
         with self._store.reading() as reader:
-            failed = _failed_renewal(reader, vault_id, name) if reason is not OperationReason.CREATE else None
-            current = reader.key(vault_id, name, None) if policy.key.reuse_key else None
+            failed = _failed_renewal(reader, vault.id, name) if reason is not OperationReason.CREATE else None
+            current = reader.key(vault.id, name, None) if wanted.reuse_key else None
         # the key of a renewal that failed was never used: the next attempt goes on with it
-        if failed and failed.policy.key == policy.key:
-            return PendingKey(failed.version, self.private_key(failed))
-        # a key of another size or curve than the policy asks for cannot be used again
-        if current and fits(current.public_key, policy.key.kty, policy.key.size, policy.key.curve):
-            place = object_place(vault_id, ObjectKind.KEY, name, current.version)
-            return PendingKey(new_version(), self._keyring.open(vault_id, current.sealed_key, place))
-        return PendingKey(new_version(), generate_key(policy.key.kty, policy.key.size, policy.key.curve))
+        if failed and failed.policy.key == wanted:
+            return failed.version, self._materials.at_version(failed, failed.version)
+        version = new_version()
+        # a key of another size or curve than the policy asks for cannot be used again, nor one that lies elsewhere
+        if current and bool(current.hsm_key_id) == wanted.in_hsm and fits(current.public_key, *_kind(policy)):
+            return version, self._materials.at_version(current, version)
+        return version, self._materials.make(vault, name, version, wanted.kind, in_hsm=wanted.in_hsm)
 
-    def _seal(self, vault_id: str, name: str, key: PendingKey) -> bytes:
-        return self._keyring.seal(vault_id, key.private_key, object_place(vault_id, ObjectKind.KEY, name, key.version))
+
+def _kind(policy: Policy) -> tuple[str, int | None, str | None]:
+    kind = policy.key.kind
+    return kind.kty, kind.size, kind.curve
 
 
 def certificate_request(policy: Policy) -> CertificateRequest:

@@ -1,10 +1,13 @@
 """The port to a hardware token: keys that are made in it, used in it, and never leave it."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from certworker.crypto.keys import KeyKind
 from certworker.crypto.usable import UsableKey
+
+IN_HSM: Final = "-HSM"
+"""How Key Vault's word for the type of a key ends, where the key lies in a token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from certworker.vault.certificates import CertificateBundle
 from certworker.vault.issuances import check_free, check_issuer
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.lifetime import renewal_point
+from certworker.vault.materials import Materials
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
@@ -59,10 +60,13 @@ class Arrival:
 class Imports:
     """Takes certificates in. Nothing is renewed by itself unless the policy names an integrated issuer, and AutoRenew."""
 
-    def __init__(self, store: Store, access: Access, keyring: Keyring, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, store: Store, access: Access, keyring: Keyring, materials: Materials, clock: Clock, random: Random
+    ) -> None:
         self._store = store
         self._access = access
         self._keyring = keyring
+        self._materials = materials
         self._clock = clock
         self._random = random
 
@@ -78,6 +82,8 @@ class Imports:
         at = whole_second(self._clock())
         content_type, found = _open(arrival)
         policy = merge_policy(read_policy(read_certificate(found.leaf), content_type), arrival.change)
+        if policy.key.in_hsm:
+            self._materials.check_token(vault, "key_props.kty")
         with self._store.reading() as reader:
             # before the work is done; it is looked at again where it counts
             check_free(reader, vault, name)
@@ -101,19 +107,22 @@ class Imports:
         leaf, chain = found.leaf, _chain(found, preserve_order=arrival.preserve_order)
         attributes = Attributes(at, at, arrival.enabled, *validity(leaf))
         place = (vault.id, name, new_version())
+        wanted = policy.key
+        material = self._materials.take(vault, *place[1:], wanted.kind, found.private_key, in_hsm=wanted.in_hsm)
         certificate = CertificateVersion(
             *place, leaf, chain, policy.content_type, attributes, arrival.tags, preserve_order=arrival.preserve_order
         )
         key = KeyVersion(
             *place,
-            kty=policy.key.kty,
-            public_key=read_certificate(leaf).public_key,
-            sealed_key=self._keyring.seal(vault.id, found.private_key, object_place(vault.id, ObjectKind.KEY, *place[1:])),
+            kty=material.kty,
+            public_key=material.public_key,
+            sealed_key=material.sealed_key,
             key_ops=key_operations(allowed_usage(policy)),
             attributes=attributes,
             exportable=policy.key.exportable,
             managed=True,
             tags=arrival.tags,
+            hsm_key_id=material.hsm_key_id,
         )
         value = secret_value(policy, found.private_key, leaf, chain)
         sealed = self._keyring.seal(vault.id, value, object_place(vault.id, ObjectKind.SECRET, *place[1:]))

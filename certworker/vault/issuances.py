@@ -41,14 +41,18 @@ class Issuances:
         with self._store.reading() as reader:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
-        operation, private_key = self._drafts.draft(
-            vault.id, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled, preserve_order=preserve_order
+        operation = self._drafts.draft(
+            vault, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled, preserve_order=preserve_order
         )
-        records = self._self_signed(operation, private_key, at)
+        records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
             self._put_certificate(writer, vault, name, policy, at)
             return self._store_operation(writer, vault, operation, records, at)
+
+    def check_key(self, vault: Vault, policy: Policy) -> None:
+        """Refuse a policy whose key is to lie in a token, where there is none for this vault. Raises BadParameter."""
+        self._drafts.check_key(vault, policy)
 
     def renew(self, vault: Vault, certificate: Certificate, current: CertificateVersion) -> Operation:
         """Begin the renewal of a certificate that was claimed; what is the current version's own goes over to the next.
@@ -57,8 +61,8 @@ class Issuances:
         """
         at = whole_second(self._clock())
         reason = certificate.renewal.reason or OperationReason.DEFAULT
-        operation, private_key = self._draft_next(vault, certificate, current, reason, at)
-        records = self._self_signed(operation, private_key, at)
+        operation = self._draft_next(vault, certificate, current, reason, at)
+        records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
@@ -75,8 +79,8 @@ class Issuances:
         with self._store.reading() as reader:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
-        operation, private_key = self._draft_next(vault, certificate, current, reason, at)
-        records = self._self_signed(operation, private_key, at)
+        operation = self._draft_next(vault, certificate, current, reason, at)
+        records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
@@ -88,17 +92,17 @@ class Issuances:
 
     def _draft_next(
         self, vault: Vault, certificate: Certificate, current: CertificateVersion, reason: OperationReason, at: datetime
-    ) -> tuple[Operation, bytes]:
+    ) -> Operation:
         name, policy, ordered = certificate.name, certificate.policy, current.preserve_order
-        return self._drafts.draft(vault.id, name, policy, reason, at, tags=current.tags, enabled=True, preserve_order=ordered)
+        return self._drafts.draft(vault, name, policy, reason, at, tags=current.tags, enabled=True, preserve_order=ordered)
 
-    def _self_signed(self, operation: Operation, private_key: bytes, at: datetime) -> VersionRecords | None:
+    def _self_signed(self, operation: Operation, at: datetime) -> VersionRecords | None:
         policy = operation.policy
         if not policy.is_self_signed:
             return None
         span = self_signed_validity(at, policy.x509.validity_months)
-        leaf = self_sign(private_key, certificate_request(policy), *span)
-        return self._versions.build(operation, private_key, (leaf,), at)
+        leaf = self_sign(self._drafts.signer(operation), certificate_request(policy), *span)
+        return self._versions.build(operation, (leaf,), at)
 
     def _store_operation(
         self, writer: Writer, vault: Vault, operation: Operation, records: VersionRecords | None, at: datetime

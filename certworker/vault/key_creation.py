@@ -9,9 +9,10 @@ from certworker.crypto.keys import CURVES, OCT_SIZES, RSA_SIZES, KeyKind, check_
 from certworker.errors import BadParameter
 from certworker.vault.access import Access, Caller
 from certworker.vault.heads import check_vacant
+from certworker.vault.hsm import IN_HSM
 from certworker.vault.key_settings import KeySettings, check_exportable, check_key_ops, new_attributes
 from certworker.vault.key_versions import add_version, discarding, plan_rotation, with_material
-from certworker.vault.materials import IN_HSM, Material, Materials
+from certworker.vault.materials import Material, Materials
 from certworker.vault.objects import Attributes, KeyVersion, ObjectKind, check_name, check_tags, new_version
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault

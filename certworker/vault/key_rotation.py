@@ -8,6 +8,7 @@ from certworker.errors import Conflict
 from certworker.vault.access import Access, Caller
 from certworker.vault.companions import require_unmanaged
 from certworker.vault.heads import live_head
+from certworker.vault.hsm import IN_HSM
 from certworker.vault.key_lifetimes import (
     DEFAULT_NOTIFY,
     check_rotation_policy,
@@ -16,7 +17,7 @@ from certworker.vault.key_lifetimes import (
     rotation_due,
 )
 from certworker.vault.key_versions import add_version, discarding, plan_rotation, policy_of, with_material
-from certworker.vault.materials import IN_HSM, Materials
+from certworker.vault.materials import Materials
 from certworker.vault.objects import Attributes, KeyVersion, ObjectKind, new_version, not_found
 from certworker.vault.operations import back_off
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy

@@ -5,21 +5,22 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
+from typing import Protocol
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.keys import KeyKind, generate_material, key_kind, public_der
+from certworker.crypto.keys import KeyKind, PrivateKey, generate_material, key_kind, load_private, public_der
+from certworker.crypto.signers import signer_of
 from certworker.crypto.software_keys import load_usable
 from certworker.crypto.usable import UsableKey
 from certworker.crypto.usable_keys import OctKey
 from certworker.errors import BadParameter, Forbidden, Unavailable
-from certworker.vault.hsm import Hsm
+from certworker.vault.hsm import IN_HSM, Hsm
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.objects import KeyVersion, ObjectKind
 from certworker.vault.store import Store
 from certworker.vault.vaults import Sku, Vault
 
-IN_HSM = "-HSM"
 MOST_LOADED = 1024
 UNUSED_AFTER = timedelta(hours=1)
 _log = logging.getLogger(__name__)
@@ -33,6 +34,34 @@ class Material:
     public_key: bytes
     sealed_key: bytes
     hsm_key_id: str | None = None
+
+
+class HeldKey(Protocol):
+    """A record that holds a key: a version of one, or an operation with the key that it will be. See `KeyVersion`."""
+
+    @property
+    def vault_id(self) -> str:
+        """The vault."""
+
+    @property
+    def name(self) -> str:
+        """The name of key and certificate."""
+
+    @property
+    def version(self) -> str:
+        """The version that the key is, or will be."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public half."""
+
+    @property
+    def sealed_key(self) -> bytes:
+        """The private half, or where it is in the token; sealed for its place."""
+
+    @property
+    def hsm_key_id(self) -> str | None:
+        """The key's id in the token; none where it lies here."""
 
 
 class Materials:
@@ -79,7 +108,18 @@ class Materials:
                 self._loaded.popitem(last=False)
         return loaded
 
-    def private(self, key: KeyVersion) -> bytes:
+    def signer(self, key: HeldKey) -> PrivateKey:
+        """Load a key that signs certificates and requests, wherever it lies. Raises as `use` does."""
+        opened = self._open(key)
+        return signer_of(key.public_key, self._in_hsm(key, opened)) if key.hsm_key_id else load_private(opened)
+
+    def at_version(self, key: HeldKey, version: str) -> Material:
+        """Give the same key for the place of another version, which it is to be as well."""
+        place = object_place(key.vault_id, ObjectKind.KEY, key.name, version)
+        kty = key_kind(key.public_key).kty + (IN_HSM if key.hsm_key_id else "")
+        return Material(kty, key.public_key, self._keyring.seal(key.vault_id, self._open(key), place), key.hsm_key_id)
+
+    def private(self, key: HeldKey) -> bytes:
         """Open a key that lies here. Raises Forbidden for one that lies in a token."""
         if key.hsm_key_id:
             raise Forbidden(f"The key {key.name} lies in a hardware token, which it cannot leave.")
@@ -128,6 +168,9 @@ class Materials:
         opened = self._open(key)
         if not key.hsm_key_id:
             return load_usable(key.kty, opened)
+        return self._in_hsm(key, opened)
+
+    def _in_hsm(self, key: HeldKey, opened: bytes) -> UsableKey:
         if self._hsm is None:
             raise Forbidden(
                 f"The key {key.name} lies in a hardware token, and this deployment has none configured (hsm.module)."
@@ -136,7 +179,7 @@ class Materials:
         kind = key_kind(key.public_key) if key.public_key else KeyKind("oct")
         return self._hsm.use(opened.decode(), kind, key.public_key)
 
-    def _open(self, key: KeyVersion) -> bytes:
+    def _open(self, key: HeldKey) -> bytes:
         return self._keyring.open(
             key.vault_id, key.sealed_key, object_place(key.vault_id, ObjectKind.KEY, key.name, key.version)
         )
@@ -150,18 +193,22 @@ class Materials:
         place = object_place(vault.id, ObjectKind.KEY, name, version)
         return Material(kind.kty + IN_HSM, public_key, self._keyring.seal(vault.id, key_id.encode(), place), key_id)
 
-    def _token_for(self, vault: Vault) -> Hsm:
+    def check_token(self, vault: Vault, field: str) -> None:
+        """Refuse a key in a token where there is none for this vault. Raises BadParameter with the field's name."""
+        self._token_for(vault, field)
+
+    def _token_for(self, vault: Vault, field: str = "kty") -> Hsm:
         if vault.sku is not Sku.PREMIUM:
             raise BadParameter(
-                f"Keys of an HSM are for vaults of the premium SKU; {vault.name} is {vault.sku.value}. Ask for the type "
-                "without -HSM, or change the vault.",
-                "kty",
+                f"{field}: keys of an HSM are for vaults of the premium SKU; {vault.name} is {vault.sku.value}. Ask for the "
+                "type without -HSM, or change the vault.",
+                field,
             )
         if self._hsm is None:
             raise BadParameter(
-                "This deployment has no hardware token, so it makes no -HSM keys: configure one (hsm.module), or ask for the "
-                "type without -HSM.",
-                "kty",
+                f"{field}: this deployment has no hardware token, so it makes no -HSM keys: configure one (hsm.module), or ask "
+                "for the type without -HSM.",
+                field,
             )
         return self._hsm
 

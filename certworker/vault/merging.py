@@ -10,7 +10,6 @@ from certworker.errors import BadParameter, Forbidden, KeyMismatch, OperationNot
 from certworker.vault.acceptance import WRONG_KEY, accept
 from certworker.vault.access import Access, Caller
 from certworker.vault.certificates import CertificateBundle
-from certworker.vault.drafts import Drafts
 from certworker.vault.objects import ObjectKind, Tags, check_tags, not_found
 from certworker.vault.operations import Operation, OperationStatus
 from certworker.vault.store import Reader, Store
@@ -23,10 +22,9 @@ X5C = "x5c"
 class Merging:
     """Completes what a person carried to a CA. What is refused leaves the pending operation as it was."""
 
-    def __init__(self, store: Store, access: Access, drafts: Drafts, versions: Versions, clock: Clock) -> None:
+    def __init__(self, store: Store, access: Access, versions: Versions, clock: Clock) -> None:
         self._store = store
         self._access = access
-        self._drafts = drafts
         self._versions = versions
         self._clock = clock
 
@@ -53,7 +51,7 @@ class Merging:
             pending = _mergeable(reader, vault, name, operation_id)
         operation = _with_wishes(pending, enabled, tags)
         accepted = accept(operation, _leaf_first(operation, _read(contents)), at)
-        records = self._versions.build(operation, self._drafts.private_key(operation), accepted.certificates, at)
+        records = self._versions.build(operation, accepted.certificates, at)
         done = completed(replace(operation, warnings=accepted.warnings), at)
         with self._store.writing() as writer:
             # look again: it may have been merged, cancelled or deleted meanwhile

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from certworker.crypto.extensions import KEY_USAGES, SubjectNames, is_email, is_oid
-from certworker.crypto.keys import CURVES, RSA_SIZES
+from certworker.crypto.keys import CURVES, RSA_SIZES, KeyKind
 from certworker.crypto.subjects import check_subject, common_names
 from certworker.errors import BadParameter
+from certworker.vault.hsm import IN_HSM
 from certworker.vault.policy_size import (
     LONGEST_SUBJECT,
     LONGEST_TYPE,
@@ -46,13 +47,23 @@ class ActionType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KeyProperties:
-    """The key to be made. `size` in bits for RSA; `curve` for EC."""
+    """The key to be made. `size` in bits for RSA; `curve` for EC. `kty` ends in -HSM for one in a hardware token."""
 
     kty: str = "RSA"
     size: int | None = 2048
     curve: str | None = None
     exportable: bool = True
     reuse_key: bool = False
+
+    @property
+    def in_hsm(self) -> bool:
+        """Whether the key lies in a hardware token."""
+        return self.kty.endswith(IN_HSM)
+
+    @property
+    def kind(self) -> KeyKind:
+        """What the key is, wherever it lies."""
+        return KeyKind(self.kty.removesuffix(IN_HSM), self.size, self.curve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +167,20 @@ def _check_size(policy: Policy) -> None:
 
 
 def _check_key(key: KeyProperties) -> None:
-    if key.kty in ("RSA-HSM", "EC-HSM"):
-        raise _wrong("key_props.kty", key.kty, "this deployment has no HSM configured; RSA and EC are kept in software")
-    if key.kty == "RSA":
+    if key.in_hsm and key.exportable:
+        raise _wrong("key_props.exportable", "true", f"a key of the type {key.kty} never leaves its token, so it is false")
+    if key.kind.kty == "RSA":
         if key.curve is not None:
             raise _wrong("key_props.crv", key.curve, "an RSA key has a key_size and no crv")
         if key.size not in RSA_SIZES:
             raise _wrong("key_props.key_size", key.size, f"an RSA key has {_either(RSA_SIZES)} bits")
-    elif key.kty == "EC":
+    elif key.kind.kty == "EC":
         if key.curve is None or key.curve not in CURVES:
             raise _wrong("key_props.crv", key.curve, f"an EC key has the curve {_either(CURVES)}")
         if key.size is not None and key.size != CURVES[key.curve].key_size:
             raise _wrong("key_props.key_size", key.size, f"{key.curve} has {CURVES[key.curve].key_size} bits")
     else:
-        raise _wrong("key_props.kty", key.kty, "it is RSA or EC")
+        raise _wrong("key_props.kty", key.kty, "it is RSA or EC; for a key in a hardware token RSA-HSM or EC-HSM")
 
 
 def _check_x509(x509: X509Properties) -> None:

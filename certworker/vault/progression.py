@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from certworker.clock import Clock, whole_second
 from certworker.errors import BadParameter, LeaseLost
 from certworker.vault.acceptance import accept
-from certworker.vault.drafts import Drafts
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
@@ -36,7 +35,6 @@ class Progression:
     def __init__(
         self,
         store: Store,
-        drafts: Drafts,
         versions: Versions,
         issuers: Issuers,
         refusals: Refusals,
@@ -44,7 +42,6 @@ class Progression:
         clock: Clock,
     ) -> None:
         self._store = store
-        self._drafts = drafts
         self._versions = versions
         self._issuers = issuers
         self._refusals = refusals
@@ -129,7 +126,7 @@ class Progression:
     def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
         try:
             accepted = accept(operation, issued.chain, at)
-            records = self._versions.build(operation, self._drafts.private_key(operation), accepted.certificates, at)
+            records = self._versions.build(operation, accepted.certificates, at)
         except BadParameter as error:
             # what does not fit is refused, and never becomes a version
             evidence = self._refusals.seal(operation, issued.chain, at) if issued.chain else None

@@ -64,7 +64,7 @@ def allowed_usage(policy: Policy) -> Policy:
 
 def _check_key(read: KeyProperties, wanted: KeyProperties) -> None:
     fields = (
-        ("key_props.kty", read.kty, wanted.kty),
+        ("key_props.kty", read.kty, wanted.kind.kty),
         ("key_props.key_size", read.size, wanted.size),
         ("key_props.crv", read.curve, wanted.curve),
     )

@@ -10,6 +10,7 @@ from certworker.crypto.x509 import order_chain, validity
 from certworker.vault.events import Event, EventType
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.lifetime import first_plan
+from certworker.vault.materials import Materials
 from certworker.vault.objects import Attributes, CertificateVersion, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.operations import Operation, OperationStatus, Renewal
 from certworker.vault.policy import PEM, Policy
@@ -30,12 +31,13 @@ VersionRecords = tuple[CertificateVersion, KeyVersion, SecretVersion]
 class Versions:
     """Builds new versions outside transactions and swaps them in inside one."""
 
-    def __init__(self, keyring: Keyring, random: Random) -> None:
+    def __init__(self, keyring: Keyring, materials: Materials, random: Random) -> None:
         self._keyring = keyring
+        self._materials = materials
         self._random = random
 
-    def build(self, operation: Operation, private_key: bytes, certificates: tuple[bytes, ...], at: datetime) -> VersionRecords:
-        """Make the three records of a version out of the leaf and its chain.
+    def build(self, operation: Operation, certificates: tuple[bytes, ...], at: datetime) -> VersionRecords:
+        """Make the three records of a version out of the leaf and its chain, and the operation's key.
 
         The chain is put in order, unless the operation's owner wants it as it came.
         """
@@ -58,7 +60,9 @@ class Versions:
             exportable=policy.key.exportable,
             managed=True,
             tags=operation.tags,
+            hsm_key_id=operation.hsm_key_id,
         )
+        private_key = self._materials.private(operation) if policy.key.exportable else None
         value = secret_value(policy, private_key, leaf, chain)
         sealed = self._keyring.seal(
             operation.vault_id, value, object_place(operation.vault_id, ObjectKind.SECRET, operation.name, operation.version)
@@ -138,7 +142,7 @@ def completed(operation: Operation, at: datetime) -> Operation:
     return replace(operation, status=OperationStatus.COMPLETED, status_details=details, due_at=None, updated=at)
 
 
-def secret_value(policy: Policy, private_key: bytes, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
+def secret_value(policy: Policy, private_key: bytes | None, leaf: bytes, chain: tuple[bytes, ...]) -> bytes:
     """Say what the companion secret holds: the certificate with its chain, and its key where that may leave the vault."""
     key = private_key if policy.key.exportable else None
     if policy.content_type == PEM:
@@ -150,7 +154,7 @@ def key_operations(policy: Policy) -> tuple[str, ...]:
     """Say what the companion key may do: what its certificate's key usage allows, in the words of JWK."""
     usage = set(policy.x509.key_usage)
     operations = []
-    if policy.key.kty == "RSA" and usage & {"dataEncipherment", "keyEncipherment"}:
+    if policy.key.kind.kty == "RSA" and usage & {"dataEncipherment", "keyEncipherment"}:
         operations += ["encrypt", "decrypt", "wrapKey", "unwrapKey"]
     if usage & {"digitalSignature", "nonRepudiation", "keyCertSign", "cRLSign"}:
         operations += ["sign", "verify"]

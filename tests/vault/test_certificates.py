@@ -107,7 +107,7 @@ def test_a_key_is_used_again_where_the_policy_says_so(deployment: Deployment) ->
         deployment.create("web", replace(policy, key=changed))
         keys.append(house.keys.get(caller, vault, "web").public_key)
     assert len(set(keys)) == len(keys) - 1
-    private = house.issuances._drafts.private_key(deployment.operation("web"))
+    private = house.materials.private(deployment.operation("web"))
     assert public_der(private) == keys[-1]
 
 

@@ -74,12 +74,12 @@ def test_keys_and_secrets_are_sealed(
     """From the pending key to the finished version, the old one and the new one."""
     keys = []
     deployment.create("web", policy_for("web.test", content_type=content_type, key=key))
-    keys.append(deployment.house.issuances._drafts.private_key(deployment.operation("web")))
+    keys.append(deployment.house.materials.private(deployment.operation("web")))
     check_unreadable(tmp_path, *forms_of(keys[0]))
     deployment.work()
     clock.advance(timedelta(days=70))
     deployment.work()
-    keys.append(deployment.house.issuances._drafts.private_key(deployment.operation("web")))
+    keys.append(deployment.house.materials.private(deployment.operation("web")))
     assert len(set(keys)) == len(deployment.versions("web")) == 2
     for version in deployment.versions("web"):
         value = deployment.house.secrets.get(deployment.administrator, deployment.vault, "web", version).value.encode()
