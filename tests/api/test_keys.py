@@ -7,11 +7,12 @@ import pytest
 from certworker.crypto.keys import base64url
 from tests.api.world import Caller
 from tests.support.clock import START
+from tests.support.records import RELEASE_RULES
 
 NOW: Final = int(START.timestamp())
 DAY: Final = 86_400
 OCT: Final = {"kty": "oct", "k": base64url(b"0123456789abcdef")}
-RELEASE: Final = {"data": base64url(b'{"version": "1.0.0"}')}
+RELEASE: Final = {"data": base64url(RELEASE_RULES.encode())}
 QUARTERLY: Final = {
     "lifetimeActions": [{"trigger": {"timeAfterCreate": "P3M", "timeBeforeExpiry": None}, "action": {"type": "rotate"}}],
     "attributes": {"expiryTime": "P1Y"},

@@ -18,6 +18,10 @@ VAULT_ID: Final = "vault-1"
 TENANT_ID: Final = "tenant-1"
 LATER: Final = START + timedelta(days=90)
 VERSION: Final = "0123456789abcdef0123456789abcdef"
+RELEASE_RULES: Final = (
+    '{"version": "1.0.0", "anyOf": [{"authority": "https://attest.test", "allOf": [{"claim": "tee", "equals": "snp"}]}]}'
+)
+"""What a release policy says."""
 
 
 def a_vault(vault_id: str = VAULT_ID, name: str = "Contoso", **changes: Any) -> Vault:

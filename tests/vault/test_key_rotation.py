@@ -20,11 +20,12 @@ from certworker.vault.objects import Attributes, KeyReleasePolicy, KeyVersion
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment
+from tests.support.records import RELEASE_RULES
 
 DAY: Final = timedelta(days=1)
 LEASE: Final = timedelta(minutes=3)
 QUARTERLY: Final = RotationPolicy(rotate_after_create="P3M", expiry_time="P1Y")
-POLICY: Final = KeyReleasePolicy("application/json; charset=utf-8", '{"version": "1.0.0", "anyOf": []}', immutable=True)
+POLICY: Final = KeyReleasePolicy("application/json; charset=utf-8", RELEASE_RULES, immutable=True)
 
 
 def create(deployment: Deployment, kty: str = "EC", **settings: Any) -> KeyVersion:  # noqa: ANN401 - any setting

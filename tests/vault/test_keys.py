@@ -30,11 +30,12 @@ from certworker.vault.policy import IssuerParameters
 from certworker.vault.vaults import Sku
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, policy_for
+from tests.support.records import RELEASE_RULES
 
 DAY: Final = timedelta(days=1)
 EC: Final = WantedKey("EC")
 OCT: Final = MappingProxyType({"k": base64url(b"0123456789abcdef")})
-POLICY: Final = KeyReleasePolicy("application/json; charset=utf-8", '{"version": "1.0.0", "anyOf": []}')
+POLICY: Final = KeyReleasePolicy("application/json; charset=utf-8", RELEASE_RULES)
 EXPORTABLE: Final = KeySettings(exportable=True, release_policy=POLICY)
 
 
@@ -257,7 +258,7 @@ def test_a_new_end_is_a_new_notice(deployment: Deployment) -> None:
 def test_a_release_policy_changes_until_it_is_immutable(deployment: Deployment) -> None:
     """From then on only the same one is taken; whether a key may leave never changes."""
     create(deployment, exportable=True, release_policy=POLICY)
-    fixed = KeyReleasePolicy(POLICY.content_type, '{"version": "1.0.0", "allOf": []}', immutable=True)
+    fixed = KeyReleasePolicy(POLICY.content_type, RELEASE_RULES.replace("snp", "sgx"), immutable=True)
     assert update(deployment, release_policy=fixed, exportable=True).release_policy == fixed
     assert update(deployment, release_policy=fixed).release_policy == fixed
     with pytest.raises(BadParameter, match="immutable"):
