@@ -10,7 +10,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from pyshamir import combine, split
+from pyshamir import combine, split  # type: ignore[import-untyped]
 
 from certworker.errors import BadParameter
 

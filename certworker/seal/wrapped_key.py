@@ -101,10 +101,10 @@ def read_wrapped(text: str, where: str) -> WrappedMasterKey:
 
 
 def _lock(values: Mapping[str, Any]) -> Lock:
-    if SealKind(values["seal"]) is SealKind.SHAMIR:
+    if (kind := SealKind(values["seal"])) is SealKind.SHAMIR:
         return ShamirLock(ShareSet(str(values["set"]), int(values["threshold"]), tuple(map(str, values["hashes"]))))
     cost = ScryptCost(int(values["log_n"]), int(values["r"]), int(values["p"]))
-    if not (1 <= cost.log_n <= MOST_LOG_N and cost.r * cost.p <= 2 * ScryptCost().r):
+    if kind is not SealKind.PASSPHRASE or not (1 <= cost.log_n <= MOST_LOG_N and cost.r * cost.p <= 2 * ScryptCost().r):
         raise ValueError
     return PassphraseLock(bytes.fromhex(values["salt"]), cost)
 
