@@ -38,10 +38,11 @@ def begin_version(writer: Writer, vault: Vault, kind: ObjectKind, name: str, ver
     Raises DeletedButRecoverable where a deleted object holds the name, and Conflict where a certificate does.
     """
     head = writer.advance_head(ObjectHead(vault.id, kind, name, version, at))
-    if head is None or head.created >= at:
-        check_vacant(writer, vault, kind, name)
     if head is None:
+        check_vacant(writer, vault, kind, name)
         raise Conflict(f"The {kind} {name} is being changed by somebody else at the same time; try again.")
+    if head.created >= at and writer.head(vault.id, ObjectKind.CERTIFICATE, name):
+        raise _of_certificate(kind, name)
     return head
 
 
@@ -52,7 +53,7 @@ def check_vacant(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -
         raise held_by_deleted(head)
     # a certificate whose first operation is pending has no key and no secret yet, and will bring them
     if (head and head.managed) or reader.head(vault.id, ObjectKind.CERTIFICATE, name):
-        raise Conflict(f"The name {name} belongs to a certificate, which manages the {kind} of its name: choose another one.")
+        raise _of_certificate(kind, name)
 
 
 def check_restorable(reader: HotReader, vault: Vault, kind: ObjectKind, name: str) -> None:
@@ -71,6 +72,10 @@ def held_by_deleted(head: ObjectHead) -> DeletedButRecoverable:
         f"{word.capitalize()} {head.name} is currently in a deleted but recoverable state, and its name cannot be "
         f"reused; in this state, the {word} can only be recovered or purged."
     )
+
+
+def _of_certificate(kind: ObjectKind, name: str) -> Conflict:
+    return Conflict(f"The name {name} belongs to a certificate, which manages the {kind} of its name: choose another one.")
 
 
 def _no_deleted(kind: ObjectKind, name: str) -> NotFound:
