@@ -147,7 +147,11 @@ class KeyOperations:
         return os.urandom(count)
 
     def is_quick(self, vault: Vault, name: str, version: str | None, operation: str) -> bool:
-        """Whether an operation is so short that a thread of its own would take longer; refusals are."""
+        """Whether an operation is better done where it stands: handing it to a thread costs 0.03 to 0.08 ms of a core.
+
+        That is more than most operations take, and a tenth of an RSA-2048 signature. What takes milliseconds would hold
+        everybody else up, and a token does for as long as it likes.
+        """
         with self._store.glance() as reader:
             key = reader.key(vault.id, name, version)
         if key is None:
