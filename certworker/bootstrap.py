@@ -155,12 +155,10 @@ def build(
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
     master = _master_key(store, source or _source_of(settings, token))
-    keyring = Keyring(store, master)
-    access = Access(store)
+    keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
-    acme = AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
-    known = load_providers({"acme": acme, "local": local, **providers})
+    known = load_providers({"acme": _acme(settings, accounts, challenges), "local": local, **providers})
     issuers = Issuers(store, keyring, access, known, clock)
     materials, backup_format = Materials(store, keyring, token, clock), BackupFormat(store, keyring)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
@@ -259,6 +257,10 @@ def _releases(settings: Settings, store: Store, access: Access, materials: Mater
     rules = EgressRules(settings.network.allow_private)
     keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
     return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
+
+
+def _acme(settings: Settings, accounts: Accounts, challenges: Challenges) -> AcmeProvider:
+    return AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
 
 
 def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:
