@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -268,6 +269,21 @@ def test_what_was_changed_counts_at_once(keys: Keys) -> None:
             attributes = replace(key.attributes, enabled=enabled)
             writer.set_attributes(keys.vault.id, ObjectKind.KEY, "web", key.version, attributes, {})
         assert bool(keys.refused("web", KeyDisabled)) is not enabled
+
+
+def test_another_process_counts_at_once(tmp_path: Path, rsa_der: bytes, postgresql_url: str) -> None:
+    """On PostgreSQL as well: what one process disables, another one refuses on its next request."""
+    with (
+        open_deployment(tmp_path, FakeClock(), postgresql_url) as one,
+        open_deployment(tmp_path, FakeClock(), postgresql_url) as other,
+    ):
+        keys, theirs = Keys(one, rsa_der), Keys(other, rsa_der)
+        key = keys.put("web")
+        assert keys.refused("web", KeyDisabled) == theirs.refused("web", KeyDisabled) == set()
+        with other.house.store.writing() as writer:
+            attributes = replace(key.attributes, enabled=False)
+            writer.set_attributes(keys.vault.id, ObjectKind.KEY, "web", key.version, attributes, {})
+        assert keys.refused("web", KeyDisabled) == theirs.refused("web", KeyDisabled) == set(EVERY_OPERATION)
 
 
 def test_the_key_of_a_certificate_is_used_as_any_other(keys: Keys) -> None:
