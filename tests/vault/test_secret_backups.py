@@ -17,6 +17,7 @@ from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
 from tests.vault.test_backups import open_vault
+from tests.vault.test_resealing import rotate, rotate_vaults
 from tests.vault.test_secrecy import check_unreadable
 
 VALUE = "correct horse battery staple"
@@ -128,6 +129,24 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, db: bytes, tmp_
             restore(elsewhere, db)
         assert elsewhere.house.secrets.list_(elsewhere.administrator, elsewhere.vault, None, 25).items == ()
     restore(deployment, db)
+
+
+def test_it_outlives_the_keys_that_it_was_sealed_under(
+    deployment: Deployment, db: bytes, tmp_path: Path, clock: FakeClock
+) -> None:
+    """After a rotation of the vault keys, and one of the master key, it opens in a process that has seen neither before."""
+    before = whole(deployment, deployment.vault)
+    purge(deployment)
+    rotate_vaults(deployment, anew=True)
+    rotate(deployment, tmp_path)
+    rotate_vaults(deployment, anew=True)
+    with open_deployment(tmp_path, clock) as fresh:
+        restore(fresh, db)
+        assert whole(fresh, fresh.vault) == before
+        newer = backup_of(fresh)
+        purge(fresh)
+    restore(deployment, newer)
+    assert whole(deployment, deployment.vault) == before
 
 
 def test_no_byte_of_it_can_be_changed(deployment: Deployment, db: bytes) -> None:
