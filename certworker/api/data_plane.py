@@ -21,7 +21,6 @@ from certworker.api import (
     own,
     releases,
     secrets,
-    unserved,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, admit
@@ -44,7 +43,6 @@ ROUTES = (
     *key_operations.ROUTES,
     *releases.ROUTES,
     *own.ROUTES,
-    *unserved.ROUTES,
 )
 
 REGION: Final = "certworker.region"

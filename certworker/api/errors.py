@@ -61,15 +61,10 @@ class Incomplete(errors.BadParameter):
     """The request's body did not come to its end, or not in time."""
 
 
-class NotServed(errors.CertworkerError):
-    """An operation of Key Vault's that this release does not serve."""
-
-
 API_TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
     {
         TooLarge: (413, "RequestEntityTooLarge", None),
         Incomplete: (408, "RequestTimeout", None),
-        NotServed: (405, "MethodNotAllowed", "OperationNotServed"),
     }
 )
 

@@ -290,22 +290,6 @@ def test_issuers_keep_their_secrets(call: Caller) -> None:
     assert issuer.list_(SERVICE, call.world.vault, None, 25).items == ()
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("POST", "/keys/web/create"),
-        ("POST", "/keys/web/0123/sign"),
-        ("GET", "/keys/web/rotationpolicy"),
-        ("POST", "/rng"),
-    ],
-)
-def test_what_is_not_served_says_so(call: Caller, method: str, path: str) -> None:
-    """An operation of Key Vault's that this release lacks is refused by its name."""
-    answer = call(method, path)
-    assert error_of(answer) == (405, "MethodNotAllowed", f"This release does not serve the operation {method} {path}.")
-    assert answer.json()["error"]["innererror"] == {"code": "OperationNotServed"}
-
-
 def test_what_nobody_knows_is_not_found(call: Caller) -> None:
     """An unknown path is 404, a wrong verb 405 with the right ones."""
     assert error_of(call("GET", "/nothing/here"))[:2] == (404, "NotFound")
