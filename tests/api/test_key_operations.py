@@ -268,6 +268,17 @@ def test_large_texts_are_encrypted_up_to_the_body(call: Caller) -> None:
     assert call("POST", "/keys/aes/encrypt", {"alg": "A256GCM", "value": "A" * 1_100_000}).status_code == 413
 
 
+def test_what_takes_long_does_not_stand_in_the_way(call: Caller) -> None:
+    """A key of 3072 bits signs and decrypts in a thread, with the same answers, and the same refusals."""
+    put_key(call.world.house, call.world.vault, "long", KeyKind("RSA", 3072))
+    for algorithm in ("RS256", "PS256"):
+        signature = do(call, "/keys/long/sign", {"alg": algorithm, "value": DIGEST})["value"]
+        assert do(call, "/keys/long/verify", {"alg": algorithm, "digest": DIGEST, "value": signature}) == {"value": True}
+    made = do(call, "/keys/long/encrypt", {"alg": "RSA-OAEP", "value": DIGEST})
+    assert do(call, "/keys/long/decrypt", {"alg": "RSA-OAEP", "value": made["value"]})["value"] == DIGEST
+    assert refusal(call, "/keys/long/decrypt", {"alg": "RSA-OAEP", "value": DIGEST})[:2] == (400, "BadParameter")
+
+
 def test_no_plaintext_and_no_key_reaches_the_log(call: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """What is logged of an operation is its path, done or refused."""
     caplog.set_level("DEBUG")

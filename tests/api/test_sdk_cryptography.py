@@ -216,6 +216,17 @@ def test_the_sdk_signs_as_a_private_key_of_the_library(halves: Halves) -> None:
         assert private.decrypt(public.encrypt(TEXT, padding.PKCS1v15()), padding.PKCS1v15()) == TEXT
 
 
+@pytest.mark.parametrize("version", ["7.0", "7.1", "7.4", "7.6"])
+def test_older_api_versions_do_the_same(halves: Halves, version: str) -> None:
+    """The SDK's clients of before sign, verify, encrypt and decrypt with a key that they look at first."""
+    options = {**halves.clients.verify, "api_version": version}
+    with CryptographyClient(halves.keys.get_key("RSA").id or "", halves.credential, **options) as client:
+        signature = client.sign(SignatureAlgorithm.ps256, digest_for("PS256")).signature
+        assert client.verify(SignatureAlgorithm.ps256, digest_for("PS256"), signature).is_valid is True
+        made = client.encrypt(EncryptionAlgorithm.rsa_oaep_256, TEXT)
+        assert client.decrypt(EncryptionAlgorithm.rsa_oaep_256, made.ciphertext).plaintext == TEXT
+
+
 def test_refusals_reach_the_caller(halves: Halves) -> None:
     """What was altered is an HttpResponseError with the service's words; a disabled key is 403."""
     with halves.remote("A256") as client:
