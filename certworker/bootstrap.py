@@ -24,7 +24,7 @@ from certworker.store.migrate import migrate
 from certworker.vault.access import Access
 from certworker.vault.attestations import Attestations
 from certworker.vault.backup_format import BackupFormat
-from certworker.vault.backups import Backups
+from certworker.vault.certificate_backups import CertificateBackups
 from certworker.vault.certificates import Certificates
 from certworker.vault.contacts import ContactBook
 from certworker.vault.deletions import Deletions
@@ -64,7 +64,7 @@ from certworker.vault.versions import Versions
 if TYPE_CHECKING:
     from certworker.hsm.token import Token
 
-__all__ = ["NO_PROVIDERS", "SERVER_CERTIFICATE_VALIDITY", "House", "build", "make_master_key", "open_house", "read_master_key"]
+__all__ = ["NO_PROVIDERS", "SERVER_CERTIFICATE_VALIDITY", "House", "build", "make_master_key", "open_house", "open_source", "read_master_key"]
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
 NO_PROVIDERS: Providers = MappingProxyType({})
@@ -81,12 +81,22 @@ class KeyLife:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectBackups:
+    """Backup and restore of single objects, by their kind."""
+
+    certificates: CertificateBackups
+    keys: KeyBackups
+    secrets: SecretBackups
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that a door (API, worker, CLI) needs. Built after a process has started; closed before it ends."""
 
     settings: Settings
     clock: Clock
     store: Store
+    master_source: MasterKeySource
     master: MasterKeyInForce
     keyring: Keyring
     access: Access
@@ -111,9 +121,7 @@ class House:
     fleet: Fleet
     imports: Imports
     updates: Updates
-    backups: Backups
-    key_backups: KeyBackups
-    secret_backups: SecretBackups
+    backups: ObjectBackups
     contacts: ContactBook
     requested: RequestedRenewals
     histories: Histories
@@ -154,13 +162,14 @@ def build(
 
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
-    master = _master_key(store, source or _source_of(settings, token))
+    source = source or _source_of(settings, token)
+    master = _master_key(store, source)
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
     known = load_providers({"acme": _acme(settings, accounts, challenges), "local": local, **providers})
     issuers = Issuers(store, keyring, access, known, clock)
-    materials, backup_format = Materials(store, keyring, token, clock), BackupFormat(store, keyring)
+    materials = Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     issuances = Issuances(store, drafts, versions, clock)
     directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
@@ -168,6 +177,7 @@ def build(
         settings=settings,
         clock=clock,
         store=store,
+        master_source=source,
         master=master,
         keyring=keyring,
         access=access,
@@ -192,9 +202,7 @@ def build(
         fleet=Fleet(store),
         imports=Imports(store, access, keyring, materials, clock, random),
         updates=Updates(store, access, clock),
-        backups=Backups(store, access, keyring, materials, backup_format, clock),
-        key_backups=KeyBackups(store, access, materials, backup_format, clock),
-        secret_backups=SecretBackups(store, access, keyring, backup_format, clock),
+        backups=_backups(store, access, keyring, materials, clock),
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
@@ -212,6 +220,15 @@ def _key_life(store: Store, access: Access, materials: Materials, clock: Clock) 
     )
 
 
+def _backups(store: Store, access: Access, keyring: Keyring, materials: Materials, clock: Clock) -> ObjectBackups:
+    form = BackupFormat(store, keyring)
+    return ObjectBackups(
+        CertificateBackups(store, access, keyring, materials, form, clock),
+        KeyBackups(store, access, materials, form, clock),
+        SecretBackups(store, access, keyring, form, clock),
+    )
+
+
 def _open_token(settings: Settings) -> "AbstractContextManager[Token]":
     try:
         # python-pkcs11 comes with an extra, and only who has a token needs it
@@ -219,6 +236,14 @@ def _open_token(settings: Settings) -> "AbstractContextManager[Token]":
     except ModuleNotFoundError as error:
         raise SetupError(f"hsm.module needs {error.name}: install certworker with its extra, certworker[hsm].") from None
     return open_token(settings.hsm)
+
+
+@contextmanager
+def open_source(settings: Settings) -> Iterator[MasterKeySource]:
+    """Open the master key's source by itself, without a house. Raises SetupError."""
+    with ExitStack() as stack:
+        token = stack.enter_context(_open_token(settings)) if settings.seal.master_key_label and settings.hsm.module else None
+        yield _source_of(settings, token)
 
 
 def _source_of(settings: Settings, token: "Token | None") -> MasterKeySource:

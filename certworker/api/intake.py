@@ -71,12 +71,12 @@ async def update(call: Call) -> Response:
 
 async def backup(call: Call) -> Response:
     """POST /certificates/{name}/backup."""
-    return answer_blob(await call.run(call.house.backups.backup, call.name))
+    return answer_blob(await call.run(call.house.backups.certificates.backup, call.name))
 
 
 async def restore(call: Call) -> Response:
     """POST /certificates/restore."""
-    bundle = await call.run(call.house.backups.restore, await read_blob(call))
+    bundle = await call.run(call.house.backups.certificates.restore, await read_blob(call))
     return answer(bundle_wire(call.view, bundle))
 
 

@@ -9,12 +9,12 @@ from certworker.api.wire_keys import key_wire
 
 async def backup(call: Call) -> Response:
     """POST /keys/{name}/backup."""
-    return answer_blob(await call.run(call.house.key_backups.backup, call.name))
+    return answer_blob(await call.run(call.house.backups.keys.backup, call.name))
 
 
 async def restore(call: Call) -> Response:
     """POST /keys/restore."""
-    key = await call.run(call.house.key_backups.restore, await read_blob(call))
+    key = await call.run(call.house.backups.keys.restore, await read_blob(call))
     return answer(key_wire(call.view, key))
 
 

@@ -81,12 +81,12 @@ async def purge(call: Call) -> Response:
 
 async def backup(call: Call) -> Response:
     """POST /secrets/{name}/backup."""
-    return answer_blob(await call.run(call.house.secret_backups.backup, call.name))
+    return answer_blob(await call.run(call.house.backups.secrets.backup, call.name))
 
 
 async def restore(call: Call) -> Response:
     """POST /secrets/restore."""
-    secret = await call.run(call.house.secret_backups.restore, await read_blob(call))
+    secret = await call.run(call.house.backups.secrets.restore, await read_blob(call))
     return answer(version_wire(call.view, secret))
 
 

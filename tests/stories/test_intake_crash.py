@@ -62,12 +62,12 @@ def test_a_death_during_a_restore(tmp_path: Path, clock: FakeClock, *, committed
         import_(deployment)
         deployment.create("web", policy_for("web.test", "Self"))
         who = (deployment.administrator, deployment.vault)
-        backup, versions = deployment.house.backups.backup(*who, "web"), deployment.versions("web")
+        backup, versions = deployment.house.backups.certificates.backup(*who, "web"), deployment.versions("web")
         deployment.house.certificates.delete(*who, "web")
         deployment.house.certificates.purge(*who, "web")
 
     def restore(deployment: Deployment) -> None:
-        deployment.house.backups.restore(deployment.administrator, deployment.vault, backup)
+        deployment.house.backups.certificates.restore(deployment.administrator, deployment.vault, backup)
 
     die(tmp_path, clock, restore, committed=committed)
     with open_deployment(tmp_path, clock) as deployment:

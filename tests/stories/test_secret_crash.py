@@ -94,12 +94,12 @@ def test_a_death_during_a_restore(tmp_path: Path, clock: FakeClock, *, committed
         who = (deployment.administrator, deployment.vault)
         for value in ("one", "two", "three"):
             set_(deployment, value)
-        backup = deployment.house.secret_backups.backup(*who, "db")
+        backup = deployment.house.backups.secrets.backup(*who, "db")
         deployment.house.secrets.delete(*who, "db")
         deployment.house.secrets.purge(*who, "db")
 
     def restore(deployment: Deployment) -> None:
-        deployment.house.secret_backups.restore(deployment.administrator, deployment.vault, backup)
+        deployment.house.backups.secrets.restore(deployment.administrator, deployment.vault, backup)
 
     die(tmp_path, clock, restore, committed=committed)
     with open_deployment(tmp_path, clock) as deployment:
@@ -122,12 +122,12 @@ def test_a_death_during_the_restore_of_a_key(tmp_path: Path, clock: FakeClock, *
         who = (deployment.administrator, deployment.vault)
         deployment.house.key_life.creation.create(*who, "sign", WantedKey("EC"))
         deployment.house.key_life.rotations.set_policy(*who, "sign", RotationPolicy(rotate_after_create="P90D"))
-        backup = deployment.house.key_backups.backup(*who, "sign")
+        backup = deployment.house.backups.keys.backup(*who, "sign")
         deployment.house.key_life.deletions.delete(*who, "sign")
         deployment.house.key_life.deletions.purge(*who, "sign")
 
     def restore(deployment: Deployment) -> None:
-        deployment.house.key_backups.restore(deployment.administrator, deployment.vault, backup)
+        deployment.house.backups.keys.restore(deployment.administrator, deployment.vault, backup)
 
     die(tmp_path, clock, restore, committed=committed)
     with open_deployment(tmp_path, clock) as deployment:

@@ -18,7 +18,7 @@ from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
-from tests.vault.test_backups import open_vault
+from tests.vault.test_certificate_backups import open_vault
 from tests.vault.test_secrecy import check_unreadable, forms_of
 
 EXPIRES = START + timedelta(days=365)
@@ -52,12 +52,12 @@ def add_key(deployment: Deployment, kind: KeyKind, name: str = "Sign", *, enable
 
 def backup_of(deployment: Deployment, name: str = "sign") -> bytes:
     """Back up, as the administrator."""
-    return deployment.house.key_backups.backup(deployment.administrator, deployment.vault, name)
+    return deployment.house.backups.keys.backup(deployment.administrator, deployment.vault, name)
 
 
 def restore(deployment: Deployment, backup: bytes, vault: Vault | None = None) -> KeyVersion:
     """Restore, as the administrator."""
-    return deployment.house.key_backups.restore(deployment.administrator, vault or deployment.vault, backup)
+    return deployment.house.backups.keys.restore(deployment.administrator, vault or deployment.vault, backup)
 
 
 def delete(deployment: Deployment, *, purged: bool) -> None:
@@ -162,7 +162,7 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, sign: bytes, tm
     abroad = open_vault(deployment, "abroad", subscription_id=str(uuid4()))
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, sign, abroad)
-    for other in (deployment.house.backups, deployment.house.secret_backups):
+    for other in (deployment.house.backups.certificates, deployment.house.backups.secrets):
         with pytest.raises(BadParameter, match="it is a backup of a key, and not of a"):
             other.restore(deployment.administrator, deployment.vault, sign)
     (tmp_path / "elsewhere").mkdir()
@@ -201,6 +201,6 @@ def test_what_cannot_be_backed_up(deployment: Deployment, sign: bytes) -> None:
             backup_of(deployment, name)
     stranger = Caller("nobody", "nothing", "nowhere")
     with pytest.raises(Forbidden, match="keys backup permission"):
-        deployment.house.key_backups.backup(stranger, deployment.vault, "sign")
+        deployment.house.backups.keys.backup(stranger, deployment.vault, "sign")
     with pytest.raises(Forbidden, match="keys restore permission"):
-        deployment.house.key_backups.restore(stranger, deployment.vault, sign)
+        deployment.house.backups.keys.restore(stranger, deployment.vault, sign)

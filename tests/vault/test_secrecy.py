@@ -96,10 +96,10 @@ def test_what_is_set_is_nowhere(deployment: Deployment, tmp_path: Path, caplog: 
         for value in values:
             house.secrets.set(*who, "db", NewSecret(value, expires=deployment.house.clock()))
         deployment.work()
-        backup = house.secret_backups.backup(*who, "db")
+        backup = house.backups.secrets.backup(*who, "db")
         house.secrets.delete(*who, "db")
         house.secrets.purge(*who, "db")
-        house.secret_backups.restore(*who, backup)
+        house.backups.secrets.restore(*who, backup)
         assert house.secrets.get(*who, "db").value == values[-1]
     told = (caplog.text + repr(deployment.events())).encode()
     forms = [form for value in values for form in forms_of_bytes(value.encode())]
@@ -120,10 +120,10 @@ def test_a_key_is_nowhere(deployment: Deployment, tmp_path: Path, caplog: pytest
         with house.store.writing() as writer:
             begin_version(writer, vault, ObjectKind.KEY, "sign", version, at)
             writer.add_key(key)
-        backup = house.key_backups.backup(deployment.administrator, vault, "sign")
+        backup = house.backups.keys.backup(deployment.administrator, vault, "sign")
         with house.store.writing() as writer:
             writer.purge(vault.id, ObjectKind.KEY, "sign")
-        restored = house.key_backups.restore(deployment.administrator, vault, backup)
+        restored = house.backups.keys.restore(deployment.administrator, vault, backup)
     private = house.materials.private(restored)
     forms = list(forms_of_bytes(private) if kind.kty == "oct" else forms_of(private))
     check_unreadable(tmp_path, *forms, b"PRIVATE KEY")

@@ -16,7 +16,7 @@ from certworker.vault.secrets import MAX_VALUE, NewSecret, SecretUpdate
 from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
-from tests.vault.test_backups import open_vault
+from tests.vault.test_certificate_backups import open_vault
 from tests.vault.test_resealing import rotate, rotate_vaults
 from tests.vault.test_secrecy import check_unreadable
 
@@ -26,12 +26,12 @@ EXPIRES = START + timedelta(days=60)
 
 def backup_of(deployment: Deployment, name: str = "db") -> bytes:
     """Back up, as the administrator."""
-    return deployment.house.secret_backups.backup(deployment.administrator, deployment.vault, name)
+    return deployment.house.backups.secrets.backup(deployment.administrator, deployment.vault, name)
 
 
 def restore(deployment: Deployment, backup: bytes, vault: Vault | None = None) -> SecretVersion:
     """Restore, as the administrator."""
-    return deployment.house.secret_backups.restore(deployment.administrator, vault or deployment.vault, backup)
+    return deployment.house.backups.secrets.restore(deployment.administrator, vault or deployment.vault, backup)
 
 
 def purge(deployment: Deployment) -> None:
@@ -120,7 +120,7 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, db: bytes, tmp_
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, db, abroad)
     who = (deployment.administrator, deployment.vault)
-    for other in (deployment.house.backups, deployment.house.key_backups):
+    for other in (deployment.house.backups.certificates, deployment.house.backups.keys):
         with pytest.raises(BadParameter, match="it is a backup of a secret, and not of a"):
             other.restore(*who, db)
     (tmp_path / "elsewhere").mkdir()
@@ -200,9 +200,9 @@ def test_what_cannot_be_backed_up(deployment: Deployment, db: bytes) -> None:
             backup_of(deployment, name)
     stranger = Caller("nobody", "nothing", "nowhere")
     with pytest.raises(Forbidden, match="secrets backup permission"):
-        deployment.house.secret_backups.backup(stranger, deployment.vault, "db")
+        deployment.house.backups.secrets.backup(stranger, deployment.vault, "db")
     with pytest.raises(Forbidden, match="secrets restore permission"):
-        deployment.house.secret_backups.restore(stranger, deployment.vault, db)
+        deployment.house.backups.secrets.restore(stranger, deployment.vault, db)
 
 
 def test_a_broken_seal_is_not_backed_up(deployment: Deployment, db: bytes) -> None:

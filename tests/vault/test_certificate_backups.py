@@ -36,12 +36,12 @@ def open_vault(deployment: Deployment, name: str, **changes: str) -> Vault:
 
 def backup_of(deployment: Deployment, name: str = "web") -> bytes:
     """Back up, as the administrator."""
-    return deployment.house.backups.backup(deployment.administrator, deployment.vault, name)
+    return deployment.house.backups.certificates.backup(deployment.administrator, deployment.vault, name)
 
 
 def restore(deployment: Deployment, backup: bytes, vault: Vault | None = None) -> None:
     """Restore, as the administrator."""
-    deployment.house.backups.restore(deployment.administrator, vault or deployment.vault, backup)
+    deployment.house.backups.certificates.restore(deployment.administrator, vault or deployment.vault, backup)
 
 
 def purge(deployment: Deployment, name: str = "web") -> None:
@@ -230,6 +230,6 @@ def test_strangers_are_refused(deployment: Deployment, web: bytes) -> None:
     """The permissions are backup and restore."""
     stranger = Caller("nobody", "nothing", "nowhere")
     with pytest.raises(Forbidden, match="certificates backup permission"):
-        deployment.house.backups.backup(stranger, deployment.vault, "web")
+        deployment.house.backups.certificates.backup(stranger, deployment.vault, "web")
     with pytest.raises(Forbidden, match="certificates restore permission"):
-        deployment.house.backups.restore(stranger, deployment.vault, web)
+        deployment.house.backups.certificates.restore(stranger, deployment.vault, web)

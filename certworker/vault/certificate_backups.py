@@ -28,7 +28,7 @@ from certworker.vault.versions import VersionRecords, tell_new_version
 REASON = "restore"
 
 
-class Backups:
+class CertificateBackups:
     """Makes backups and restores them. Inside of them private keys and secrets lie opened; outside they are sealed."""
 
     def __init__(
