@@ -86,7 +86,7 @@ def read_release_policy(data: str) -> ReleaseRules:
 def plain_authority(url: str) -> str:
     """Name an authority as it is compared. Raises ValueError for what is no https URL of one."""
     parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc:
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or parts.port == 0:
         raise ValueError("an authority is an https URL, without a query")
     return url.rstrip("/")
 
@@ -102,9 +102,9 @@ def _read_authority(entry: object) -> tuple[str, Condition]:
 
 
 def _read_condition(entry: object, depth: int, *, joined: bool = False) -> Condition:
-    if depth > MOST_NESTED:
-        _refuse(f"is nested deeper than {MOST_NESTED} levels")
     if isinstance(entry, dict) and len(entry) == 1 and (joint := next(iter(entry))) in _JOINTS:
+        if depth > MOST_NESTED:
+            _refuse(f"is nested deeper than {MOST_NESTED} levels")
         parts = entry[joint]
         if not isinstance(parts, list) or not parts:
             _refuse(f'has an "{joint}" without conditions')
