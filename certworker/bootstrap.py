@@ -64,7 +64,16 @@ from certworker.vault.versions import Versions
 if TYPE_CHECKING:
     from certworker.hsm.token import Token
 
-__all__ = ["NO_PROVIDERS", "SERVER_CERTIFICATE_VALIDITY", "House", "build", "make_master_key", "open_house", "open_source", "read_master_key"]
+__all__ = [
+    "NO_PROVIDERS",
+    "SERVER_CERTIFICATE_VALIDITY",
+    "House",
+    "build",
+    "make_master_key",
+    "open_house",
+    "open_source",
+    "read_master_key",
+]
 
 SERVER_CERTIFICATE_VALIDITY = timedelta(days=30)
 NO_PROVIDERS: Providers = MappingProxyType({})

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from certworker.bootstrap import open_source
 from certworker.cli.seal_opening import new_seal, opened_source
 from certworker.errors import Conflict, SetupError
 from certworker.seal.enclosing import make_enclosed
 from certworker.seal.master_file import make_master_key
-from certworker.seal.sources import MasterKeySource, source_of
+from certworker.seal.sources import MakingSource, MasterKeySource, source_of
 from certworker.settings import SealKind, Settings
 
 
@@ -16,12 +17,13 @@ from certworker.settings import SealKind, Settings
 class FirstKey:
     """Where the key comes from, and the shares that open it, which are shown this once."""
 
-    source: MasterKeySource
+    source: MasterKeySource | None
+    where: str
     shares: tuple[str, ...] = ()
 
     def to_do(self) -> str:
         """Say what to keep."""
-        return f"Back up the master key ({self.source}), apart from the database: without it nothing opens."
+        return f"Back up the master key ({self.where}), apart from the database: without it nothing opens."
 
 
 @contextmanager
@@ -30,12 +32,15 @@ def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterato
 
     A passphrase is asked for. Raises SetupError, BadParameter.
     """
-    path, kind = settings.seal.master_key_file, settings.seal.kind
-    first, made = FirstKey(source_of(settings.seal)), False
-    if not settings.seal.elsewhere and not path.exists():
+    path = settings.seal.master_key_file
+    made = False
+    if settings.seal.master_key_label:
+        first = FirstKey(None, _make_in_token(settings))
+    elif not settings.seal.elsewhere and not path.exists():
         first, made = _make(settings, shares, threshold), True
-    elif kind is not SealKind.NONE:
-        first = FirstKey(opened_source(settings))
+    else:
+        source = opened_source(settings)
+        first = FirstKey(source, str(source))
     try:
         yield first
     except (Conflict, SetupError) as error:
@@ -52,8 +57,16 @@ def _make(settings: Settings, shares: int, threshold: int) -> FirstKey:
     seal = settings.seal
     if seal.kind is SealKind.NONE:
         make_master_key(seal.master_key_file)
-        return FirstKey(source_of(seal))
+        return FirstKey(source_of(seal), f"the file {seal.master_key_file}")
     enclosed = make_enclosed(seal, new_seal(seal.kind, shares, threshold))
     if enclosed is None:
         raise SetupError(f"The master key file {seal.master_key_file} was made by somebody else meanwhile.")
-    return FirstKey(source_of(seal, lambda: enclosed.wrapping_key), enclosed.shares)
+    return FirstKey(source_of(seal, lambda: enclosed.wrapping_key), f"the file {seal.master_key_file}", enclosed.shares)
+
+
+def _make_in_token(settings: Settings) -> str:
+    """Make the master key in the token unless there is one of its label; say where it is."""
+    with open_source(settings) as source:
+        if isinstance(source, MakingSource) and not source.ids():
+            source.make()
+        return str(source)

@@ -51,7 +51,7 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
 
 def _prepare(settings: Settings, config: Path, role: Role, keeper: Keeper | None) -> None:
     """Check the database and the master key, and make the server's certificate."""
-    source = source_of(settings.seal, keeper.key if keeper else None)
+    source = source_of(settings.seal, keeper.key) if keeper else None
     with open_house(settings, source=source) as house:
         if not house.founding.is_done():
             raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")

@@ -61,14 +61,15 @@ def rotate_master(
 
     settings = _load(config)
     source = opened_source(settings)
-    finishing = is_unfinished(source, master_key_id(settings))
+    finishing = source is not None and is_unfinished(source, master_key_id(settings))
     with open_house(settings, source=source) as house:
         if not house.founding.is_done():
             raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")
         if finishing:
             typer.echo(f"The rotation that was broken off is finished: the master key {house.master.id} is in force.")
             return
-        done = rotate_master_key(source, house.master, MasterKeyRotation(house.store, house.clock), new_key_file)
+        source, rotation = house.master_source, MasterKeyRotation(house.store, house.clock)
+        done = rotate_master_key(source, house.master, rotation, new_key_file)
     typer.echo(f"The master key {done.new} is in force, and wraps {done.vault_keys} vault keys. It was {done.old}.")
     tell(done.to_do or f"Back up {source}, apart from the database: without it nothing opens.")
 

@@ -19,8 +19,13 @@ PASSPHRASE = "Passphrase of the seal"  # noqa: S105  # what it is asked for by
 SHARE = "Share of the seal"
 
 
-def opened_source(settings: Settings) -> MasterKeySource:
-    """Find the master key's source. A wrapped key is opened by the service that runs here, or else by who gives the command."""
+def opened_source(settings: Settings) -> MasterKeySource | None:
+    """Find the master key's source; none where the house finds it by itself, because it is a token.
+
+    A wrapped key is opened by the service that runs here, or else by who gives the command.
+    """
+    if settings.seal.master_key_label:
+        return None
     if settings.seal.kind is SealKind.NONE:
         return source_of(settings.seal)
     try:

@@ -5,11 +5,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from certworker.bootstrap import open_source
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError, SetupError, Unavailable
 from certworker.seal.channel import ask
 from certworker.seal.master_file import MasterFile
-from certworker.seal.sources import source_of
+from certworker.seal.sources import MakingSource, MasterKeySource
 from certworker.settings import SealKind, Settings
 from certworker.store.engine import open_store
 from certworker.vault.resealing import VaultTerms, vault_terms
@@ -78,20 +79,29 @@ class SealStatus:
 
 def look(settings: Settings) -> SealStatus:
     """Look at the settings, the master key's source, the service that runs here, and the database."""
-    source = source_of(settings.seal)
-    present, problem = None, None
+    said, present, problem = "", None, None
     with _open(settings) as store:
         with store.reading() as reader:
             in_force = reader.master_key_id()
         vaults = vault_terms(store)
     try:
-        sealed = isinstance(source, MasterFile) and settings.seal.kind is not SealKind.NONE
-        present = source.wrapped().id if sealed and isinstance(source, MasterFile) else source.read(None).id
+        with open_source(settings) as source:
+            said = str(source)
+            present = _present(source, in_force)
     except CertworkerError as error:
         problem = str(error)
     if present and in_force and present != in_force:
         problem = "the key there is another one; after a rotation that was broken off: certworker seal rotate-master"
-    return SealStatus(str(source), settings.seal.kind, _service(settings), present, problem, in_force, vaults)
+    return SealStatus(said, settings.seal.kind, _service(settings), present, problem, in_force, vaults)
+
+
+def _present(source: MasterKeySource, in_force: str | None) -> str | None:
+    match source:
+        case MasterFile(kind=kind) if kind is not SealKind.NONE:
+            return source.wrapped().id
+        case MakingSource():
+            return source.read(in_force).id
+    return source.read(None).id
 
 
 def master_key_id(settings: Settings) -> str | None:

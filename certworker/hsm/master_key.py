@@ -83,6 +83,10 @@ class TokenMasterKeySource:
             return TokenMasterKey(self._token, fitting[0])
         raise SetupError(self._explain(wanted, found))
 
+    def ids(self) -> list[str]:
+        """List the ids of the keys of this label."""
+        return sorted(cka_id.hex() for cka_id in self._token.run(self._find))
+
     def make(self) -> TokenMasterKey:
         """Make a key of this label in the token, beside those that are there. Raises SetupError, Unavailable."""
         self._check_mechanism()

@@ -6,7 +6,7 @@ from pathlib import Path
 from certworker.errors import SetupError
 from certworker.seal.master_file import MasterFile, next_of
 from certworker.seal.private_files import alone_in
-from certworker.seal.sources import MasterKeySource, read_key_file
+from certworker.seal.sources import MakingSource, MasterKeySource, read_key_file
 from certworker.vault.keyring import MasterKey, MasterKeyInForce
 from certworker.vault.resealing import MasterKeyRotation
 
@@ -33,6 +33,10 @@ def rotate_master_key(
             raise SetupError(f"The master key is in {source}: its successor is made there, without --new-key-file.")
         with alone_in(source.path.parent):
             return _rotate_file(source, master, rotation)
+    if isinstance(source, MakingSource):
+        if new_key_file:
+            raise SetupError(f"The master key is {source}: its successor is made there, without --new-key-file.")
+        return _rotate_within(source, master, rotation)
     if new_key_file is None:
         raise SetupError(
             f"The master key is in {source}, which this command cannot change. Write the new one, 32 random bytes in hex, to a "
@@ -60,6 +64,13 @@ def _rotate_file(source: MasterFile, master: MasterKeyInForce, rotation: MasterK
     count = _put_in_force(rotation, old, new)
     source.put_next_in_place()
     return Rotated(old.id, new.id, count)
+
+
+def _rotate_within(source: MakingSource, master: MasterKeyInForce, rotation: MasterKeyRotation) -> Rotated:
+    old, new = master.turn_to(master.id), source.make()
+    count = _put_in_force(rotation, old, new)
+    to_do = f"The old key {old.id} is there still, for backups of the database that were made before."
+    return Rotated(old.id, new.id, count, to_do)
 
 
 def _put_in_force(rotation: MasterKeyRotation, old: MasterKey, new: MasterKey) -> int:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from certworker.errors import SetupError
 from certworker.seal.channel import ask_for_key
@@ -23,6 +23,17 @@ class MasterKeySource(Protocol):
 
         Raises SetupError where there is no such key, Sealed where it waits to be opened.
         """
+
+
+@runtime_checkable
+class MakingSource(MasterKeySource, Protocol):
+    """A place that makes master keys itself, and keeps several: a token."""
+
+    def ids(self) -> list[str]:
+        """List the ids of those that are there."""
+
+    def make(self) -> MasterKey:
+        """Make one beside those that are there. Raises SetupError."""
 
 
 class EnvironmentSource:
@@ -68,7 +79,10 @@ class CredentialSource:
 def source_of(
     seal: Seal, wrapping_key: Callable[[], bytes] | None = None, environment: Mapping[str, str] = os.environ
 ) -> MasterKeySource:
-    """Find the source that the settings name. A wrapped key is opened by `wrapping_key`, or by the service that runs here."""
+    """Find the source that the settings name, unless it is a token, which has to be opened.
+
+    A wrapped key is opened by `wrapping_key`, or by the service that runs here.
+    """
     if seal.master_key_env:
         return EnvironmentSource(seal.master_key_env, environment)
     if seal.master_key_credential:
