@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from time import sleep
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ def test_a_new_head_and_the_next(store: Store) -> None:
 
 
 @pytest.mark.parametrize("held", [{"managed": True}, {"deletion": DELETION}, {"managed": True, "deletion": DELETION}])
-def test_a_head_that_is_held(store: Store, held: dict[str, object]) -> None:
+def test_a_head_that_is_held(store: Store, held: dict[str, Any]) -> None:
     """A managed or a deleted one stays as it is."""
     with store.writing() as writer:
         writer.put_head(a_head(SECRET, "db", **held))

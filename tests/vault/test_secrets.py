@@ -1,10 +1,14 @@
 """Secrets: what may be set, who may see it and when, and what stands in the way of a name."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from certworker.errors import (
     BadParameter,
@@ -23,7 +27,7 @@ from certworker.vault.policy import PEM, PKCS12, KeyProperties
 from certworker.vault.secrets import MAX_VALUE, NewSecret, OpenSecret, SecretUpdate
 from certworker.vault.vaults import Sku
 from tests.support.clock import START, FakeClock
-from tests.support.deployment import Deployment, policy_for
+from tests.support.deployment import Deployment, open_deployment, policy_for
 
 Acts = tuple[Callable[[], object], ...]
 LATER = START + timedelta(days=100)
@@ -64,6 +68,48 @@ def test_a_value_is_given_back_as_it_was_set(deployment: Deployment) -> None:
         assert found.secret.content_type == "text/plain"
         assert found.previous_version is None
     assert len(secrets.versions(*who(deployment), None, 25).items) == 6
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(value=st.text(), content_type=st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=255))
+def test_any_text_is_a_value(deployment: Deployment, value: str, content_type: str) -> None:
+    """It comes back as it was; what is no text is refused."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        with pytest.raises(BadParameter):
+            set_(deployment, value=value)
+        return
+    set_(deployment, value=value, content_type=content_type)
+    opened = deployment.house.secrets.get(*who(deployment))
+    assert (opened.value, opened.secret.content_type) == (value, content_type)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_life_on_either_database(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock, kind: str) -> None:
+    """Set by many at once, changed, deleted, recovered, purged and restored."""
+    url = request.getfixturevalue("postgresql_url") if kind == "postgresql" else None
+    with open_deployment(tmp_path, clock, database_url=url) as deployment:
+        secrets, at = deployment.house.secrets, who(deployment)
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda number: set_(deployment, value=f"value-{number}"), range(24)))
+        assert {one.secret.version for one in made} == {one.version for one in secrets.versions(*at, None, 25).items}
+        assert secrets.get(*at).value in {one.value for one in made}
+        for one in made:
+            assert secrets.get(*at, one.secret.version) == one
+        assert {event.version for event in versions_told(deployment)} == {one.secret.version for one in made}
+        secrets.update(*at, None, SecretUpdate("text/plain", expires=LATER, tags={"a": "b"}))
+        current, backup = secrets.get(*at), deployment.house.backups.secrets.backup(*at)
+        secrets.delete(*at)
+        with pytest.raises(DeletedButRecoverable):
+            set_(deployment)
+        secrets.recover(*at)
+        assert secrets.get(*at) == current
+        secrets.delete(*at)
+        secrets.purge(*at)
+        restored = deployment.house.backups.secrets.restore(*at[:2], backup)
+        assert restored.version == current.secret.version
+        assert secrets.get(*at).value == current.value
 
 
 def test_each_set_is_a_version_and_an_event(deployment: Deployment, clock: FakeClock) -> None:
