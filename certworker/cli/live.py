@@ -107,6 +107,13 @@ _STYLES = MappingProxyType(
 
 _SENTENCES = {
     EventType.CERTIFICATE_NEW_VERSION: "has a new version, issued by {issuer} (reason: {reason})",
+    EventType.KEY_NEW_VERSION: "has a new version (reason: {reason})",
+    EventType.SECRET_NEW_VERSION: "has a new version (reason: {reason})",
+    EventType.KEY_NEAR_EXPIRY: "is near its expiry",
+    EventType.SECRET_NEAR_EXPIRY: "is near its expiry",
+    EventType.KEY_EXPIRED: "has expired",
+    EventType.SECRET_EXPIRED: "has expired",
+    EventType.KEY_RELEASED: "was released for an attestation of {authority}",
     EventType.OPERATION_CREATED: "is asked for from {issuer}",
     EventType.OPERATION_RETRY: "was not issued: {error} It is tried again at {next}",
     EventType.OPERATION_FAILED: "failed: {error}",
@@ -121,7 +128,7 @@ _SENTENCES = {
 
 def _is_news(event: Event) -> bool:
     # the companions' events say the same again, and the service's own certificate is not the user's
-    companion = event.type in (EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION)
+    companion = event.type in (EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION) and "issuer" in event.detail
     return not companion and event.detail.get("vault") != SYSTEM_VAULT
 
 

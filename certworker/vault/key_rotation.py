@@ -68,7 +68,7 @@ class KeyRotations:
         return self._rotate(vault, current, policy, None, at)
 
     def carry_out(self, rotation: KeyRotation) -> KeyVersion:
-        """Rotate a key that was claimed. Raises LeaseLost where the claim ran out meanwhile, and as `rotate`.
+        """Rotate a key that was claimed; give its current version. Raises LeaseLost where the claim ran out, and as `rotate`.
 
         For the worker; it asks for no caller.
         """
@@ -78,7 +78,16 @@ class KeyRotations:
             current = reader.key(rotation.vault_id, rotation.name, None)
         if vault is None or current is None:
             raise not_found(ObjectKind.KEY, rotation.name)
+        due_at = rotation_due(rotation.policy, current.attributes)
+        if due_at is None or due_at > at:
+            # the version that the plan was made for has been followed by another while the plan was written
+            return self._plan(rotation, current, due_at)
         return self._rotate(vault, current, rotation.policy, rotation, at)
+
+    def _plan(self, rotation: KeyRotation, current: KeyVersion, due_at: datetime | None) -> KeyVersion:
+        with self._store.writing() as writer:
+            writer.set_rotation(replace(rotation, due_at=due_at))
+        return current
 
     def put_off(self, rotation: KeyRotation, error: str) -> None:
         """Plan the next attempt at a rotation that failed: after a minute, and later after longer. Raises LeaseLost."""

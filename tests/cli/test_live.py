@@ -12,6 +12,8 @@ from rich.console import Console
 from certworker.cli.live import News, describe, picture, time_left
 from certworker.vault.events import EventType
 from certworker.vault.issuance import Rejected
+from certworker.vault.key_creation import WantedKey
+from certworker.vault.key_settings import KeySettings
 from certworker.vault.operations import Renewal
 from certworker.vault.store import FleetEntry
 from tests.support.clock import START, FakeClock
@@ -81,11 +83,31 @@ def test_the_picture_shows_everything_at_once(deployment: Deployment, clock: Fak
     assert "failed" in rows["bad"]
 
 
-@pytest.mark.parametrize("event_type", [kind for kind in EventType if "Microsoft" not in kind or "Certificate" in kind])
+@pytest.mark.parametrize("event_type", EventType)
 def test_every_kind_of_event_has_a_sentence(event_type: EventType) -> None:
     """Even where an older release wrote less into it."""
     line = describe(replace(an_event(), type=event_type, detail={"vault": "contoso"}))
     assert line.startswith("00:00:00  certificate contoso/Web ")
+
+
+def test_keys_and_secrets_of_ones_own_are_news(deployment: Deployment, clock: FakeClock) -> None:
+    """Those that a certificate brings along are not: they say again what it says."""
+    who = deployment.administrator, deployment.vault
+    deployment.create("own", policy_for("own.test", "Self"))
+    expires = clock() + timedelta(days=40)
+    deployment.house.key_life.creation.create(*who, "k", WantedKey("EC"), KeySettings(expires=expires))
+    news = News(deployment.house, 0)
+    assert [event.name for event in news.read()] == ["own", "k"]
+    clock.set(expires - timedelta(days=30))
+    deployment.work()
+    clock.set(expires)
+    deployment.work()
+    news.read()
+    assert [line.partition("  ")[2] for line in news.lines][1:] == [
+        "key contoso/k has a new version (reason: create)",
+        "key contoso/k is near its expiry",
+        "key contoso/k has expired",
+    ]
 
 
 def test_a_home_of_any_name_can_be_shown(clock: FakeClock) -> None:

@@ -264,6 +264,19 @@ def test_who_is_overtaken_records_nothing(deployment: Deployment, clock: FakeClo
     assert (current(deployment), deployment.events()) == (known, told)
 
 
+def test_a_plan_that_was_made_for_an_older_version_is_made_anew(deployment: Deployment, clock: FakeClock) -> None:
+    """As it comes when the policy is set at the same moment as a new version comes: that one is not rotated too early."""
+    create(deployment)
+    rotation = set_policy(deployment)
+    clock.advance(DAY)
+    second = create(deployment)
+    with deployment.house.store.writing() as writer:
+        writer.put_rotation(replace(rotation, due_at=clock()))
+    deployment.work()
+    assert current(deployment) == second
+    assert planned(deployment).due_at == (START + DAY).replace(month=4)
+
+
 def test_a_rotation_is_overtaken_by_a_deletion(deployment: Deployment, clock: FakeClock) -> None:
     """No version is added to a key that is gone."""
     life, who = deployment.house.key_life, (deployment.administrator, deployment.vault)
