@@ -9,6 +9,7 @@ from pkcs11.constants import Attribute, ObjectClass
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.mechanisms import MGF, KeyType, Mechanism
 
+from certworker.crypto.implicit_rejection import probe, reject, rejection_key
 from certworker.crypto.key_numbers import digest_info
 from certworker.crypto.oaep import remove_oaep
 from certworker.crypto.usable_keys import UNDECRYPTABLE
@@ -77,20 +78,24 @@ class _Half:
 
 
 class TokenRsa(_Half):
-    """A private RSA key in a token. With `raw_oaep` the token decrypts, and OAEP is taken off here."""
+    """A private RSA key of a size in bits in a token. With `raw_oaep` the token decrypts, and OAEP is taken off here."""
 
-    def __init__(self, machine: Machine, cka_id: bytes, *, raw_oaep: bool) -> None:
+    def __init__(self, machine: Machine, cka_id: bytes, size: int, *, raw_oaep: bool) -> None:
         super().__init__(machine, cka_id, ObjectClass.PRIVATE_KEY)
+        self._size = size // 8
         self._raw_oaep = raw_oaep
+        self._rejection: bytes | None = None
 
     def decrypt(self, algorithm: str, ciphertext: bytes) -> bytes:
-        """Decrypt. A token tells a wrong RSA1_5 padding by an error, and so does this."""
+        """Decrypt. With RSA1_5 what is padded wrongly gives bytes, always the same, where the token does raw RSA as well."""
+        if len(ciphertext) != self._size:
+            raise BadParameter(UNDECRYPTABLE, "value")
         if algorithm == "RSA1_5":
-            return self._decrypt(algorithm, Mechanism.RSA_PKCS, None, ciphertext)
+            return self._decrypt_padded(ciphertext)
         *parameters, hash_name = _OAEP[algorithm]
         if self._raw_oaep:
             block = self._decrypt(algorithm, Mechanism.RSA_X_509, None, ciphertext)
-            return remove_oaep(block.rjust(len(ciphertext), b"\0"), hash_name, UNDECRYPTABLE)
+            return remove_oaep(block.rjust(self._size, b"\0"), hash_name, UNDECRYPTABLE)
         return self._decrypt(algorithm, Mechanism.RSA_PKCS_OAEP, tuple(parameters), ciphertext)
 
     def sign(self, algorithm: str, digest: bytes) -> bytes:
@@ -101,6 +106,25 @@ class TokenRsa(_Half):
             return self._work(pss, algorithm, lambda _, key: _sign(key, digest, pss, _HASHES[size]))
         data = digest if algorithm == "RSNULL" else digest_info(size, digest)
         return self._work(Mechanism.RSA_PKCS, algorithm, lambda _, key: _sign(key, data, Mechanism.RSA_PKCS, None))
+
+    def _decrypt_padded(self, ciphertext: bytes) -> bytes:
+        instead = self._answer_instead(ciphertext)
+        try:
+            return self._decrypt("RSA1_5", Mechanism.RSA_PKCS, None, ciphertext)
+        except BadParameter as refused:
+            if instead is None or refused.field != "value":
+                raise
+            return instead
+
+    def _answer_instead(self, ciphertext: bytes) -> bytes | None:
+        """Make the answer for a wrong padding; made for every ciphertext, so that time tells little."""
+        if self._rejection is None:
+            try:
+                power = self._decrypt("RSA1_5", Mechanism.RSA_X_509, None, probe(self._size))
+            except BadParameter:
+                return None  # a token without raw RSA tells a wrong padding
+            self._rejection = rejection_key(power.rjust(self._size, b"\0"))
+        return reject(self._rejection, ciphertext)
 
     def _decrypt(self, algorithm: str, mechanism: Mechanism, parameter: tuple[Any, ...] | None, ciphertext: bytes) -> bytes:
         def work(_: TokenSession, key: Key) -> bytes:

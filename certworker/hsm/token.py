@@ -79,7 +79,7 @@ class Token:
         if kind.kty == "oct":
             return OctKey(TokenOct(self, cka_id, size))
         if kind.kty == "RSA":
-            return usable_elsewhere(public_key, TokenRsa(self, cka_id, raw_oaep=self._raw_oaep))
+            return usable_elsewhere(public_key, TokenRsa(self, cka_id, kind.size or 0, raw_oaep=self._raw_oaep))
         return usable_elsewhere(public_key, TokenEc(self, cka_id))
 
     def destroy(self, key_id: str) -> None:

@@ -132,7 +132,7 @@ def test_an_integrated_ca_issues_and_renewals_make_new_keys(call: Caller, premiu
     premium.house.issuers.set(SERVICE, premium.vault, "ca", IssuerParameters("Scripted"))
     rounds, administrator = Rounds(premium.house, "worker"), premium.administrator
     caller = PersonCaller(administrator.object_id, administrator.client_id, administrator.tenant_id)
-    seen = []
+    seen: list[tuple[str, str | None]] = []
     for change in (None, None, {"reuse_key": True}):
         if not seen:
             call.create("web", policy(issuer="ca"))

@@ -128,6 +128,25 @@ def test_what_was_altered_is_refused_in_the_same_words(soft_token: SoftToken, *,
         assert aes.decrypt("A256KW", wrapped) == bytes(32)
 
 
+def test_a_wrong_rsa1_5_padding_is_no_error(soft_token: SoftToken) -> None:
+    """It gives bytes, the same from every process, and others for another ciphertext; a wrong length is an error."""
+    with open_token(soft_token.settings) as one, open_token(soft_token.settings) as other:
+        key_id = uuid4().hex
+        made = one.generate(key_id, RSA)
+        keys = [token.use(key_id, RSA, made.public_key) for token in (one, other)]
+        whole = keys[0].encrypt("RSA1_5", b"a key").ciphertext
+        answers = [[key.decrypt("RSA1_5", bytes([0, number]) + whole[2:]) for number in range(8)] for key in keys]
+        assert answers[0] == answers[1]
+        assert len(set(answers[0])) == 8
+        assert all(len(answer) <= 245 for answer in answers[0])
+        assert [key.decrypt("RSA1_5", whole) for key in keys] == [b"a key"] * 2
+        with pytest.raises(BadParameter, match=UNABLE):
+            keys[0].decrypt("RSA1_5", whole + b"\0")
+        other._mechanisms -= {Mechanism.RSA_X_509}
+        with pytest.raises(BadParameter, match=UNABLE):
+            other.use(key_id, RSA, made.public_key).decrypt("RSA1_5", bytes(2) + whole[2:])
+
+
 def test_oaep_with_sha_256_is_refused_where_the_token_lacks_it(token: Token) -> None:
     """SoftHSM does OAEP with SHA-1 alone: the error says so, and names the setting."""
     key = make(token, RSA)
