@@ -74,6 +74,20 @@ def claim_renewals(name: str, database_url: str) -> list[str]:
         claimed.append(certificate.name)
 
 
+def claim_rotations(name: str, database_url: str) -> list[str]:
+    """Claim rotations likewise."""
+    store = open_store(database_url, FakeClock())
+    claimed: list[str] = []
+    while True:
+        Pair.start.wait(30)
+        with store.writing() as writer:
+            rotation = writer.claim_rotation(name, START, LEASE)
+        if rotation is None:
+            store.close()
+            return claimed
+        claimed.append(rotation.name)
+
+
 def tell_notices(_name: str, database_url: str) -> int:
     """Tell what is due, at the same moment as the other process; give the count."""
     store = open_store(database_url, FakeClock())
