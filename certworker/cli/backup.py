@@ -11,6 +11,7 @@ from certworker.cli.deployment_backups import (
     ConfigOption,
     deployment_backups,
     open_backup,
+    open_master_keys,
     read_in_scratch,
     shown,
 )
@@ -40,9 +41,9 @@ def create(
     from certworker.cli.whole_file import whole_file  # noqa: PLC0415  # `--help` and completion start without them
     from certworker.settings import load_settings  # noqa: PLC0415
 
-    backups = deployment_backups(load_settings(config))
-    with whole_file(file, force=force) as opened:
-        contents = backups.create(opened)
+    settings = load_settings(config)
+    with open_master_keys(settings) as keys, whole_file(file, force=force) as opened:
+        contents = deployment_backups(settings.database_url, keys).create(opened)
     _show(contents, as_json=as_json)
     tell(f"{file} is a backup. It opens under the master key {contents.header.master_key_id}, which is not in it.")
 
@@ -61,9 +62,9 @@ def verify(
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    with open_backup(file) as opened:
-        contents = deployment_backups(settings).contents(opened)
-        found = read_in_scratch(settings, opened).found if deep else None
+    with open_backup(file) as opened, open_master_keys(settings) as keys:
+        contents = deployment_backups(settings.database_url, keys).contents(opened)
+        found = read_in_scratch(keys, opened).found if deep else None
     _show(contents, as_json=as_json)
     if found and found.fault_count:
         for fault in found.faults:
@@ -82,8 +83,9 @@ def restore(config: ConfigOption, file: BackupFile, *, as_json: AsJson = False) 
     """
     from certworker.settings import load_settings  # noqa: PLC0415
 
-    with open_backup(file) as opened:
-        contents = deployment_backups(load_settings(config)).restore(opened)
+    settings = load_settings(config)
+    with open_backup(file) as opened, open_master_keys(settings) as keys:
+        contents = deployment_backups(settings.database_url, keys).restore(opened)
     _show(contents, as_json=as_json)
     tell(f"Restored as it was at {contents.header.created:%Y-%m-%dT%H:%M:%SZ}. Start it: certworker run -c {config}")
 

@@ -14,12 +14,12 @@ from certworker.errors import SetupError
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
-    from certworker.vault.deployment_backup import Contents, DeploymentBackups
+    from certworker.vault.deployment_backup import Contents, DeploymentBackups, MasterKeys
     from certworker.vault.recovery import ReadBack
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file of the deployment (TOML).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-NOT_IN_BACKUP = "{} versions of keys lie in a hardware token, and are not in the backup: back the token up by its own means."
+NOT_IN_BACKUP = "Not in the backup: {} versions of keys that lie in a hardware token. Back the token up by its own means."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +31,26 @@ class Practice:
     found: "ReadBack"
 
 
-def deployment_backups(settings: "Settings", database_url: str | None = None) -> "DeploymentBackups":
-    """Give the service for the database that the settings name, or for another."""
+@contextmanager
+def open_master_keys(settings: "Settings") -> Iterator["MasterKeys"]:
+    """Open the source of the master key; one under a seal by the service that runs here, or else from the terminal."""
+    from certworker.bootstrap import open_source  # noqa: PLC0415  # `--help` and completion start without them
+    from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
+
+    if source := opened_source(settings):
+        yield source.read
+        return
+    with open_source(settings) as token:
+        yield token.read
+
+
+def deployment_backups(database_url: str, master_keys: "MasterKeys") -> "DeploymentBackups":
+    """Give the service for a database."""
     from certworker.clock import utc_now  # noqa: PLC0415
-    from certworker.seal.sources import source_of  # noqa: PLC0415
     from certworker.store.dump import SqlTables  # noqa: PLC0415
     from certworker.vault.deployment_backup import DeploymentBackups  # noqa: PLC0415
 
-    return DeploymentBackups(SqlTables(database_url or settings.database_url), source_of(settings.seal).read, utc_now)
+    return DeploymentBackups(SqlTables(database_url), master_keys, utc_now)
 
 
 @contextmanager
@@ -64,10 +76,9 @@ def shown(contents: "Contents") -> dict[str, Any]:
     }
 
 
-def read_in_scratch(settings: "Settings", backup: BinaryIO) -> Practice:
+def read_in_scratch(master_keys: "MasterKeys", backup: BinaryIO) -> Practice:
     """Restore a backup into a SQLite database of its own, and read everything back from there."""
     from certworker.clock import utc_now  # noqa: PLC0415
-    from certworker.seal.sources import source_of  # noqa: PLC0415
     from certworker.store.dump import SqlTables  # noqa: PLC0415
     from certworker.store.engine import open_store  # noqa: PLC0415
     from certworker.vault.keyring import Keyring, MasterKeyInForce  # noqa: PLC0415
@@ -75,8 +86,8 @@ def read_in_scratch(settings: "Settings", backup: BinaryIO) -> Practice:
 
     with _scratch() as folder:
         url = f"sqlite:///{folder}/scratch.db"
-        contents = deployment_backups(settings, url).restore(backup)
-        master = MasterKeyInForce(source_of(settings.seal).read, contents.header.master_key_id)
+        contents = deployment_backups(url, master_keys).restore(backup)
+        master = MasterKeyInForce(master_keys, contents.header.master_key_id)
         store = open_store(url, utc_now)
         try:
             found = Recovery(store, Keyring(store, master), master).read_back()

@@ -16,6 +16,7 @@ from certworker.cli.deployment_backups import (
     Practice,
     deployment_backups,
     open_backup,
+    open_master_keys,
     read_in_scratch,
     shown,
 )
@@ -24,6 +25,7 @@ from certworker.cli.output import show_fields, show_json, show_table, tell
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
+    from certworker.vault.deployment_backup import MasterKeys
 
 app = typer.Typer(help="Drills: is what was saved worth anything?", no_args_is_help=True)
 
@@ -48,8 +50,8 @@ def recovery(
 
     settings, begin = load_settings(config), monotonic()
     live = None if file is None else _count_live(settings)
-    with open_backup(file) if file else _fresh_backup(settings) as opened:
-        practice = read_in_scratch(settings, opened)
+    with open_master_keys(settings) as keys, open_backup(file) if file else _fresh_backup(settings, keys) as opened:
+        practice = read_in_scratch(keys, opened)
     live = dict(practice.contents.rows) if file is None else live
     report = _report(practice, live, monotonic() - begin)
     if as_json:
@@ -65,9 +67,9 @@ def recovery(
 
 
 @contextmanager
-def _fresh_backup(settings: "Settings") -> Iterator[BinaryIO]:
+def _fresh_backup(settings: "Settings", master_keys: "MasterKeys") -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile(prefix="certworker-drill-") as file:
-        deployment_backups(settings).create(file)
+        deployment_backups(settings.database_url, master_keys).create(file)
         file.seek(0)
         yield file
 

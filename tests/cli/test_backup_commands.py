@@ -6,7 +6,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from certworker.cli.main import app
 from certworker.cli.whole_file import whole_file
+from certworker.crypto.keys import KeyKind
 from certworker.errors import Conflict
-from certworker.vault.objects import ObjectKind
+from certworker.vault.keyring import object_place
+from certworker.vault.objects import ObjectHead, ObjectKind
 from tests.support.clock import FakeClock
 from tests.support.deployment import open_deployment
-from tests.support.everything import VALUE, add_secret, fill
+from tests.support.everything import VALUE, add_key, add_secret, fill
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class Machine:
 
     folder: Path
 
-    def __call__(self, *words: str) -> Said:
+    def __call__(self, *words: str, stdin: str = "") -> Said:
         """Call a command with the settings of this machine."""
-        result = CliRunner().invoke(app, [*words, "-c", str(self.folder / "certworker.toml")], env={"COLUMNS": "200"})
+        command = [*words, "-c", str(self.folder / "certworker.toml")]
+        result = CliRunner().invoke(app, command, input=stdin, env={"COLUMNS": "200"})
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Said(result.exit_code, result.stdout, result.stderr)
@@ -249,6 +252,54 @@ def test_a_drill_finds_a_certificate_without_its_key(machine: Machine) -> None:
     database.close()
     report = machine("drill", "recovery", "--json").json
     assert sorted(fault.split("/")[1] for fault in report["faults"]) == ["certificate", "key"]
+
+
+def test_keys_in_a_token_are_told_of(machine: Machine) -> None:
+    """Their ids are in the backup, and come back; how many of them are not themselves in it is said each time."""
+    with open_deployment(machine.folder, FakeClock()) as deployment:
+        house, vault = deployment.house, deployment.vault
+        key = add_key(deployment, "in-token", KeyKind("EC", None, "P-256"))
+        sealed = house.keyring.seal(vault.id, b"token-key-1", object_place(vault.id, ObjectKind.KEY, key.name, key.version))
+        with house.store.writing() as writer:
+            writer.purge(vault.id, ObjectKind.KEY, key.name)
+            writer.put_head(ObjectHead(vault.id, ObjectKind.KEY, key.name, key.version, house.clock()))
+            writer.add_key(replace(key, kty="EC-HSM", sealed_key=sealed, hsm_key_id="token-key-1"))
+    said = machine("backup", "create", "--json", machine.backup)
+    assert said.json["keys_in_token"] == 1
+    assert "Not in the backup: 1 versions of keys" in said.err
+    drill = machine("drill", "recovery", "--json", machine.backup)
+    assert (drill.code, drill.json["ok"]) == (0, True)
+    assert "Not in the backup: 1 versions of keys" in drill.err
+
+
+def test_a_backup_outlives_rotations_with_its_own_master_key(machine: Machine) -> None:
+    """After a rotation the old backup wants the old master key, and says so; a new one holds all terms of the vault keys."""
+    old = (machine.folder / "master.key").read_text()
+    wanted = machine("backup", "create", "--json", machine.backup).json["master_key_id"]
+    assert machine("seal", "rotate-master").code == 0
+    assert machine("seal", "rotate-vault-keys").code == 0
+    refused = machine("backup", "verify", machine.backup)
+    assert refused.code == 1
+    assert wanted in refused.err
+    fresh = machine("drill", "recovery", "--json").json
+    assert fresh["ok"]
+    assert fresh["backup"]["master_key_id"] != wanted
+    assert fresh["opened"]["vault-key"] == 2 * fresh["tables"]["vault"]["live"]
+    (machine.folder / "master.key").write_text(old)
+    assert machine("drill", "recovery", machine.backup).code == 0
+
+
+def test_a_deployment_under_a_seal_is_opened_from_the_terminal(machine: Machine) -> None:
+    """Where no unsealed service runs here, the command reads the passphrase; a wrong one makes no backup."""
+    assert machine("seal", "enable", "--kind", "passphrase", stdin="correct horse\n").code == 0
+    with (machine.folder / "certworker.toml").open("a") as settings:
+        settings.write('[seal]\nkind = "passphrase"\n')
+    wrong = machine("backup", "create", machine.backup, stdin="battery staple\n")
+    assert wrong.code != 0
+    assert not Path(machine.backup).exists()
+    assert machine("backup", "create", machine.backup, stdin="correct horse\n").code == 0
+    assert machine("backup", "verify", "--deep", machine.backup, stdin="correct horse\n").code == 0
+    assert machine("drill", "recovery", stdin="correct horse\n").code == 0
 
 
 def test_a_file_is_written_by_one_process_at_a_time(tmp_path: Path) -> None:
