@@ -115,23 +115,32 @@ def kind_wanted(wanted: WantedKey) -> tuple[KeyKind, bool]:
             exponent = DEFAULT_EXPONENT if wanted.exponent is None else check_exponent(wanted.exponent, "public_exponent")
             return KeyKind("RSA", _size(wanted.size, RSA_SIZES, RSA_SIZES[0]), exponent=exponent), in_hsm
         case "EC":
-            curve = DEFAULT_CURVE if wanted.curve is None else wanted.curve
-            if curve not in CURVES:
-                raise BadParameter(f"crv has the value '{curve[:40]}': it is one of {', '.join(CURVES)}.", "crv")
-            return KeyKind("EC", curve=curve), in_hsm
+            return KeyKind("EC", curve=_curve(wanted)), in_hsm
     return KeyKind("oct", _size(wanted.size, OCT_SIZES, OCT_SIZES[-1])), in_hsm
 
 
 def _refuse_foreign(wanted: WantedKey, kty: str) -> None:
     """Refuse what belongs to keys of another type: its owner expects another key than this would be."""
     fields = (
-        ("key_size", wanted.size, kty == "EC", "has a curve (crv)"),
         ("crv", wanted.curve, kty != "EC", "has a size (key_size)"),
         ("public_exponent", wanted.exponent, kty != "RSA", "has no public exponent"),
     )
     for name, value, foreign, instead in fields:
         if value is not None and foreign:
             raise BadParameter(f"{name}: a key of the type {kty} {instead}.", name)
+
+
+def _curve(wanted: WantedKey) -> str:
+    """Choose the curve; a size may be said as well, or alone, as long as it is that of the curve."""
+    curve = wanted.curve
+    if curve is None:
+        curve = next((name for name, known in CURVES.items() if known.key_size == wanted.size), DEFAULT_CURVE)
+    if curve not in CURVES:
+        raise BadParameter(f"crv has the value '{curve[:40]}': it is one of {', '.join(CURVES)}.", "crv")
+    if wanted.size not in {None, CURVES[curve].key_size}:
+        message = f"key_size has the value {wanted.size}: the curve {curve} has {CURVES[curve].key_size} bits; leave it out."
+        raise BadParameter(message, "key_size")
+    return curve
 
 
 def _size(size: int | None, sizes: tuple[int, ...], default: int) -> int:

@@ -207,3 +207,40 @@ def test_every_policy_comes_back_and_is_what_the_certificate_says(call: Caller, 
         assert not facts.is_authority
     finally:
         forget(call, "drawn")
+
+
+MEMBERS: Final = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.text(TEXT, max_size=30),
+    st.from_regex(r"[A-Za-z0-9_-]{0,400}", fullmatch=True),
+    st.lists(st.sampled_from(["sign", "verify", "encrypt", "fly"]), max_size=3),
+    st.fixed_dictionaries({}, optional={"exp": st.integers(), "enabled": st.booleans(), "exportable": st.booleans()}),
+)
+KEY_FIELDS: Final = ("key_size", "crv", "public_exponent", "key_ops", "attributes", "tags", "release_policy")
+JWK_MEMBERS: Final = ("n", "e", "d", "p", "q", "dp", "dq", "qi", "x", "y", "k", "crv", "key_hsm", "key_ops")
+TYPES: Final = st.sampled_from(["RSA", "EC", "oct", "EC-HSM", "oct-HSM", "", "OKP"]) | MEMBERS
+
+
+def some_of(fields: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Draw a body with anything in some fields."""
+    return st.fixed_dictionaries({}, optional=dict.fromkeys(fields, MEMBERS) | {"kty": TYPES})
+
+
+@given(body=some_of(KEY_FIELDS), jwk=some_of(JWK_MEMBERS))
+@quick
+def test_whatever_is_sent_of_a_key_is_answered(call: Caller, body: dict[str, Any], jwk: dict[str, Any]) -> None:
+    """It is made or taken in, or refused as a bad parameter; and what was sent of a private key is not repeated."""
+    answers = {
+        "made": call("POST", "/keys/drawn/create", body),
+        "taken": call("PUT", "/keys/drawn", {"key": jwk, "attributes": body.get("attributes")}),
+        "changed": call("PATCH", "/keys/drawn", body),
+        "planned": call("PUT", "/keys/drawn/rotationpolicy", {"lifetimeActions": body.get("tags"), "attributes": jwk}),
+    }
+    for answer in answers.values():
+        assert answer.status_code in {200, 400, 404}, answer.text
+        if answer.status_code == 400:
+            assert_refused(answer)
+    secret = [jwk[name] for name in ("d", "p", "q", "k") if isinstance(jwk.get(name), str) and len(jwk[name]) > 8]
+    assert not any(value in answers["taken"].text for value in secret)
