@@ -1,10 +1,15 @@
 """Purge protection: nothing goes before its date, whoever asks; then the worker lets it go."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from certworker.errors import CertificateNotFound, PurgeProtected
+from certworker.vault.events import EventType
+from certworker.vault.key_creation import WantedKey
+from certworker.vault.objects import ObjectKind
+from certworker.vault.secrets import NewSecret
 from certworker.vault.vaults import Sku
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment, check_whole, policy_for
@@ -41,3 +46,31 @@ def test_what_is_protected_can_be_recovered(deployment: Deployment) -> None:
     house.certificates.delete(*who)
     house.certificates.recover(*who)
     check_whole(deployment, "web")
+
+
+def test_the_worker_purges_every_kind_on_its_date(deployment: Deployment, clock: FakeClock) -> None:
+    """Certificates with what they manage, keys and secrets, each once, protected or not; an event tells of each."""
+    house, who = deployment.house, (deployment.administrator, deployment.vault)
+    protect(deployment, 7)
+    vault = replace(deployment.vault, retention_days=7, purge_protection=True)
+    deployment.create("web", policy_for("web.test", "Self"))
+    house.key_life.creation.create(*who, "sign", WantedKey("EC"))
+    house.secrets.set(*who, "db", NewSecret("hush"))
+    for delete, purge, name in (
+        (house.certificates.delete, house.certificates.purge, "web"),
+        (house.key_life.deletions.delete, house.key_life.deletions.purge, "sign"),
+        (house.secrets.delete, house.secrets.purge, "db"),
+    ):
+        delete(who[0], vault, name)
+        with pytest.raises(PurgeProtected):
+            purge(who[0], vault, name)
+    assert deployment.rounds.keep_up(clock.advance(timedelta(days=7, seconds=-1))) == 0
+    assert deployment.rounds.keep_up(clock.advance(timedelta(seconds=1))) == 3
+    assert deployment.rounds.keep_up(clock()) == 0
+    purged = [(event.kind, event.name) for event in deployment.events() if event.type is EventType.OBJECT_PURGED]
+    assert sorted(purged) == [("certificate", "web"), ("key", "sign"), ("secret", "db")]
+    with house.store.reading() as reader:
+        for kind, name in ((kind, name) for kind in ObjectKind for name in ("web", "sign", "db")):
+            assert reader.head(vault.id, kind, name) is None
+        assert reader.key(vault.id, "sign", None) is None
+        assert reader.secret(vault.id, "db", None) is None

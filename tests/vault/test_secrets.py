@@ -22,7 +22,6 @@ from certworker.errors import (
     SecretNotFound,
 )
 from certworker.vault.events import Event, EventType
-from certworker.vault.objects import ObjectKind
 from certworker.vault.policy import PEM, PKCS12, KeyProperties
 from certworker.vault.secrets import MAX_VALUE, NewSecret, OpenSecret, SecretUpdate
 from certworker.vault.vaults import Sku
@@ -187,21 +186,26 @@ def test_an_update_changes_what_it_names(deployment: Deployment, clock: FakeCloc
 
 def test_a_notice_is_planned_with_the_end(deployment: Deployment, clock: FakeClock) -> None:
     """30 days before; anew where the end moves, and not where it stays: what was told is told once."""
-    secrets, at = deployment.house.secrets, who(deployment)
-    before = timedelta(days=30)
+    secrets, at, before = deployment.house.secrets, who(deployment), timedelta(days=30)
+
+    def told() -> list[EventType]:
+        ends = (EventType.SECRET_NEAR_EXPIRY, EventType.SECRET_EXPIRED)
+        return [event.type for event in deployment.events() if event.type in ends]
+
     assert set_(deployment).secret.notice_at is None
     assert set_(deployment, expires=LATER).secret.notice_at == LATER - before
     clock.set(LATER - before)
     deployment.work()
-    told = [event.type for event in deployment.events() if event.type is EventType.SECRET_NEAR_EXPIRY]
-    assert len(told) <= 1
-    with deployment.house.store.writing() as writer:
-        current = secrets.get(*at).secret
-        writer.set_notice(at[1].id, ObjectKind.SECRET, "db", current.version, LATER)
+    assert told() == [EventType.SECRET_NEAR_EXPIRY]
     assert secrets.update(*at, None, SecretUpdate(tags={"a": "b"}, expires=LATER)).notice_at == LATER
+    deployment.work()
+    assert told() == [EventType.SECRET_NEAR_EXPIRY]
     moved = secrets.update(*at, None, SecretUpdate(expires=LATER + before))
-    assert moved.notice_at == LATER
-    assert secrets.get(*at).secret.notice_at == LATER
+    assert moved.notice_at == secrets.get(*at).secret.notice_at == LATER
+    for day in (LATER, LATER + before):
+        clock.set(day)
+        deployment.work()
+    assert told() == [EventType.SECRET_NEAR_EXPIRY, EventType.SECRET_NEAR_EXPIRY, EventType.SECRET_EXPIRED]
 
 
 def test_deleted_recovered_purged(deployment: Deployment, clock: FakeClock) -> None:
