@@ -11,6 +11,7 @@ from certworker.cli.secret_input import secret_lines
 from certworker.errors import SetupError, VaultNotFound
 
 if TYPE_CHECKING:
+    from certworker.seal.enclosing import Enclosed
     from certworker.settings import Settings
     from certworker.vault.resealing import Resealed
     from certworker.vault.store import Store
@@ -141,11 +142,29 @@ def enable(
     if settings.seal.elsewhere:
         raise SetupError("A seal wraps the master key in its file, and the settings take it from elsewhere.")
     enclosed = enclose(settings.seal, new_seal(kind, shares, threshold))
-    for share in enclosed.shares:
-        typer.echo(share)
-    if enclosed.shares:
-        tell(f"Give each share to another person. {threshold} of them open the seal; they are not shown again.")
+    _show_shares(enclosed, threshold)
     tell(f'Now set  kind = "{kind}"  in [seal] of {config}, and restart the service.')
+
+
+@app.command()
+def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> None:
+    """Change the passphrase, or hand out other shares; the old ones open nothing any more. The service goes on.
+
+    What opens the seal now is asked for first, unless the service is unsealed.
+    """
+    from certworker.cli.seal_opening import adopt, new_seal, opened_source  # noqa: PLC0415
+    from certworker.seal.enclosing import change_lock  # noqa: PLC0415
+    from certworker.seal.master_file import MasterFile  # noqa: PLC0415
+    from certworker.settings import SealKind  # noqa: PLC0415
+
+    settings = _load(config)
+    source = opened_source(settings)
+    if settings.seal.kind is SealKind.NONE or not isinstance(source, MasterFile):
+        raise SetupError("There is no seal ([seal] kind is none).")
+    enclosed = change_lock(source, new_seal(settings.seal.kind, shares, threshold))
+    adopt(settings.seal, enclosed)
+    _show_shares(enclosed, threshold)
+    tell("Older copies of the master key file still open with what opened them: rotate the master key, and destroy them.")
 
 
 @app.command()
@@ -168,6 +187,13 @@ def _load(config: Path) -> "Settings":
     from certworker.settings import load_settings  # noqa: PLC0415
 
     return load_settings(config)
+
+
+def _show_shares(enclosed: "Enclosed", threshold: int) -> None:
+    for share in enclosed.shares:
+        typer.echo(share)
+    if enclosed.shares:
+        tell(f"Give each share to another person. {threshold} of them open the seal; they are not shown again.")
 
 
 def _vaults(store: "Store", name: str | None) -> list["Vault"]:

@@ -1,15 +1,16 @@
 """Opening the seal from a terminal: of the service that runs here, or for one command alone."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import typer
 
 from certworker.cli.output import tell
 from certworker.cli.secret_input import read_secret, secret_lines
-from certworker.errors import BadParameter, Sealed
+from certworker.errors import BadParameter, Sealed, Unavailable
 from certworker.seal.channel import ask, ask_for_key
-from certworker.seal.enclosing import NewSeal
+from certworker.seal.enclosing import Enclosed, NewSeal
 from certworker.seal.keeper import Opening
 from certworker.seal.master_file import MasterFile, no_wrapping_key
 from certworker.seal.sources import MasterKeySource, source_of
@@ -49,6 +50,12 @@ def unseal_service(settings: Settings, secrets: Callable[[str], list[str]]) -> s
         if not state["sealed"]:
             break
     return told(state)
+
+
+def adopt(seal: Seal, enclosed: Enclosed) -> None:
+    """Tell the service that runs here unsealed of another lock, so that it can start its processes again."""
+    with suppress(Unavailable):
+        ask(seal.socket, {"ask": "adopt", "key": enclosed.wrapping_key.hex()})
 
 
 def told(state: dict[str, Any]) -> str:

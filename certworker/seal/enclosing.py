@@ -47,6 +47,16 @@ def enclose(seal: Seal, new: NewSeal) -> Enclosed:
     return enclosed
 
 
+def change_lock(file: MasterFile, new: NewSeal) -> Enclosed:
+    """Put the wrapped master key under another passphrase or other shares of the same kind. Raises SetupError, Sealed."""
+    with alone_in(file.path.parent):
+        if next_of(file.path).exists():
+            raise _unsettled(file.path.name)
+        enclosed = _enclose(file.key_at(file.path), new)
+        write_private(file.path, enclosed.text, WHAT)
+    return enclosed
+
+
 def disclose(file: MasterFile) -> None:
     """Take the seal off: the file holds the master key itself from now on. Raises SetupError, Sealed."""
     with alone_in(file.path.parent):

@@ -15,11 +15,11 @@ from datetime import timedelta
 from math import ceil
 from pathlib import Path
 from threading import Lock, Thread
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from certworker.crypto.shares import combine_shares
-from certworker.errors import BadParameter, CertworkerError, Sealed, SetupError, Unavailable
+from certworker.errors import BadParameter, CertworkerError, Forbidden, Sealed, SetupError, Unavailable
 from certworker.seal.channel import answer_error, ask, check_peer, listen, receive
 from certworker.seal.master_file import MasterFile, no_wrapping_key
 from certworker.seal.wrapped_key import PassphraseLock, ShamirLock, WrappedMasterKey
@@ -28,6 +28,7 @@ from certworker.settings import Seal, SealKind
 FOLLOW_SECONDS = 1.0
 LONGEST_PAUSE = 60.0
 _RECEIVE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.2
 _log = logging.getLogger(__name__)
 
 HINT = "Unseal it: `certworker seal unseal`, or POST /certworker/v1/seal/unseal on the operators' port."
@@ -71,6 +72,10 @@ class Opening:
             self._shares.clear()
         return key
 
+    def forget(self) -> None:
+        """Forget the shares that were brought so far."""
+        self._shares.clear()
+
     def _take(self, wrapped: WrappedMasterKey, passphrase: str | None, share: str | None) -> bytes | None:
         match wrapped.lock:
             case PassphraseLock() as lock:
@@ -93,7 +98,8 @@ class Keeper:
 
     def __init__(self, seal: Seal) -> None:
         self._path = seal.socket
-        self._opening = Opening(MasterFile(seal.master_key_file, seal.kind, no_wrapping_key))
+        self._file = MasterFile(seal.master_key_file, seal.kind, no_wrapping_key)
+        self._opening = Opening(self._file)
         self._key: bytes | None = None
         self._lock = Lock()
         self._listener: socket.socket | None = None
@@ -124,7 +130,7 @@ class Keeper:
             return
         if monotonic() >= self._look_again:
             self._look_again = monotonic() + FOLLOW_SECONDS
-            with suppress(Unavailable):
+            with suppress(Unavailable, Forbidden):
                 self._follow()
 
     def close(self) -> None:
@@ -149,14 +155,24 @@ class Keeper:
                         self._key = self._opening.offer(_text(question, "passphrase"), _text(question, "share"))
                         if self._key:
                             _log.info("The seal was opened.")
+                case "adopt":
+                    self._adopt(bytes.fromhex(_text(question, "key") or ""))
                 case "seal":
                     self._key = None
+                    self._opening.forget()
                     _log.info("The service is sealed again.")
                 case "status":
                     pass
                 case _:
                     raise BadParameter("The question is not known.")
             return {"sealed": self._key is None, **self._opening.progress()}
+
+    def _adopt(self, key: bytes) -> None:
+        """Take the key of a new lock over, which somebody who had the old one has put on. Raises BadParameter, Sealed."""
+        self.key()
+        self._file.wrapped().open(key)
+        self._key = key
+        _log.info("The seal has another lock.")
 
     def _take_over(self) -> bool:
         handle = _lock_file(self._path)
@@ -178,7 +194,10 @@ class Keeper:
             try:
                 connection, _ = listener.accept()
             except OSError:
-                return
+                if listener.fileno() < 0:
+                    return
+                sleep(_PAUSE_SECONDS)  # no descriptor is free, say: that passes
+                continue
             Thread(target=self._serve_one, args=(connection,), name="seal-answer", daemon=True).start()
 
     def _serve_one(self, connection: socket.socket) -> None:

@@ -178,6 +178,27 @@ def test_a_seal_is_opened_by_the_passphrase_from_standard_input(operator: Operat
     assert operator.status()["service"] == "sealed"
 
 
+def test_a_passphrase_is_changed_while_the_service_goes_on(operator: Operator, keeper: Keeper) -> None:
+    """The service can open the file still; the old passphrase opens it no more, and the master key is the same."""
+    new = "staple battery horse"
+    operator.give("seal", "unseal", said=f"{PASSPHRASE}\n")
+    before = operator.status()
+    operator.give("seal", "change", said="short\n", code=ExitCode.ERROR)
+    operator.give("seal", "change", said=f"{new}\n")
+    assert operator.status() == before
+    operator.give("ca-bundle")
+    operator.give("seal", "rotate-master")
+    operator.give("seal", "seal")
+    operator.give("seal", "unseal", said=f"{PASSPHRASE}\n", code=ExitCode.ERROR)
+    keeper._opening._not_before = 0.0
+    operator.give("seal", "unseal", said=f"{new}\n")
+    operator.give("ca-bundle")
+    keeper.close()
+    operator.give("seal", "change", said=f"{PASSPHRASE}\n{new}\n", code=ExitCode.ERROR)
+    operator.give("seal", "change", said=f"{new}\n{PASSPHRASE}\n")
+    operator.give("seal", "rotate-vault-keys", said=f"{PASSPHRASE}\n")
+
+
 def test_a_rotation_without_the_service_asks_for_the_passphrase(operator: Operator, keeper: Keeper) -> None:
     """So does taking the seal off; after that the file holds the key, and a start needs nobody."""
     keeper.close()
@@ -205,6 +226,13 @@ def test_a_deployment_is_set_up_with_shares(tmp_path: Path) -> None:
     kept = operator.key.read_text()
     assert not any(share in kept for share in shares)
     operator.give("seal", "rotate-vault-keys", said=f"{shares[3]}\n", code=ExitCode.ERROR)
+    others = operator.give("seal", "change", "--shares", "3", said=f"{shares[2]}\n{shares[0]}\n").stdout.split()
+    assert len(others) == 3
+    refused = operator.give("seal", "rotate-vault-keys", said="\n".join(shares), code=ExitCode.ERROR)
+    assert "of the set" in refused.stderr
+    operator.give("seal", "rotate-vault-keys", said="\n".join(others))
+    shares = operator.give("seal", "change", "--threshold", "2", said="\n".join(others)).stdout.split()
+    kept = operator.key.read_text()
     operator.give("seal", "rotate-vault-keys", said=f"{shares[3]}\n{shares[0]}\n")
     operator.give("init", said=f"{shares[1]}\n{shares[0]}\n", code=ExitCode.CONFLICT)
     assert operator.key.read_text() == kept
