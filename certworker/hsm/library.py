@@ -18,9 +18,13 @@ from pkcs11.exceptions import PKCS11Error
 from pkcs11.types import Slot
 
 from certworker.errors import SetupError
+from certworker.hsm.failures import TokenGone
 
 RESTART_PAUSE: Final = 1.0
 """Seconds between two attempts to open the library again: a token that is gone must not keep the process busy."""
+
+LONGEST_RESTART: Final = 10.0
+"""Seconds that a caller waits for the library to be opened again."""
 
 _OK, _ALREADY_INITIALIZED = 0x0, 0x191
 _OS_LOCKING_OK = 0x2
@@ -84,9 +88,10 @@ class Library:
 
     @contextmanager
     def using(self) -> Iterator[None]:
-        """Call the library only within this: it is not closed meanwhile."""
+        """Call the library only within this: it is not closed meanwhile. Raises TokenGone where it takes long to open again."""
         with self._condition:
-            self._condition.wait_for(lambda: not self._restarting)
+            if not self._condition.wait_for(lambda: not self._restarting, LONGEST_RESTART):
+                raise TokenGone
             self._calls += 1
         try:
             yield

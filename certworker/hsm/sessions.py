@@ -18,6 +18,9 @@ from certworker.hsm.library import Library, answers
 
 MOST_KEYS: Final = 256
 """Keys whose handles a session remembers."""
+TRIES: Final = 2
+STALE_TRIES: Final = 4
+"""How often work is begun: more often where only a key has to be looked for again."""
 BUSY_RETRY: Final = timedelta(seconds=1)
 GONE_RETRY: Final = timedelta(seconds=5)
 
@@ -96,38 +99,33 @@ class SessionPool:
         self._pin_refused = False
 
     def run(self, work: Callable[[TokenSession], T]) -> T:
-        """Do work in a session; once more in a new one, after trouble. Work may thus be begun twice.
+        """Do work in a session; once more in a new one, after trouble. Work may thus be begun several times.
 
         Raises Unavailable where all sessions stay taken, or the token does not answer; other errors of the token as they are.
         """
         with self._turn():
-            try:
-                return self._attempt(work)
-            except PKCS11Error as error:
-                self._check_worth(error)
-                _log.warning("the hardware token says %s: its sessions are opened anew", _name(error))
-                self._recover(error)
-            try:
-                return self._attempt(work)
-            except PKCS11Error as error:
-                self._check_worth(error)
-                raise self._gone(error) from None
+            tries = 0
+            while True:
+                try:
+                    return self._attempt(work)
+                except PKCS11Error as error:
+                    self._check_worth(error)
+                    tries += 1
+                    if tries >= (STALE_TRIES if isinstance(error, STALE) else TRIES):
+                        raise self._gone(error) from None
+                    self._recover(error)
 
     def open_one(self) -> pkcs11.Token:
         """Open a session, to be the first idle one; give its token. Raises TokenGone, PinRefused."""
         with self._library.using():
             session = self._open()
-        self._put_back(session)
+            self._put_back(session)
         return session.session.token
 
     def close(self) -> None:
         """Close the sessions: those in use when they come back."""
-        with self._lock:
-            self._closed = True
-            idle = list(self._idle)
-            self._idle.clear()
-        for session in idle:
-            self._drop(session)
+        self._closed = True
+        self._drop_idle()
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -206,20 +204,25 @@ class SessionPool:
             with suppress(PKCS11Error):
                 session.session.close()
 
+    def _drop_idle(self) -> None:
+        with self._lock:
+            idle = list(self._idle)
+            self._idle.clear()
+        with suppress(TokenGone), self._library.using():
+            for session in idle:
+                self._drop(session)
+
     def _recover(self, error: PKCS11Error) -> None:
         """Make room for a new beginning: some libraries see a token again only after they were opened again."""
         seen = self._library.generation
-        with self._library.using():
-            there = self._is_there()
-        if not there:
+        if not self._is_there():
             self._library.restart(seen, self._wait_seconds)
-        if not isinstance(error, STALE):
-            with self._lock:
-                idle = list(self._idle)
-                self._idle.clear()
-            with self._library.using():
-                for session in idle:
-                    self._drop(session)
+        elif isinstance(error, STALE):
+            # another process changed something: SoftHSM says so of keys that are there, too
+            _log.info("the hardware token says %s: the key is looked for again", _name(error))
+            return
+        _log.warning("the hardware token says %s: its sessions are opened anew", _name(error))
+        self._drop_idle()
 
     def _check_worth(self, error: PKCS11Error) -> None:
         """Raise what another session cannot change."""
@@ -230,7 +233,8 @@ class SessionPool:
 
     def _is_there(self) -> bool:
         try:
-            self._token()
+            with self._library.using():
+                self._token()
         except PKCS11Error:
             return False
         return True
