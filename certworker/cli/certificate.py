@@ -1,6 +1,5 @@
 """`certworker certificate`: made, listed, shown, renewed, deleted."""
 
-import sys
 from contextlib import suppress
 from typing import Annotated
 from urllib.parse import quote
@@ -8,6 +7,8 @@ from urllib.parse import quote
 import typer
 
 from certworker.cli import certificate_files, certificate_policy
+from certworker.cli.certificate_files import CERTIFICATES
+from certworker.cli.objects import Deleted, Yes, delete_object, purge_object, recover_object, tags_in
 from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of
 from certworker.cli.output import hex_of, show_fields, show_json, show_table, text_of, time_of
 from certworker.cli.policies import (
@@ -100,7 +101,7 @@ def renew(
 def list_(
     *,
     pending: Annotated[bool, typer.Option("--pending", help="Also those whose first version is still to come.")] = False,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted and can be recovered.")] = False,
+    deleted: Deleted = False,
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -165,7 +166,7 @@ def _facts(bundle: Wire) -> Wire:
         "valid until": time_of(attributes.get("exp")),
         "created": time_of(attributes.get("created")),
         "thumbprint": hex_of(bundle.get("x5t")),
-        "tags": [f"{tag}={value}" for tag, value in bundle.get("tags", {}).items()] or None,
+        "tags": tags_in(bundle),
     }
 
 
@@ -198,42 +199,20 @@ def cancel(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -
 @app.command()
 def delete(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Delete a certificate with its key and secret. It can be recovered until it is purged."""
-    with open_vault(vault_url) as vault:
-        bundle = vault.call("DELETE", path_of(name))
-    if as_json:
-        show_json(bundle)
-    else:
-        typer.echo(f"{name} is deleted; until {time_of(bundle['scheduledPurgeDate'])} it can be recovered.")
+    delete_object(CERTIFICATES, name, vault_url, as_json=as_json)
 
 
 @app.command()
 def recover(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Bring a deleted certificate back."""
-    with open_vault(vault_url) as vault:
-        bundle = vault.call("POST", f"/deletedcertificates/{quote(name, safe='')}/recover")
-    if as_json:
-        show_json(bundle)
-    else:
-        typer.echo(f"{name} is back.")
+    recover_object(CERTIFICATES, name, vault_url, as_json=as_json)
 
 
 @app.command()
-def purge(
-    name: Name,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    vault_url: VaultUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def purge(name: Name, *, yes: Yes = False, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Delete a deleted certificate for good. On a terminal it asks first."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {name} with its key for good?", abort=True, err=True)
-    with open_vault(vault_url) as vault:
-        vault.call("DELETE", f"/deletedcertificates/{quote(name, safe='')}")
-    if as_json:
-        show_json(None)
-    else:
-        typer.echo(f"{name} is gone.")
+    question = f"Delete {name} with its key for good?"
+    purge_object(CERTIFICATES, name, vault_url, question, yes=yes, as_json=as_json)
 
 
 def _tell_issued(name: str, bundle: Wire, *, as_json: bool) -> None:

@@ -7,11 +7,13 @@ from urllib.parse import quote
 
 import typer
 
-from certworker.cli.files import STANDARD, read_bytes, read_password, read_text, write_bytes
+from certworker.cli.files import STANDARD, read_bytes, read_password, write_bytes
+from certworker.cli.objects import Backup, BackupFile, back_object_up, restore_object
 from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, Wire, name_of, open_vault, path_of
 from certworker.cli.output import show_json, tell, time_of
 from certworker.errors import NotFound
 
+CERTIFICATES = "certificates"
 PKCS12, PEM = "application/x-pkcs12", "application/x-pem-file"
 _PEM_BEGIN = b"-----BEGIN "
 
@@ -87,34 +89,15 @@ def download(
 
 
 @app.command()
-def backup(
-    name: Name,
-    *,
-    output: Annotated[str, typer.Option("-o", "--output", help="File to write; - for standard output.")],
-    vault_url: VaultUrl = None,
-) -> None:
+def backup(name: Name, *, output: BackupFile, vault_url: VaultUrl = None) -> None:
     """Write a sealed backup of all versions, which only this deployment can restore."""
-    with open_vault(vault_url) as vault:
-        value = vault.call("POST", path_of(name, "backup"))["value"]
-    write_bytes(output, value.encode() + b"\n", private=True)
+    back_object_up(CERTIFICATES, name, output, vault_url)
 
 
 @app.command()
-def restore(
-    file: Annotated[str, typer.Argument(metavar="FILE", help="A backup; - for stdin.")],
-    *,
-    vault_url: VaultUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def restore(file: Backup, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Bring a certificate back from its backup, with all its versions."""
-    value = read_text(file).strip()
-    with open_vault(vault_url) as vault:
-        bundle = vault.call("POST", "/certificates/restore", {"value": value})
-    if as_json:
-        show_json(bundle)
-    else:
-        name = name_of(bundle["id"].rpartition("/")[0])
-        typer.echo(f"{name} is back, at version {name_of(bundle['id'])}.")
+    restore_object(CERTIFICATES, file, vault_url, as_json=as_json)
 
 
 def _certificate_pem(name: str, bundle: Wire) -> bytes:

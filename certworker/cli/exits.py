@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     REFUSED = 4
     CONFLICT = 5
     UNAVAILABLE = 6
+    WRONG_SIGNATURE = 7
 
 
 MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
@@ -28,6 +29,7 @@ MEANINGS: Mapping[ExitCode, str] = MappingProxyType(
         ExitCode.REFUSED: "refused (not logged in, or no permission)",
         ExitCode.CONFLICT: "something is in the way",
         ExitCode.UNAVAILABLE: "the service cannot be reached, or not now",
+        ExitCode.WRONG_SIGNATURE: "a signature is wrong",
     }
 )
 TABLE: Mapping[type[errors.CertworkerError], ExitCode] = MappingProxyType(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from certworker.cli import backup, certificate, contact, csr, drill, issuer, seal, secret, session, vault
+from certworker.cli import backup, certificate, contact, csr, drill, issuer, key, seal, secret, session, vault
 from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
@@ -141,6 +141,7 @@ def settings() -> None:
 
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(csr.app, name="csr")
+app.add_typer(key.app, name="key")
 app.add_typer(secret.app, name="secret")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(contact.app, name="contact")

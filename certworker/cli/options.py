@@ -55,12 +55,17 @@ def complete_secrets(incomplete: str) -> list[str]:
     return _complete("/secrets", incomplete)
 
 
-def _complete(path: str, incomplete: str) -> list[str]:
+def complete_keys(incomplete: str) -> list[str]:
+    """Complete the name of a key likewise."""
+    return _complete("/keys", incomplete, "kid")
+
+
+def _complete(path: str, incomplete: str, identifier: str = "id") -> list[str]:
     from certworker.errors import CertworkerError  # noqa: PLC0415
 
     try:
         with open_vault(None, COMPLETION_SECONDS) as vault:
-            names = [name_of(item["id"]) for item in vault.pages(path)["value"]]
+            names = [name_of(item[identifier]) for item in vault.pages(path)["value"]]
     except CertworkerError:
         return []
     return [name for name in names if name.lower().startswith(incomplete.lower())]

@@ -2,16 +2,26 @@
 
 import sys
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from certworker.cli import secret_files
 from certworker.cli.attributes import Expires, NotBefore, Tags, Version, attributes_of, tags_of
 from certworker.cli.files import STANDARD, read_text, write_bytes
+from certworker.cli.objects import (
+    Deleted,
+    NoTags,
+    Yes,
+    delete_object,
+    life_of,
+    object_path,
+    purge_object,
+    recover_object,
+    tags_in,
+)
 from certworker.cli.options import AsJson, Output, VaultUrl, Wire, name_of, open_vault
 from certworker.cli.output import show_fields, show_json, show_table, time_of
-from certworker.cli.secret_files import SecretName, secret_path
+from certworker.cli.secret_files import SECRETS, SecretName
 from certworker.cli.secret_input import read_secret
 from certworker.errors import BadParameter
 
@@ -49,7 +59,7 @@ def set_(
     }
     body["value"] = _value(name, file)
     with open_vault(vault_url) as vault:
-        bundle = vault.call("PUT", secret_path(name), body)
+        bundle = vault.call("PUT", object_path(SECRETS, name), body)
     if as_json:
         show_json(_without_value(bundle))
     else:
@@ -72,7 +82,7 @@ def show(
     or a file it is as it was set.
     """
     with open_vault(vault_url) as vault:
-        bundle = vault.call("GET", secret_path(name, version))
+        bundle = vault.call("GET", object_path(SECRETS, name, version))
     if value or output:
         _give(bundle["value"], output)
     elif as_json:
@@ -84,7 +94,7 @@ def show(
 @app.command("list")
 def list_(
     *,
-    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted and can be recovered.")] = False,
+    deleted: Deleted = False,
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:
@@ -102,7 +112,7 @@ def list_(
 def versions(name: SecretName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """List a secret's versions, the oldest first, without their values."""
     with open_vault(vault_url) as vault:
-        page = vault.pages(f"{secret_path(name)}/versions")
+        page = vault.pages(object_path(SECRETS, name, "versions"))
     if as_json:
         show_json(page)
         return
@@ -118,7 +128,7 @@ def update(
     version: Version = None,
     content_type: ContentType = None,
     tag: Tags = None,
-    no_tags: Annotated[bool, typer.Option("--no-tags", help="Take all tags away.")] = False,
+    no_tags: NoTags = False,
     expires: Expires = None,
     not_before: NotBefore = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it may be read.")] = None,
@@ -136,7 +146,7 @@ def update(
     if not body:
         raise typer.BadParameter("nothing is to change")
     with open_vault(vault_url) as vault:
-        bundle = vault.call("PATCH", secret_path(name, version), body)
+        bundle = vault.call("PATCH", object_path(SECRETS, name, version), body)
     if as_json:
         show_json(bundle)
     else:
@@ -146,42 +156,20 @@ def update(
 @app.command()
 def delete(name: SecretName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Delete a secret with all its versions. It can be recovered until it is purged."""
-    with open_vault(vault_url) as vault:
-        bundle = vault.call("DELETE", secret_path(name))
-    if as_json:
-        show_json(bundle)
-    else:
-        typer.echo(f"{name} is deleted; until {time_of(bundle['scheduledPurgeDate'])} it can be recovered.")
+    delete_object(SECRETS, name, vault_url, as_json=as_json)
 
 
 @app.command()
 def recover(name: SecretName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Bring a deleted secret back."""
-    with open_vault(vault_url) as vault:
-        bundle = vault.call("POST", f"/deletedsecrets/{quote(name, safe='')}/recover")
-    if as_json:
-        show_json(bundle)
-    else:
-        typer.echo(f"{name} is back.")
+    recover_object(SECRETS, name, vault_url, as_json=as_json)
 
 
 @app.command()
-def purge(
-    name: SecretName,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    vault_url: VaultUrl = None,
-    as_json: AsJson = False,
-) -> None:
+def purge(name: SecretName, *, yes: Yes = False, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Delete a deleted secret for good. On a terminal it asks first."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(f"Delete {name} with all its versions for good?", abort=True, err=True)
-    with open_vault(vault_url) as vault:
-        vault.call("DELETE", f"/deletedsecrets/{quote(name, safe='')}")
-    if as_json:
-        show_json(None)
-    else:
-        typer.echo(f"{name} is gone.")
+    question = f"Delete {name} with all its versions for good?"
+    purge_object(SECRETS, name, vault_url, question, yes=yes, as_json=as_json)
 
 
 def _value(name: str, file: str | None) -> str:
@@ -212,15 +200,10 @@ def _row(item: Wire) -> list[object]:
 
 
 def _facts(bundle: Wire) -> Wire:
-    attributes = bundle["attributes"]
     return {
         "id": bundle["id"],
         "content type": bundle.get("contentType"),
-        "enabled": attributes["enabled"],
-        "valid from": time_of(attributes.get("nbf")),
-        "valid until": time_of(attributes.get("exp")),
-        "created": time_of(attributes.get("created")),
-        "updated": time_of(attributes.get("updated")),
+        **life_of(bundle["attributes"]),
         "key": bundle.get("kid"),
-        "tags": [f"{tag}={value}" for tag, value in bundle.get("tags", {}).items()] or None,
+        "tags": tags_in(bundle),
     }
