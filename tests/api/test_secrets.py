@@ -277,6 +277,28 @@ def test_a_broken_seal_is_500_without_a_word(call: Caller, caplog: pytest.LogCap
     assert error_of(call("POST", "/secrets/one/backup"))[0] == 500
 
 
+def test_the_broken_seal_of_a_key_is_500_without_a_word(call: Caller, caplog: pytest.LogCaptureFixture) -> None:
+    """Moved to another key's row, or altered, it is neither used nor backed up, though it was loaded before."""
+    ids = [call("POST", f"/keys/{name}/create", {"kty": "EC"}).json()["key"]["kid"] for name in ("one", "two")]
+    sign = {"alg": "ES256", "value": "A" * 43}
+    for name in ("one", "two"):
+        assert call("POST", f"/keys/{name}/sign", sign).status_code == 200
+    with call.world.house.store.writing() as writer:
+        connection = writer._connection  # type: ignore[attr-defined]
+        rows = dict(connection.exec_driver_sql("SELECT folded, sealed_key FROM key_version").all())
+        connection.exec_driver_sql("UPDATE key_version SET sealed_key = ? WHERE folded = 'ONE'", (rows["TWO"],))
+        flipped = bytes([*rows["TWO"][:-1], rows["TWO"][-1] ^ 1])
+        connection.exec_driver_sql("UPDATE key_version SET sealed_key = ? WHERE folded = 'TWO'", (flipped,))
+    for kid in ids:
+        name, _, version = kid.rpartition("/keys/")[2].partition("/")
+        for path, body in ((f"/keys/{name}/sign", sign), (f"/keys/{name}/backup", None)):
+            caplog.clear()
+            answer = call("POST", path, body)
+            assert error_of(answer) == (500, "InternalServerError", None)
+            assert version not in answer.json()["error"]["message"]
+            assert f"key/{name.upper()}/{version} was altered, moved" in caplog.text
+
+
 def test_nothing_of_a_secret_is_logged(call: Caller, caplog: pytest.LogCaptureFixture) -> None:
     """Not of what was set, and not of what could not be."""
     with caplog.at_level(logging.DEBUG):
