@@ -15,10 +15,12 @@ LONGEST_COMMON_NAME = 64
 
 
 class KeyType(StrEnum):
-    """Kinds of keys."""
+    """Kinds of keys; those of an HSM lie in the vault's hardware token."""
 
     RSA = "RSA"
     EC = "EC"
+    RSA_HSM = "RSA-HSM"
+    EC_HSM = "EC-HSM"
 
 
 Subject = Annotated[
@@ -27,7 +29,9 @@ Subject = Annotated[
 DnsNames = Annotated[list[str] | None, typer.Option("--dns", help="A DNS name; may be given more than once.")]
 Addresses = Annotated[list[str] | None, typer.Option("--ip", help="An IP address; may be given more than once.")]
 Emails = Annotated[list[str] | None, typer.Option("--email", help="An e-mail address; may be given more than once.")]
-KeyTypeOption = Annotated[KeyType | None, typer.Option("--key-type", case_sensitive=False, help="RSA unless a curve is given.")]
+KeyTypeOption = Annotated[
+    KeyType | None, typer.Option("--key-type", case_sensitive=False, help="RSA unless a curve is given; -HSM: in a token.")
+]
 KeySize = Annotated[int | None, typer.Option("--key-size", help="Bits of an RSA key: 2048, 3072 or 4096.")]
 Curve = Annotated[str | None, typer.Option("--curve", help="Curve of an EC key: P-256, P-384, P-521 or P-256K.")]
 NotExportable = Annotated[bool, typer.Option("--not-exportable", help="The private key never leaves the vault.")]
@@ -75,12 +79,14 @@ def policy_of(request: Request, issuer: str, profile: str | None = None) -> Wire
     """Say it as a policy. Raises typer's BadParameter where the options do not go together."""
     if not request.names_something:
         raise typer.BadParameter("it needs a --subject or a --dns name")
-    elliptic = request.key_type is KeyType.EC or (request.key_type is None and request.curve is not None)
+    kty = request.key_type or (KeyType.RSA if request.curve is None else KeyType.EC)
+    elliptic, in_token = kty in {KeyType.EC, KeyType.EC_HSM}, kty in {KeyType.RSA_HSM, KeyType.EC_HSM}
     if elliptic and request.key_size is not None:
         raise typer.BadParameter("an EC key has a --curve and no --key-size")
     if not elliptic and request.curve is not None:
         raise typer.BadParameter("an RSA key has a --key-size and no --curve")
-    key: Wire = {"kty": KeyType.EC.value if elliptic else KeyType.RSA.value, "exportable": not request.not_exportable}
+    # what lies in a token never leaves it
+    key: Wire = {"kty": kty.value, "exportable": not (request.not_exportable or in_token)}
     key |= {"crv": request.curve or "P-256"} if elliptic else {"key_size": request.key_size or 2048}
     # a key of a curve signs, and enciphers nothing
     usage = {"key_usage": ["digitalSignature"]} if elliptic else {}
