@@ -29,8 +29,8 @@ class Outcome:
     error: str | None
 
 
-def drive(served: Served, folder: Path, api_version: str) -> list[Outcome]:
-    """Run the script that drives all operations; give what came of each."""
+def drive(served: Served, folder: Path, script: str, api_version: str) -> list[Outcome]:
+    """Run a script that drives operations; give what came of each."""
     world = served.world
     files = write_client_files(folder, world.clock())
     environment = {
@@ -49,16 +49,29 @@ def drive(served: Served, folder: Path, api_version: str) -> list[Outcome]:
         "PFX": str(files.pfx),
         "PEM": str(files.pem),
     }
-    command = ["node", str(SCRIPTS / "certificates.mjs")]
+    command = ["node", str(SCRIPTS / script)]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=SECONDS)
     assert ended.returncode == 0, ended.stderr
     return [Outcome(**json.loads(line)) for line in ended.stdout.splitlines()]
 
 
+def assert_all_went_well(outcomes: list[Outcome]) -> None:
+    """Fail with one line for each operation that did not."""
+    failed = [f"{outcome.operation}: {outcome.error}" for outcome in outcomes if not outcome.ok]
+    assert not failed, "\n".join(failed)
+
+
 @pytest.mark.parametrize("api_version", ["", "7.4"], ids=["default", "7.4"])
 def test_every_operation_of_the_certificate_client(served: Served, folder: Path, api_version: str) -> None:
     """Every method of CertificateClient is driven to its end, its pollers too; SecretClient reads what belongs to them."""
-    outcomes = drive(served, folder, api_version)
-    failed = [f"{outcome.operation}: {outcome.error}" for outcome in outcomes if not outcome.ok]
-    assert not failed, "\n".join(failed)
+    outcomes = drive(served, folder, "certificates.mjs", api_version)
+    assert_all_went_well(outcomes)
     assert outcomes[-1].operation == "every method of CertificateClient"
+
+
+@pytest.mark.parametrize("api_version", ["", "7.4"], ids=["default", "7.4"])
+def test_keys_and_secrets(served: Served, folder: Path, api_version: str) -> None:
+    """Every method of KeyClient, CryptographyClient and SecretClient is driven; node's own cryptography agrees."""
+    outcomes = drive(served, folder, "keys_and_secrets.mjs", api_version)
+    assert_all_went_well(outcomes)
+    assert outcomes[-1].operation == "every method of SecretClient, KeyClient and CryptographyClient"
