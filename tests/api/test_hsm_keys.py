@@ -3,8 +3,11 @@
 import base64
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -235,6 +238,47 @@ def test_a_token_that_is_gone_is_503(call: Caller, premium: World, soft_token: S
     pool = token_of(premium)._pool
     pool._library._restarted_at -= 10  # the pause between two openings, without waiting for it
     check_signatures(call, "there", ("ES256",))
+
+
+def test_sessions_that_are_all_taken_are_503(tmp_path: Path, clock: FakeClock, soft_token: SoftToken) -> None:
+    """The caller is told when to come again, soon; who needs no session is served, and so is the next one after it."""
+    few = soft_token.settings.model_copy(update={"sessions": 1, "wait_seconds": 0.2})
+    with open_world(tmp_path, clock, hsm=few) as world:
+        call, taken, done = Caller(world), Event(), Event()
+        make(call, "there", kty="EC-HSM")
+        signing = {"alg": "ES256", "value": base64url(bytes(32))}
+
+        def hold(_: object) -> None:
+            taken.set()
+            assert done.wait(20)
+
+        with ThreadPoolExecutor(1) as threads:
+            holder = threads.submit(token_of(world).run, hold)
+            assert taken.wait(10)
+            answer = call("POST", "/keys/there/sign", signing)
+            shown = call("GET", "/keys/there")
+            done.set()
+            holder.result(10)
+        assert call("POST", "/keys/there/sign", signing).status_code == 200
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "ServiceUnavailable")
+    assert "All 1 sessions" in answer.json()["error"]["message"]
+    assert answer.headers["Retry-After"] == "1"
+    assert shown.status_code == 200
+
+
+def test_a_row_cannot_point_to_another_key(call: Caller, premium: World) -> None:
+    """What is used is the id that was sealed: a row that names another key, or has another's seal, uses none but its own."""
+    for name in ("one", "two"):
+        make(call, name, kty="EC-HSM")
+    with premium.house.store.reading() as reader:
+        one, two = (reader.key(premium.vault.id, name, None) for name in ("one", "two"))
+    assert one
+    assert two
+    materials, digest = premium.house.materials, bytes(32)
+    signature = materials.use(replace(one, hsm_key_id=two.hsm_key_id, tags={})).sign("ES256", digest)
+    assert materials.use(one).verify("ES256", digest, signature)
+    with pytest.raises(SealBroken):
+        materials.use(replace(one, sealed_key=two.sealed_key))
 
 
 def test_a_key_of_the_token_is_not_backed_up(call: Caller) -> None:
