@@ -32,7 +32,7 @@ def set_up_logging(level: str, role: str, file: Path | None = None) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # what no line of ours tells need not be found out for each (the library's own advice for speed)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    logging._srcfile = None  # type: ignore[assignment]  # noqa: SLF001
+    logging._srcfile = None  # noqa: SLF001
     # a round that takes longer than a tick is no news: it warns at every tick of it
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     for chatty in ("httpx", "httpcore", "urllib3", "acme", "uvicorn", "alembic"):

@@ -207,7 +207,9 @@ def _make_schema(connection: Connection, revision: str) -> None:
     tables = _check_vacant(connection, present)
     if present == revision:
         return
-    for name in [*(name for name in tables if name in METADATA.tables), *([VERSION_TABLE] if present else [])]:
+    # the registry last: triggers count in it what is done to the others
+    known = sorted((name for name in tables if name in METADATA.tables), key=lambda name: name == REGISTRY.name)
+    for name in [*known, *([VERSION_TABLE] if present else [])]:
         cascade = " CASCADE" if connection.dialect.name == "postgresql" else ""
         connection.execute(text(f"DROP TABLE {name}{cascade}"))
     upgrade(connection, revision)

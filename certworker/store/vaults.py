@@ -6,7 +6,6 @@ from certworker.errors import MasterKeyChanged
 from certworker.store.tables.keys import MASTER_KEY
 from certworker.store.tables.vaults import (
     PRINCIPAL,
-    REGISTRY,
     SIGNING_KEY,
     VAULT,
     VAULT_KEY,
@@ -31,7 +30,6 @@ _PRINCIPAL = select(PRINCIPAL).where(PRINCIPAL.c.object_id == bindparam("object_
 _PRINCIPAL_BY_CLIENT = select(PRINCIPAL).where(PRINCIPAL.c.client_id == bindparam("client_id"))
 _PRINCIPALS = select(PRINCIPAL).order_by(PRINCIPAL.c.number)
 _SIGNING_KEYS = select(SIGNING_KEY).where(SIGNING_KEY.c.tenant_id == bindparam("tenant_id")).order_by(SIGNING_KEY.c.number)
-_COUNT = update(REGISTRY).values(generation=REGISTRY.c.generation + 1)
 
 # held until the transaction ends: meanwhile nobody puts another one in force
 _MASTER_KEY = select(MASTER_KEY.c.id).with_for_update(read=True)
@@ -78,24 +76,21 @@ class VaultReader(Transaction):
 
 
 class VaultWriter(VaultReader):
-    """What can be changed in vaults and people. Every change is counted: see `glances`."""
+    """What can be changed in vaults and people."""
 
     def add_vault(self, vault: Vault) -> None:
         """Add a vault. Raises Conflict where the name is taken."""
         self._add(VAULT, vault_values(vault), f"The vault name '{vault.name}' is already in use.")
-        self._change(_COUNT)
 
     def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:
         """Replace what a vault can hold, and how it keeps what was deleted."""
         changed = {"sku": sku, "retention_days": retention_days, "purge_protection": purge_protection}
         self._change(update(VAULT).where(VAULT.c.id == vault_id).values(changed))
-        self._change(_COUNT)
 
     def replace_wrapped_key(self, key: WrappedKey) -> None:
         """Put another wrapping of the same vault key in the place of the one of its term."""
         this = and_(VAULT_KEY.c.vault_id == key.vault_id, VAULT_KEY.c.term == key.term)
         self._change(update(VAULT_KEY).where(this).values(wrapped=key.wrapped, master_key_id=key.master_key_id))
-        self._change(_COUNT)
 
     def add_wrapped_key(self, key: WrappedKey) -> None:
         """Add a vault key under a new term.
@@ -106,19 +101,15 @@ class VaultWriter(VaultReader):
         if in_force and in_force.id != key.master_key_id:
             raise MasterKeyChanged(in_force.id)
         self._add(VAULT_KEY, wrapped_key_values(key), f"The vault already has a key of term {key.term}.")
-        self._change(_COUNT)
 
     def add_principal(self, principal: Principal) -> None:
         """Add a principal. Raises Conflict where one of its ids is taken."""
         self._add(PRINCIPAL, principal_values(principal), "The object id or client id is already in use.")
-        self._change(_COUNT)
 
     def set_principal_secret(self, object_id: str, secret_hash: str) -> None:
         """Replace the hash of a principal's secret."""
         self._change(update(PRINCIPAL).where(PRINCIPAL.c.object_id == object_id).values(secret_hash=secret_hash))
-        self._change(_COUNT)
 
     def add_signing_key(self, key: SigningKey) -> None:
         """Add a signing key. Raises Conflict where its id is taken."""
         self._add(SIGNING_KEY, signing_key_values(key), f"There is already a signing key {key.id}.")
-        self._change(_COUNT)

@@ -7,15 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from certworker.errors import Unavailable
-from certworker.store.engine import open_store
+from certworker.store.engine import open_engine, open_store
 from certworker.store.glances import MOST_REMEMBERED, Glances, SqliteGeneration
 from certworker.vault.objects import Deletion, ObjectKind
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
 from tests.support.clock import START, FakeClock
 from tests.support.records import VAULT_ID, VERSION, a_head, a_secret, a_vault, add_certificate, some_attributes
+
+SOMEBODY = Principal("oid", "cid", "tid", "somebody", "hash", administrator=False, created=START)
 
 
 class Counted:
@@ -154,11 +157,9 @@ def test_what_changes_seldom_is_remembered_while_objects_are_written(store: Stor
     [
         lambda writer: writer.add_vault(replace(a_vault(), id="other", name="fabrikam")),
         lambda writer: writer.add_wrapped_key(WrappedKey(VAULT_ID, 9, b"wrapped", "", START)),
-        lambda writer: writer.replace_wrapped_key(WrappedKey(VAULT_ID, 1, b"anew", "", START)),
-        lambda writer: writer.add_principal(
-            Principal("oid", "cid", "tid", "somebody", "hash", administrator=False, created=START)
-        ),
-        lambda writer: writer.set_principal_secret("oid", "hash"),
+        lambda writer: writer.replace_wrapped_key(WrappedKey(VAULT_ID, 8, b"anew", "", START)),
+        lambda writer: writer.add_principal(SOMEBODY),
+        lambda writer: writer.set_principal_secret("first", "hash"),
         lambda writer: writer.add_signing_key(SigningKey("kid", "tid", b"public", b"sealed", START)),
     ],
     ids=["vault", "vault key", "vault key wrapped anew", "principal", "client secret", "signing key"],
@@ -166,12 +167,30 @@ def test_what_changes_seldom_is_remembered_while_objects_are_written(store: Stor
 def test_every_change_of_the_registry_is_counted(store: Store, change: Callable[[Writer], None]) -> None:
     """What is remembered of it is forgotten with each."""
     generation = store._generation  # type: ignore[attr-defined]
+    with store.writing() as writer:
+        writer.add_principal(replace(SOMEBODY, object_id="first", client_id="first"))
+        writer.add_wrapped_key(WrappedKey(VAULT_ID, 8, b"wrapped", "", START))
     before = generation()
     with store.writing() as writer:
         change(writer)
     after = generation()
     assert after[0] != before[0]
-    assert after[1] == before[1] + 1
+    assert after[1] > before[1]
+
+
+@pytest.mark.parametrize("table", ["vault", "vault_key", "principal", "signing_key"])
+def test_a_change_by_hand_is_counted_as_well(store: Store, database_url: str, table: str) -> None:
+    """Whoever takes somebody out of the database with SQL has done it from the next request on."""
+    with store.writing() as writer:
+        writer.add_principal(SOMEBODY)
+        writer.add_wrapped_key(WrappedKey(VAULT_ID, 8, b"wrapped", "", START))
+        writer.add_signing_key(SigningKey("kid", "tid", b"public", b"sealed", START))
+    before = store._generation()  # type: ignore[attr-defined]
+    engine = open_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608  # a table of ours
+    engine.dispose()
+    assert store._generation()[1] > before[1]  # type: ignore[attr-defined]
 
 
 def test_a_glance_that_began_before_a_change_spoils_nothing(store: Store) -> None:

@@ -76,7 +76,10 @@ class SigningKeyRow(Row, table=True):
 
 
 class RegistryRow(Row, table=True):
-    """One row, whose count moves on with every change of the tables above; what was read of them is remembered meanwhile."""
+    """One row, whose count moves on with every change of the tables above; what was read of them is remembered meanwhile.
+
+    Triggers count, so that nobody can forget to.
+    """
 
     __tablename__ = "registry"
 

@@ -84,3 +84,22 @@ def _make_tables() -> None:
         sa.PrimaryKeyConstraint("number", name="pk_registry"),
     )
     op.bulk_insert(registry, [{"number": 1, "generation": 0}])
+    _count_changes()
+
+
+def _count_changes() -> None:
+    """Count changes of the registry in the database itself: those of an older release, and of a person's SQL, count too."""
+    tables, count = ("vault", "vault_key", "principal", "signing_key"), "UPDATE registry SET generation = generation + 1"
+    if op.get_bind().dialect.name == "sqlite":
+        for table in tables:
+            for verb in ("INSERT", "UPDATE", "DELETE"):
+                op.execute(f"CREATE TRIGGER count_{table}_{verb.lower()} AFTER {verb} ON {table} BEGIN {count}; END")
+        return
+    op.execute(
+        f"CREATE OR REPLACE FUNCTION count_registry() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {count}; RETURN NULL; END $$"
+    )
+    for table in tables:
+        op.execute(
+            f"CREATE TRIGGER count_{table} AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION count_registry()"
+        )
