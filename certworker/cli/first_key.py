@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from certworker.bootstrap import open_source
 from certworker.cli.seal_opening import new_seal, opened_source
+from certworker.cli.seal_status import master_key_id
 from certworker.errors import Conflict, SetupError
 from certworker.seal.enclosing import make_enclosed
 from certworker.seal.master_file import make_master_key
@@ -37,6 +38,11 @@ def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterato
     if settings.seal.master_key_label:
         first = FirstKey(None, _make_in_token(settings))
     elif not settings.seal.elsewhere and not path.exists():
+        if wanted := master_key_id(settings):
+            raise SetupError(
+                f"This deployment has been set up already. Its master key {path} is missing: bring it back from its backup. "
+                f"The database wants the master key {wanted}."
+            )
         first, made = _make(settings, shares, threshold), True
     else:
         source = opened_source(settings)
