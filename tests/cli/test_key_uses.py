@@ -3,6 +3,8 @@
 import hashlib
 import json
 import os
+import re
+import shlex
 import stat
 import subprocess
 import sys
@@ -271,6 +273,21 @@ def test_what_cannot_be_done_says_what_would_be_right(terminal: Terminal, conten
         said = terminal.try_("key", *words)
         assert (said.code, said.out) == (code, ""), (words, said)
         assert message in said.err.replace("\n", " "), (words, said)
+
+
+def test_the_readme_at_work(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every line that it shows of keys does what it says, in their order."""
+    monkeypatch.chdir(terminal.folder)
+    for name in ("contract.pdf", "plan.txt"):
+        Path(name).write_bytes(TEXT)
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    lines = re.findall(r"^certworker (key .*)$", readme, re.MULTILINE)
+    for line in lines:
+        terminal(*shlex.split(line, comments=True))
+    assert Path("plan.txt").read_bytes() == TEXT
+    assert stat.S_IMODE(Path("plan.txt").stat().st_mode) == 0o600
+    verb = ("key", "verify", "signer", "--alg", "ES256", "--signature", "contract.sig")
+    assert (terminal.try_(*verb, "--file", "plan.json").code, len(lines)) == (WRONG_SIGNATURE, 8)
 
 
 def test_every_algorithm_has_its_place() -> None:

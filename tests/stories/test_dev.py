@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -88,9 +89,9 @@ def clients(dev: Dev) -> tuple[CertificateClient, SecretClient]:
 
 
 def readme_example(home: Path) -> str:
-    """Give the README's Python example, for this home."""
+    """Give the README's Python examples, of which each goes on from the one before, for this home."""
     readme = (Path(__file__).parents[2] / "README.md").read_text()
-    code = readme.partition("```python\n")[2].partition("```")[0]
+    code = "".join(re.findall(r"^```python\n(.*?)^```$", readme, re.MULTILINE | re.DOTALL))
     assert "~/.certworker/dev.json" in code
     return code.replace("~/.certworker/dev.json", str(home / "dev.json"))
 
@@ -145,7 +146,10 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
             assert leaf is not None
             assert leaf.public_key() == key.public_key()
 
-            exec(compile(readme_example(home), "README.md", "exec"), {})  # noqa: S102  # what the README tells people to run
+            example: dict[str, Any] = {}
+            exec(compile(readme_example(home), "README.md", "exec"), example)  # noqa: S102  # what the README tells people to run
+            assert secrets.get_secret("db").value == "correct horse battery staple"
+            assert example["signer"].verify("ES256", example["digest"], example["signature"]).is_valid
             secret = secrets.get_secret("shop")
             key, leaf, chain = pkcs12.load_key_and_certificates(base64.b64decode(secret.value or ""), b"")
             assert key is not None
