@@ -6,8 +6,9 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Row, Select, Table, and_, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, Row, Select, Table, and_, bindparam, delete, func, select, update
 
+from certworker.clock import Clock
 from certworker.store.columns import UnixTime
 from certworker.store.tables.objects import (
     CERTIFICATE_VERSION,
@@ -99,6 +100,9 @@ _NOTICED: Final = (ObjectKind.KEY, ObjectKind.SECRET)
 _NOTICES: Final = MappingProxyType({kind: _notices(_TABLES[kind]) for kind in _NOTICED})
 
 
+_HOLD: Final = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("place"), 0)))
+
+
 class ObjectReader(Transaction):
     """What can be asked of objects."""
 
@@ -168,7 +172,20 @@ class ObjectReader(Transaction):
 
 
 class ObjectWriter(ObjectReader):
-    """What can be changed in objects."""
+    """What can be changed in objects.
+
+    Whoever looks at a head holds its name, for all three kinds, until the transaction ends: what is decided by it stays true.
+    On SQLite there is one writer anyway.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
+        super().__init__(connection, clock)
+        self._held: set[str] = set()
+
+    def head(self, vault_id: str, kind: ObjectKind, name: str) -> ObjectHead | None:
+        """Find what all versions of an object share, whether it is deleted or not, and hold its name."""
+        self._hold(vault_id, name)
+        return super().head(vault_id, kind, name)
 
     def put_head(self, head: ObjectHead) -> None:
         """Add an object's head, or replace its current version, its deletion and whether it is managed."""
@@ -176,8 +193,15 @@ class ObjectWriter(ObjectReader):
 
     def advance_head(self, head: ObjectHead) -> ObjectHead | None:
         """Make a version the current one of a live object that nothing manages, and add the head of a new one."""
+        self._hold(head.vault_id, head.name)
         row = self._one(_advancing(on_postgresql=self._on_postgresql), **head_values(head))
         return head_record(row) if row else None
+
+    def _hold(self, vault_id: str, name: str) -> None:
+        place = f"{vault_id}/{fold_name(name)}"
+        if self._on_postgresql and place not in self._held:
+            self._one(_HOLD, place=place)
+            self._held.add(place)
 
     def add_key(self, key: KeyVersion) -> None:
         """Add a key's version. The head must exist when the transaction ends. Raises Conflict."""

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from certworker.errors import Conflict
+from certworker.errors import Conflict, Unavailable
+from certworker.store.engine import open_store
 from certworker.vault.objects import Deletion, ObjectKind
 from certworker.vault.store import Store
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
 from tests.support.records import (
     VAULT_ID,
     VERSION,
@@ -189,3 +190,20 @@ def test_a_purge_takes_everything_along(store: Store) -> None:
         assert reader.operation_by_id("operation-1") is None
         assert reader.journal("operation-1") == ()
         assert reader.certificate(VAULT_ID, "other") == a_certificate("other")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_name_is_held_until_the_transaction_ends(store: Store, database_url: str, clock: FakeClock) -> None:
+    """A second one that looks at the name, of whatever kind and in whatever case, waits; another name is free meanwhile."""
+    other = open_store(database_url, clock, timedelta(milliseconds=100))
+    with store.writing() as writer:
+        assert writer.head(VAULT_ID, ObjectKind.SECRET, "web") is None
+        with pytest.raises(Unavailable), other.writing() as late:
+            late.head(VAULT_ID, ObjectKind.CERTIFICATE, "WEB")
+        with pytest.raises(Unavailable), other.writing() as late:
+            late.advance_head(a_head(ObjectKind.KEY))
+        with other.writing() as late:
+            assert late.head(VAULT_ID, ObjectKind.SECRET, "mail") is None
+    with other.writing() as late:
+        assert late.head(VAULT_ID, ObjectKind.CERTIFICATE, "WEB") is None
+    other.close()
