@@ -122,7 +122,8 @@ class HsmSettings(Section):
     sessions: int = Field(8, ge=1, le=256, description="sessions with the token in each process")
     wait_seconds: float = Field(5.0, gt=0, le=60, description="seconds to wait for a free session before an answer 503")
     raw_oaep: bool = Field(
-        False, description="decrypt raw RSA in the token and take OAEP off outside, for tokens that lack OAEP with SHA-256"
+        default=False,
+        description="decrypt raw RSA in the token and take OAEP off outside, for tokens that lack OAEP with SHA-256",
     )
 
 

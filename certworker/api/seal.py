@@ -1,6 +1,7 @@
 """The seal over HTTP, on the operators' port: how it stands, and what opens it.
 
-It is there whether the service is sealed or not. It is reached from this machine only, and takes JSON only: a page in a browser cannot send that to another origin.
+It is there whether the service is sealed or not. It is reached from this machine only, and takes JSON only: a page in a browser
+cannot send that to another origin.
 """
 
 import ipaddress

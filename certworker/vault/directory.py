@@ -81,7 +81,7 @@ class Directory:
         return AccessToken(self.sign(principal.tenant_id, claims), int(TOKEN_LIFETIME.total_seconds()))
 
     def sign(self, tenant_id: str, claims: Mapping[str, Any]) -> str:
-        """Sign claims with the key of a tenant's tokens. What says no time by which it ends is no token that lets anybody in."""
+        """Sign claims with the key of a tenant's tokens. What tells no time by which it ends lets nobody in: it is no token."""
         signing = self._signing_key(tenant_id)
         private = self._keyring.open(self._system_vault_id(), signing.sealed_key, signing_place(signing.id))
         return sign_token(private, signing.id, claims)

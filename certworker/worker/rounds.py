@@ -76,7 +76,7 @@ class Rounds:
         return self._each(lambda: self._claim_rotation(self._present(at)), self._rotate)
 
     def keep_up(self, at: datetime) -> int:
-        """Take down stale challenge responses and used attestations, purge what is due, destroy unused keys in the token; give the count of all."""
+        """Take down stale challenge responses and assertions, purge what is due, destroy unused keys of the token; count them."""
         deletions = Deletions()
         with self._house.store.writing() as writer:
             stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at)
