@@ -22,11 +22,13 @@ _FIELDS = ("value", "iv", "tag", "aad")
 app = typer.Typer()
 
 
-def _complete_ciphers(incomplete: str) -> list[str]:
+def complete_ciphers(incomplete: str) -> list[str]:
+    """Complete an algorithm that encrypts."""
     return _starting(sorted(RSA_ENCRYPTION | AES_ENCRYPTION), incomplete)
 
 
-def _complete_wraps(incomplete: str) -> list[str]:
+def complete_wraps(incomplete: str) -> list[str]:
+    """Complete an algorithm that wraps keys."""
     return _starting(sorted(RSA_ENCRYPTION | KEY_WRAP | PADDED_KEY_WRAP), incomplete)
 
 
@@ -35,14 +37,14 @@ def _starting(algorithms: list[str], incomplete: str) -> list[str]:
 
 
 Cipher = Annotated[
-    str, typer.Option("--alg", help="RSA-OAEP-256, A256GCM and so on, as it fits the key.", autocompletion=_complete_ciphers)
+    str, typer.Option("--alg", help="RSA-OAEP-256, A256GCM and so on, as it fits the key.", autocompletion=complete_ciphers)
 ]
 CipherAgain = Annotated[
     str | None,
-    typer.Option("--alg", help="As for `encrypt`; where its JSON names it, not needed.", autocompletion=_complete_ciphers),
+    typer.Option("--alg", help="As for `encrypt`; where its JSON names it, not needed.", autocompletion=complete_ciphers),
 ]
 Wrapping = Annotated[
-    str, typer.Option("--alg", help="RSA-OAEP-256, A256KW and so on, as it fits the key.", autocompletion=_complete_wraps)
+    str, typer.Option("--alg", help="RSA-OAEP-256, A256KW and so on, as it fits the key.", autocompletion=complete_wraps)
 ]
 Source = Annotated[str, typer.Option("--file", "-f", help="File to read; - for standard input, and without it.")]
 Aad = Annotated[

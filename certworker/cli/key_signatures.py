@@ -29,12 +29,14 @@ ALGORITHMS: Final = (*_DIGESTS, *sorted(_AS_IT_IS))
 app = typer.Typer()
 
 
-def _complete(incomplete: str) -> list[str]:
+def complete_signatures(incomplete: str) -> list[str]:
+    """Complete a signature algorithm."""
     return [algorithm for algorithm in ALGORITHMS if algorithm.startswith(incomplete.upper())]
 
 
 Algorithm = Annotated[
-    str, typer.Option("--alg", help="RS256, PS256, ES256, HS256 and so on, as it fits the key.", autocompletion=_complete)
+    str,
+    typer.Option("--alg", help="RS256, PS256, ES256, HS256 and so on, as it fits the key.", autocompletion=complete_signatures),
 ]
 Content = Annotated[str | None, typer.Option("--file", "-f", help="What is signed; - for standard input, and without it.")]
 Digest = Annotated[str | None, typer.Option("--digest", metavar="HEX", help="The digest of what is signed, instead of a file.")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -19,7 +20,10 @@ from cryptography.hazmat.primitives.serialization import (
 from certworker.cli.options import complete_keys
 from certworker.crypto.key_files import read_private_pem
 from certworker.vault.vaults import Sku
+from tests.api.world import TestAuthority, serve_world
 from tests.cli.terminal import Said, Terminal
+from tests.support.clock import FakeClock
+from tests.support.softhsm import SoftToken
 
 PASSWORD = "correct horse"
 RSA = rsa.generate_private_key(65537, 2048)
@@ -279,3 +283,20 @@ def test_what_cannot_be_done_has_its_exit_code(terminal: Terminal, words: tuple[
     said = terminal.try_("key", *words)
     assert (said.code, said.out) == (code, ""), said
     assert message in said.err, said
+
+
+@pytest.mark.system("softhsm2-util")
+def test_keys_in_a_token(tmp_path: Path, clock: FakeClock, authority: TestAuthority, soft_token: SoftToken) -> None:
+    """They are made and taken in there, told apart from the others, and do what keys do; no file brings them out."""
+    with serve_world(tmp_path, clock, authority, soft_token.settings) as world:
+        terminal = Terminal(world, authority, tmp_path)
+        terminal("key", "create", "r", "--kty", "rsa-hsm")
+        fields = fields_of(terminal("key", "show", "r"))
+        assert (fields["key"], fields["in a token"]) == ("RSA-HSM 2048", "yes")
+        terminal("key", "import", "e", "--hsm", "-f", "-", stdin=pem_of(EC))
+        assert fields_of(terminal("key", "show", "e"))["key"] == "EC-HSM P-256K"
+        assert load_pem_public_key(terminal("key", "public", "e").raw) == EC.public_key()
+        signature = terminal("key", "sign", "e", "--alg", "ES256K", "--der", stdin=b"text").raw
+        EC.public_key().verify(signature, b"text", ec.ECDSA(SHA256()))
+        said = terminal.try_("key", "backup", "r", "-o", str(tmp_path / "r.backup"))
+        assert (said.code, (tmp_path / "r.backup").exists()) == (4, False)

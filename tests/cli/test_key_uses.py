@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from certworker.cli.key_signatures import ALGORITHMS
+from certworker.cli.key_ciphers import complete_ciphers, complete_wraps
+from certworker.cli.key_signatures import ALGORITHMS, complete_signatures
 from certworker.cli.octets import base64url_of, octets_of, received_octets, write_octets
 from certworker.vault.key_operations import ALGORITHMS as SERVED
-from certworker.vault.key_operations import SIGN
+from certworker.vault.key_operations import SIGN, WRAP
 from tests.cli.terminal import Terminal
 
 TEXT = "Zwölf Boxkämpfer\n".encode() * 100
@@ -291,5 +292,8 @@ def test_the_readme_at_work(terminal: Terminal, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_algorithm_has_its_place() -> None:
-    """The terminal knows all that the service signs by."""
+    """The terminal knows all that the service signs by, and completes what it is asked for."""
     assert set(ALGORITHMS) == SERVED[SIGN]
+    assert complete_signatures("hs") == ["HS256", "HS384", "HS512"]
+    assert complete_ciphers("rsa-") == ["RSA-OAEP", "RSA-OAEP-256"]
+    assert set(complete_wraps("")) == SERVED[WRAP]
