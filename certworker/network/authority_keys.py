@@ -19,6 +19,9 @@ KEPT: Final = timedelta(hours=1)
 """So long a key set is believed without asking again."""
 ASKED_AGAIN: Final = timedelta(minutes=1)
 """An unknown key id, or a failure, makes it ask again, but no sooner than this."""
+ASKED_LATER: Final = timedelta(seconds=5)
+PATIENCE_SECONDS: Final = 1.0
+"""So long a thread waits for another one that asks the same authority."""
 ANSWER_BYTES: Final = 256 * 1024
 MOST_KEYS: Final = 100
 _NOT_FOUND: Final = 404
@@ -52,19 +55,31 @@ class DiscoveredKeys:
 
     def find(self, authority: str, key_id: str) -> Mapping[str, Any] | None:
         """Find the key that an authority calls by this id. Raises Unavailable where it does not answer as it should."""
-        with self._locks[authority]:
-            known = self._known.get(authority)
-            if known is None or self._is_old(known, key_id):
-                known = self._known[authority] = self._ask(authority)
+        known = self._known.get(authority)
+        if known is None or not self._is_fresh(known, key_id):
+            known = self._renew(authority, key_id)
         if known.failure:
             raise Unavailable(str(known.failure), ASKED_AGAIN) from known.failure
         return known.keys.get(key_id)
 
-    def _is_old(self, known: _Known, key_id: str) -> bool:
-        age = self._clock() - known.at
-        if age < timedelta(0):  # the wall clock was set back
-            return True
-        return age >= (KEPT if key_id in known.keys else ASKED_AGAIN)
+    def _is_fresh(self, known: _Known, key_id: str) -> bool:
+        age = self._clock() - known.at  # below zero, the wall clock was set back
+        return timedelta(0) <= age < (KEPT if key_id in known.keys else ASKED_AGAIN)
+
+    def _renew(self, authority: str, key_id: str) -> _Known:
+        """Ask, unless another thread has just done so; not all threads wait for one slow authority."""
+        lock = self._locks[authority]
+        if not lock.acquire(timeout=PATIENCE_SECONDS):
+            raise Unavailable(
+                f"The attestation authority {httpx.URL(authority).host} is being asked for its keys.", ASKED_LATER
+            )
+        try:
+            known = self._known.get(authority)
+            if known is None or not self._is_fresh(known, key_id):
+                known = self._known[authority] = self._ask(authority)
+            return known
+        finally:
+            lock.release()
 
     def _ask(self, authority: str) -> _Known:
         at = self._clock()

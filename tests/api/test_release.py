@@ -523,6 +523,26 @@ def test_keys_are_kept_and_asked_for_again(call: Caller, attester: Attester, tar
     assert attester.asked["/certs"] == 2, "made-up key ids do not make it ask"
 
 
+def test_many_ask_once(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
+    """Releases that come together while nothing is known make one request between them."""
+    create(call, attester)
+    attester.slow_seconds = 0.15
+    tokens = [attester.attest(call.world.clock(), target, {"jti": str(number)}) for number in range(3)]
+    released: list[str] = []
+    who, house, vault = caller_of(call.world), call.world.house, call.world.vault
+
+    def go(token: str) -> None:
+        released.append(house.releases.release(who, vault, "secret-key", None, token).key.name)
+
+    threads = [threading.Thread(target=go, args=(token,)) for token in tokens]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert released == ["secret-key"] * 3
+    assert attester.asked["/certs"] == 1
+
+
 def test_the_sdk_releases(
     tmp_path: Path, clock: FakeClock, authority: TestAuthority, attester: Attester, target: rsa.RSAPrivateKey
 ) -> None:
