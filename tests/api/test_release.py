@@ -366,6 +366,19 @@ def test_used_attestations_are_forgotten_when_they_have_expired(
     assert rounds.keep_up(call.world.clock() + timedelta(hours=9)) == 1
 
 
+def test_an_attestation_does_not_count_again_at_its_end(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
+    """Where clocks may be a little apart, it is remembered for as long as it would be taken."""
+    create(call, attester)
+    clock = call.world.clock
+    token = attester.attest(clock(), target, {"exp": seconds(clock, seconds=10)})
+    assert release(call, token).status_code == 200
+    clock.advance(timedelta(seconds=60))
+    Rounds(call.world.house, "test-worker").keep_up(clock())
+    assert "it was used before" in release(call, token).json()["error"]["message"]
+    clock.advance(timedelta(seconds=10))
+    assert "it has expired" in release(call, token).json()["error"]["message"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
