@@ -10,12 +10,14 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     OperationalError,
+    ProgrammingError,
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from certworker.errors import BadParameter, Conflict, Unavailable
 
+_NO_SUCH_TABLE: Final = "42P01"
 RETRY_AFTER: Final = timedelta(seconds=5)
 
 
@@ -32,6 +34,9 @@ def fail(error: SQLAlchemyError) -> NoReturn:
             raise BadParameter("A value holds characters that cannot be stored.") from error
         case OperationalError() | InterfaceError() | PoolTimeout() | DBAPIError(connection_invalidated=True):
             raise Unavailable("The database does not answer, is busy or is full.", RETRY_AFTER) from error
+    if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", "") == _NO_SUCH_TABLE:
+        # PostgreSQL's word for what is to SQLite, above, an operation that failed
+        raise Unavailable("The database has not been set up, or by another release.", RETRY_AFTER) from error
     if type(error) is DatabaseError:
         # SQLite's word for a file that is none of its own, or is no longer
         raise Unavailable("The database is damaged, or is no database at all.", RETRY_AFTER) from error

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from certworker.errors import Conflict, SetupError
+from certworker.errors import Conflict, SetupError, Unavailable
 from certworker.store.dump import SqlTables
 from certworker.store.engine import open_engine, open_store
 from certworker.store.migrate import HEAD, REVISIONS, migrate, upgrade
@@ -195,6 +195,14 @@ def test_tables_of_something_else_are_left_alone(empty_url: str, sources: dict[s
     with pytest.raises(Conflict, match="ledger"):
         SqlTables(empty_url).load(HEAD, take(sources["sqlite"]))
     assert ask(empty_url, "SELECT count(*) FROM ledger") == [(0,)]
+
+
+def test_a_database_without_tables_is_not_ready(empty_url: str, clock: FakeClock) -> None:
+    """Whoever looks into one before it was migrated is told so, on either database."""
+    store = open_store(empty_url, clock)
+    with pytest.raises(Unavailable), store.reading() as reader:
+        reader.master_key_id()
+    store.close()
 
 
 def test_what_the_schema_does_not_know_is_refused(empty_url: str) -> None:
