@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from certworker.errors import Unavailable
+from certworker.errors import CertworkerError, Unavailable
 from certworker.store.failures import RETRY_AFTER, fail
 
 _BUSY: Final = "The database does not answer, is busy or is full."
@@ -76,12 +76,12 @@ class GroupCommit:
         taken = self._turn.acquire(timeout=self._wait_seconds)
         with self._counting:
             self._waiting -= 1
-        if taken:
-            return
-        # whoever left a group for us to end must not wait for it in vain
-        if self._turn.acquire(blocking=False):
+            # whoever left a group for us to end must not wait for it in vain
+            left = not taken and self._turn.acquire(blocking=False)
+        if left:
             self._end_turn()
-        raise Unavailable(_BUSY, RETRY_AFTER)
+        if not taken:
+            raise Unavailable(_BUSY, RETRY_AFTER)
 
     @contextmanager
     def _member(self, group: _Group) -> Iterator[None]:
@@ -104,7 +104,7 @@ class GroupCommit:
                 _carry_out(group.connection, "ROLLBACK TO member")
                 _carry_out(group.connection, "RELEASE member")
                 return
-        except SQLAlchemyError as error:
+        except (CertworkerError, SQLAlchemyError) as error:
             _log.warning("The transactions that waited for a commit together are lost: %s", type(error).__name__)
         self._group = None
         _close(group, undone=True)
@@ -112,10 +112,12 @@ class GroupCommit:
     def _end_turn(self) -> None:
         """Leave the group to the next one, or commit where nobody waits."""
         group = self._group
+        with self._counting:
+            if self._waiting and not (group and group.is_full()):
+                self._turn.release()  # before anybody who was counted can give up: one of them has the turn next
+                return
         try:
-            with self._counting:
-                anybody = self._waiting > 0
-            if group and (group.is_full() or not anybody):
+            if group:
                 self._group = None
                 _close(group)
         finally:
@@ -136,7 +138,10 @@ def _begin(engine: Engine) -> Connection:
 
 
 def _carry_out(connection: Connection, words: str) -> None:
-    connection.exec_driver_sql(words)
+    try:
+        connection.exec_driver_sql(words)
+    except SQLAlchemyError as error:
+        fail(error)
 
 
 def _close(group: _Group, *, undone: bool = False) -> None:

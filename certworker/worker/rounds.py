@@ -10,6 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError, LeaseLost
 from certworker.vault.deletions import Deletions
+from certworker.vault.objects import ObjectHead
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
 from certworker.vault.rotation_policy import KeyRotation
@@ -76,16 +77,22 @@ class Rounds:
         return self._each(lambda: self._claim_rotation(self._present(at)), self._rotate)
 
     def keep_up(self, at: datetime) -> int:
-        """Take down stale challenge responses and assertions, purge what is due, destroy unused keys of the token; count them."""
-        deletions = Deletions()
+        """Take down stale challenge responses and assertions, purge what is due, destroy unused keys in the token; count all."""
         with self._house.store.writing() as writer:
             stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at)
             purgeable = writer.purgeable(at, MOST_A_ROUND)
-            for head in purgeable:
-                if vault := writer.vault(head.vault_id):
-                    deletions.purge_due(writer, vault, head, at)
+        purged = sum(self._purge(head, at) for head in purgeable)
         # what was purged may have had a key in the token, which is destroyed outside of the transaction
-        return stale + len(purgeable) + self._house.materials.destroy_unused(at, MOST_A_ROUND)
+        return stale + purged + self._house.materials.destroy_unused(at, MOST_A_ROUND)
+
+    def _purge(self, listed: ObjectHead, at: datetime) -> bool:
+        """Purge what is due; say whether it still was: it may have been recovered since it was listed."""
+        with self._house.store.writing() as writer:
+            head, vault = writer.head(listed.vault_id, listed.kind, listed.name), writer.vault(listed.vault_id)
+            if vault is None or head is None or head.deletion is None or head.deletion.purge_at > at:
+                return False
+            Deletions().purge_due(writer, vault, head, at)
+        return True
 
     def _each(self, claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
         count = 0

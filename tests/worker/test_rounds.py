@@ -1,6 +1,7 @@
 """The rounds: cheap when idle, side by side without doing a thing twice, and never stopped by one certificate."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,9 +10,12 @@ from threading import Thread
 import pytest
 
 from certworker.errors import CertworkerError, Unavailable
+from certworker.vault.deletions import Deletions
 from certworker.vault.issuance import IssuanceRequest, Pending, Step
+from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import OperationStatus, Progress
 from certworker.vault.progression import LEASE
+from certworker.vault.secrets import NewSecret
 from certworker.vault.store import HotReader, Reader, Store, Writer
 from certworker.worker.owner import own_name
 from certworker.worker.rounds import BEAT_INTERVAL, MOST_A_ROUND, UPKEEP_INTERVAL, Rounds
@@ -180,6 +184,25 @@ def test_upkeep_purges_at_the_scheduled_date(deployment: Deployment, clock: Fake
     assert house.certificates.list_deleted(caller, vault, None, 25).items == ()
     deployment.create("web", policy_for("web.test", "Self"))
     assert len(deployment.versions("web")) == 1
+
+
+def test_what_is_recovered_at_the_last_moment_is_not_purged(tmp_path: Path, clock: FakeClock, postgresql_url: str) -> None:
+    """On PostgreSQL a recovery can be under way while the worker lists what is due: it waits, and lets it live."""
+    with open_deployment(tmp_path, clock, postgresql_url) as deployment, ThreadPoolExecutor(1) as pool:
+        house, vault, caller = deployment.house, deployment.vault, deployment.administrator
+        house.secrets.set(caller, vault, "s", NewSecret("value"))
+        deletion = house.secrets.delete(caller, vault, "s").head.deletion
+        assert deletion is not None
+        clock.set(deletion.purge_at)
+        with house.store.writing() as writer:
+            head = writer.head(vault.id, ObjectKind.SECRET, "s")
+            assert head is not None
+            Deletions().recover(writer, vault, head, clock())
+            kept_up = pool.submit(deployment.rounds.keep_up, clock())
+            wait([kept_up], 0.3)  # it has listed the secret by now, and waits for its name
+            assert not kept_up.done()
+        assert kept_up.result(10) == 0
+        assert house.secrets.get(caller, vault, "s").value == "value"
 
 
 def test_upkeep_takes_down_stale_challenges(deployment: Deployment, clock: FakeClock) -> None:
