@@ -49,10 +49,10 @@ def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterato
         first = FirstKey(source, str(source))
     try:
         yield first
-    except (Conflict, SetupError) as error:
-        if not made:
+    except BaseException as error:
+        if not made or not (first.shares or isinstance(error, Conflict | SetupError)):
             raise
-        # a key that opens nothing must not lie where the right one is looked for
+        # a key that opens nothing, or under shares that nobody has seen, must not lie where the right one is looked for
         path.unlink(missing_ok=True)
         if isinstance(error, Conflict):
             raise SetupError(f"{error} Its master key {path} is missing: bring it back from its backup.") from None

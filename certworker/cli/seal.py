@@ -1,5 +1,6 @@
 """`certworker seal`: the master key, the vault keys under it, and who opens them after a start."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -141,8 +142,7 @@ def enable(
     settings = _load(config)
     if settings.seal.elsewhere:
         raise SetupError("A seal wraps the master key in its file, and the settings take it from elsewhere.")
-    enclosed = enclose(settings.seal, new_seal(kind, shares, threshold))
-    _show_shares(enclosed, threshold)
+    enclose(settings.seal, new_seal(kind, shares, threshold), partial(_show_shares, threshold))
     tell(f'Now set  kind = "{kind}"  in [seal] of {config}, and restart the service.')
 
 
@@ -161,9 +161,8 @@ def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> N
     source = opened_source(settings)
     if settings.seal.kind is SealKind.NONE or not isinstance(source, MasterFile):
         raise SetupError("There is no seal ([seal] kind is none).")
-    enclosed = change_lock(source, new_seal(settings.seal.kind, shares, threshold))
-    adopt(settings.seal, enclosed)
-    _show_shares(enclosed, threshold)
+    new = new_seal(settings.seal.kind, shares, threshold)
+    adopt(settings.seal, change_lock(source, new, partial(_show_shares, threshold)))
     tell("Older copies of the master key file still open with what opened them: rotate the master key, and destroy them.")
 
 
@@ -189,7 +188,7 @@ def _load(config: Path) -> "Settings":
     return load_settings(config)
 
 
-def _show_shares(enclosed: "Enclosed", threshold: int) -> None:
+def _show_shares(threshold: int, enclosed: "Enclosed") -> None:
     for share in enclosed.shares:
         typer.echo(share)
     if enclosed.shares:

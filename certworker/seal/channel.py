@@ -66,18 +66,23 @@ def answer_error(error: CertworkerError) -> dict[str, Any]:
 def listen(path: Path) -> socket.socket:
     """Listen at the socket, for this user alone. Raises SetupError."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
     try:
         path.unlink(missing_ok=True)
         with _short(path) as short:
-            listener.bind(short)
+            _bind(listener, short)
         listener.listen(16)
     except OSError as error:
         listener.close()
         raise SetupError(f"The socket {path} cannot be made: {error.strerror} (seal.socket in the settings).") from None
+    return listener
+
+
+def _bind(listener: socket.socket, address: str) -> None:
+    before = os.umask(0o177)
+    try:
+        listener.bind(address)
     finally:
         os.umask(before)
-    return listener
 
 
 def receive(connection: socket.socket) -> dict[str, Any]:

@@ -6,11 +6,12 @@ into the old one's place. Whoever comes in between, after a crash too, sees by t
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from certworker.crypto.sealing import KEY_SIZE, new_key
-from certworker.errors import BadParameter, SealBroken, SetupError
-from certworker.seal.private_files import make_private, read_private, sync_folder, write_private
+from certworker.errors import BadParameter, Conflict, SealBroken, SetupError
+from certworker.seal.private_files import alone_in, make_private, read_private, sync_folder, write_private
 from certworker.seal.wrapped_key import WrappedMasterKey, read_wrapped, wrap_master_key
 from certworker.settings import SealKind
 from certworker.vault.keyring import SoftwareMasterKey
@@ -57,7 +58,8 @@ class MasterFile:
     """The file. `wrapping_key` gives what opens it under a seal; it raises Sealed while nobody has brought that."""
 
     def __init__(self, path: Path, kind: SealKind, wrapping_key: Callable[[], bytes]) -> None:
-        self.path = path
+        # where it is a link, its next one and what takes its place belong beside the key itself
+        self.path = path.resolve()
         self.kind = kind
         self._wrapping_key = wrapping_key
 
@@ -77,7 +79,7 @@ class MasterFile:
             if next_of(self.path).exists():
                 following = self._load(next_of(self.path), wanted)
                 if following.id == wanted:
-                    self.put_next_in_place()
+                    self._finish(following.id)
                     return following
             # another process may have renamed it between the two looks
             key = self._load(self.path, wanted)
@@ -91,15 +93,15 @@ class MasterFile:
         path = next_of(self.path)
         if not path.exists():
             key = new_key()
-            write_private(path, self._text(key), WHAT)
+            write_private(path, self._text(key), WHAT, like=self.path)
         return self._load(path, None)
 
     def put_next_in_place(self) -> None:
-        """Put the next master key in the old one's place."""
+        """Put the next master key in the old one's place, for who is alone in the folder (`private_files.alone_in`)."""
         try:
             os.replace(next_of(self.path), self.path)  # noqa: PTH105  # as in private_files
         except FileNotFoundError:
-            return  # another process has done it
+            return  # it was done before
         except OSError as error:
             raise SetupError(f"{WHAT} {next_of(self.path)} cannot be renamed to {self.path}: {error.strerror}.") from error
         sync_folder(self.path.parent)
@@ -118,6 +120,12 @@ class MasterFile:
                 f"{WHAT} {path} is wrapped by a {read_wrapped(text, str(path)).lock.kind} seal; set that as `kind` in [seal]."
             )
         return parse_key(text, f"{WHAT} {path}")
+
+    def _finish(self, key_id: str) -> None:
+        """Finish a rotation that was broken off. One that is under way finishes itself: the next key may be its own already."""
+        with suppress(Conflict), alone_in(self.path.parent):
+            if next_of(self.path).exists() and self._load(next_of(self.path), key_id).id == key_id:
+                self.put_next_in_place()
 
     def _load(self, path: Path, wanted: str | None) -> SoftwareMasterKey:
         return SoftwareMasterKey(self.key_at(path, wanted))

@@ -1,6 +1,7 @@
 """Files that hold keys: for their owner only, and written so that a power cut leaves the old content or the new one, whole."""
 
 import fcntl
+import glob
 import os
 import stat
 from collections.abc import Iterator
@@ -25,11 +26,15 @@ def read_private(path: Path, what: str) -> str:
     return content.decode("ascii", "replace").strip()
 
 
-def write_private(path: Path, content: str, what: str) -> None:
-    """Write a file (mode 0600), whole or not at all, and onto the disk. Raises SetupError."""
+def write_private(path: Path, content: str, what: str, like: Path | None = None) -> None:
+    """Write a file (mode 0600), whole or not at all, and onto the disk. Raises SetupError.
+
+    Written by root, it belongs to the owner of the file `like`, or else of the one in whose place it comes: a service that has
+    another user must be able to read it.
+    """
     temporary = path.with_name(path.name + ".new")
     try:
-        _fill(temporary, content)
+        _fill(temporary, content, like or path)
         os.replace(temporary, path)  # noqa: PTH105  # the calls that a crash can come between are all of `os`
         sync_folder(path.parent)
     except OSError as error:
@@ -40,7 +45,7 @@ def make_private(path: Path, content: str, what: str) -> bool:
     """Write a file likewise unless there is one; tell whether it was written. Raises SetupError."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
-        _fill(temporary, content)
+        _fill(temporary, content, path)
         try:
             os.link(temporary, path)
         except FileExistsError:
@@ -53,10 +58,23 @@ def make_private(path: Path, content: str, what: str) -> bool:
     return True
 
 
-def _fill(path: Path, content: str) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+def remove_leftovers(path: Path) -> None:
+    """Remove what writers of a file and its successor left that were killed: a plain key may be in it. Raises SetupError."""
+    for left in [path.with_name(path.name + ".new"), *path.parent.glob(glob.escape(path.name) + ".*.new")]:
+        try:
+            left.unlink(missing_ok=True)
+        except OSError as error:
+            raise SetupError(f"The file {left}, which may hold a key, cannot be removed: {error.strerror}.") from error
+
+
+def _fill(path: Path, content: str, like: Path) -> None:
+    path.unlink(missing_ok=True)  # a broken off attempt's; or a link that somebody has put there
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(handle, "w") as file:
         os.fchmod(handle, 0o600)
+        if os.geteuid() == 0:
+            owner = (like if like.exists() else path.parent).stat()
+            os.fchown(handle, owner.st_uid, owner.st_gid)
         file.write(content)
         file.flush()
         os.fsync(handle)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from certworker.errors import SetupError
 from certworker.seal.master_file import MasterFile, next_of
-from certworker.seal.private_files import alone_in
+from certworker.seal.private_files import alone_in, remove_leftovers
 from certworker.seal.sources import MakingSource, MasterKeySource, read_key_file
 from certworker.vault.keyring import MasterKey, MasterKeyInForce
 from certworker.vault.resealing import MasterKeyRotation
@@ -32,6 +32,7 @@ def rotate_master_key(
         if new_key_file:
             raise SetupError(f"The master key is in {source}: its successor is made there, without --new-key-file.")
         with alone_in(source.path.parent):
+            remove_leftovers(source.path)
             return _rotate_file(source, master, rotation)
     if isinstance(source, MakingSource):
         if new_key_file:

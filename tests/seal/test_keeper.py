@@ -46,6 +46,10 @@ def made(seal: Seal, threshold: int = 3) -> Enclosed:
     return enclosed
 
 
+def to_nobody(_: Enclosed) -> None:
+    """Show what was made to nobody."""
+
+
 def opening(seal: Seal, now: Stopwatch) -> Opening:
     """Begin to open a seal."""
     return Opening(MasterFile(seal.master_key_file, seal.kind, no_wrapping_key), now)
@@ -205,15 +209,15 @@ def test_a_seal_is_put_on_and_taken_off(tmp_path: Path) -> None:
     seal.master_key_file.chmod(0o600)
     next_of(seal.master_key_file).touch()
     with pytest.raises(SetupError, match="rotate-master"):
-        enclose(seal, NewSeal(seal.kind))
+        enclose(seal, NewSeal(seal.kind), to_nobody)
     next_of(seal.master_key_file).unlink()
-    enclosed = enclose(seal, NewSeal(seal.kind, None, 3, 2))
+    enclosed = enclose(seal, NewSeal(seal.kind, None, 3, 2), to_nobody)
     assert key.hex() not in seal.master_key_file.read_text()
     assert seal.master_key_file.stat().st_mode & 0o777 == 0o600
     source = source_of(seal, lambda: enclosed.wrapping_key)
     assert source.read(key_id(key)).id == key_id(key)
     with pytest.raises(SetupError, match="wrapped by"):
-        enclose(seal, NewSeal(seal.kind, None, 3, 2))
+        enclose(seal, NewSeal(seal.kind, None, 3, 2), to_nobody)
     assert isinstance(source, MasterFile)
     disclose(source)
     assert source_of(plain).read(None).id == key_id(key)

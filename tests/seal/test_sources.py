@@ -106,7 +106,7 @@ def test_a_wrapped_key_waits_for_the_service_that_was_unsealed(tmp_path: Path) -
     assert seal.kind is SealKind.PASSPHRASE
     with pytest.raises(SetupError, match="seal enable"):
         source_of(seal).read(None)
-    enclose(seal, NewSeal(SealKind.PASSPHRASE, "a passphrase of some length"))
+    enclose(seal, NewSeal(SealKind.PASSPHRASE, "a passphrase of some length"), lambda _: None)
     with pytest.raises(Sealed, match="certworker seal unseal"):
         source_of(seal).read(None)
     with pytest.raises(SetupError, match="wrapped by a passphrase seal"):
