@@ -77,7 +77,7 @@ class Rounds:
         return self._each(lambda: self._claim_rotation(self._present(at)), self._rotate)
 
     def keep_up(self, at: datetime) -> int:
-        """Take down stale challenge responses and assertions, purge what is due, destroy unused keys in the token; count all."""
+        """Take down stale challenge responses and assertions, purge what is due, destroy unused keys in the token; count."""
         with self._house.store.writing() as writer:
             stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at)
             purgeable = writer.purgeable(at, MOST_A_ROUND)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
+from time import thread_time
 from typing import Final
 
 import pytest
@@ -160,13 +161,22 @@ def test_an_unsound_rsa_key_is_refused(change: Change, field: str) -> None:
     assert not any(value[:12] in str(caught.value) for value in members.values() if len(value) > 12)
 
 
-def test_a_prime_for_a_modulus_is_refused_in_bounded_time() -> None:
-    """Where e and d undo each other and there are no two primes to be found, the search ends."""
-    prime = 2**2048 - 1942289
-    assert pow(2, prime - 1, prime) == 1
-    members = {"n": shown(prime), "e": shown(65537), "d": shown(pow(65537, -1, prime - 1))}
+PRIME_2048: Final = 2**2048 - 1942289
+
+
+@pytest.mark.parametrize("is_square", [False, True])
+def test_a_prime_or_its_square_for_a_modulus_is_refused_soon(*, is_square: bool) -> None:
+    """Where e and d undo each other and there are no two primes to be found, the search ends: it holds every thread up."""
+    prime = rsa_numbers().p if is_square else PRIME_2048
+    n, order = (prime * prime, prime * (prime - 1)) if is_square else (prime, prime - 1)
+    members = {"n": shown(n), "e": shown(65537), "d": shown(pow(65537, -1, order))}
+    begin = thread_time()
+    pow(3, order, n)
+    one = thread_time() - begin
+    begin = thread_time()
     with pytest.raises(BadParameter, match=r"key\.d does not belong to the modulus"):
         read_private_jwk("RSA", members)
+    assert thread_time() - begin < 8 * one
 
 
 @pytest.mark.parametrize("curve", CURVES)
