@@ -6,7 +6,6 @@ machine, whose own name was made to resolve to 127.0.0.1 (DNS rebinding), gets n
 
 import ipaddress
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -14,6 +13,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api.console import render_console
+from certworker.api.local_names import is_address, is_local_name
 from certworker.api.seal import seal_routes
 from certworker.api.threads import Threads, closing
 from certworker.bootstrap import House
@@ -71,29 +71,13 @@ class LocalNames:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or refuse it."""
         app = self._app
-        if scope["type"] == "http" and not _is_local(Request(scope).headers.get("host", "")):
+        if scope["type"] == "http" and not is_local_name(Request(scope).headers.get("host", "")):
             app = PlainTextResponse("This port answers to localhost and to addresses only.\n", 421, _NO_STORE)
         await app(scope, receive, send)
 
 
-def _is_local(host: str) -> bool:
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return False
-    return name in {"", "localhost"} or name.endswith(".localhost") or _is_address(name)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _is_loopback(listen: str) -> bool:
-    return listen == "localhost" or (_is_address(listen) and ipaddress.ip_address(listen).is_loopback)
+    return listen == "localhost" or (is_address(listen) and ipaddress.ip_address(listen).is_loopback)
 
 
 def _why_not_ready(house: House) -> str | None:

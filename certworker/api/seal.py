@@ -1,7 +1,7 @@
 """The seal over HTTP, on the operators' port: how it stands, and what opens it.
 
 It is there whether the service is sealed or not. It is reached from this machine only, and takes JSON only: a page in a browser
-cannot send that to another origin.
+cannot send that to another origin. It looks at the Host too, whatever the port listens on (see `local_names`).
 """
 
 import ipaddress
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from certworker.api.errors import error_response, key_vault_error
+from certworker.api.local_names import is_local_name
 from certworker.api.threads import Threads
 from certworker.errors import BadParameter, CertworkerError, Forbidden
 from certworker.seal.channel import ask
@@ -61,6 +62,8 @@ def _require_here(request: Request) -> None:
         is_here = False
     if not is_here:
         raise Forbidden("The seal is opened from this machine only.")
+    if not is_local_name(request.headers.get("host", "")):
+        raise Forbidden("The seal is opened by the name localhost or an address only.")
 
 
 async def _body(request: Request) -> bytes:

@@ -94,7 +94,8 @@ class Service:
     def programs(self) -> list[Program]:
         """Name the processes of this role; while the service is sealed, the one that says so."""
         if self._sealing and self._sealing.is_sealed:
-            return [self._program("sealed", "sealed", {"--https": self._https, "--ops": self._ops})]
+            bound = {"--https": self._https, "--ops": self._ops, "--http01": self._http01}
+            return [self._program("sealed", "sealed", bound)]
         programs = []
         if self._role is not Role.WORKER:
             sockets = {"--https": self._https, "--ops": self._ops}

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import jwt
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from certworker.errors import BadParameter
@@ -49,7 +50,7 @@ def read_attestation(token: str) -> Unproven:
     except (jwt.InvalidTokenError, ValueError, RecursionError):
         raise _bad("it is no JSON Web Token") from None
     algorithm, key_id, issuer = header.get("alg"), header.get("kid"), claims.get("iss")
-    if algorithm not in ALGORITHMS:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _bad(f"its algorithm is not one of {', '.join(sorted(ALGORITHMS))}")
     if not isinstance(key_id, str) or not key_id:
         raise _bad("its header has no kid")
@@ -70,9 +71,8 @@ def verify_attestation(token: str, algorithm: str, jwk: Mapping[str, Any]) -> Cl
 
 def encryption_key(jwk: Mapping[str, Any]) -> rsa.RSAPublicKey | None:
     """Read an RSA key that is for encryption: `use` (or `key_use`) is enc, or `key_ops` has encrypt. None for any other."""
-    uses = (jwk.get("use"), jwk.get("key_use"))
     operations = jwk.get("key_ops")
-    meant = any(use in {"enc", ("enc",)} or use == ["enc"] for use in uses if isinstance(use, str | list))
+    meant = any(use in ("enc", ["enc"]) for use in (jwk.get("use"), jwk.get("key_use")))
     if not meant and not (isinstance(operations, list) and "encrypt" in operations):
         return None
     try:
@@ -103,7 +103,7 @@ def _public_key(jwk: Mapping[str, Any], algorithm: str) -> rsa.RSAPublicKey | ec
             key = jwt.PyJWK.from_dict(dict(jwk), algorithm).key
         else:
             key = x509.load_der_x509_certificate(base64.b64decode(jwk["x5c"][0])).public_key()
-    except (jwt.PyJWTError, ValueError, TypeError, KeyError, IndexError):
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, IndexError, UnsupportedAlgorithm):
         raise _bad("the authority's key cannot be read") from None
     if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
         raise _bad("the authority's key is not for its algorithm")

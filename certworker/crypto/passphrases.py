@@ -37,6 +37,12 @@ def check_passphrase(passphrase: str) -> str:
 
 
 def derive_from_passphrase(passphrase: str, salt: bytes, cost: ScryptCost) -> bytes:
-    """Derive a 256-bit key. The same letters give the same key, however a terminal composes them (NFKC)."""
-    text = unicodedata.normalize("NFKC", passphrase).encode()
+    """Derive a 256-bit key. The same letters give the same key, however a terminal composes them (NFKC).
+
+    Raises BadParameter for what is no text.
+    """
+    try:
+        text = unicodedata.normalize("NFKC", passphrase).encode()
+    except UnicodeEncodeError:
+        raise BadParameter("The passphrase is no text: it holds a half of a character.") from None
     return Scrypt(salt, KEY_SIZE, 2**cost.log_n, cost.r, cost.p).derive(text)

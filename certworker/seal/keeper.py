@@ -156,7 +156,7 @@ class Keeper:
                         if self._key:
                             _log.info("The seal was opened.")
                 case "adopt":
-                    self._adopt(bytes.fromhex(_text(question, "key") or ""))
+                    self._adopt(_text(question, "key") or "")
                 case "seal":
                     self._key = None
                     self._opening.forget()
@@ -167,9 +167,13 @@ class Keeper:
                     raise BadParameter("The question is not known.")
             return {"sealed": self._key is None, **self._opening.progress()}
 
-    def _adopt(self, key: bytes) -> None:
+    def _adopt(self, text: str) -> None:
         """Take the key of a new lock over, which somebody who had the old one has put on. Raises BadParameter, Sealed."""
         self.key()
+        try:
+            key = bytes.fromhex(text)
+        except ValueError:
+            raise BadParameter("The key is no hex.") from None
         self._file.wrapped().open(key)
         self._key = key
         _log.info("The seal has another lock.")

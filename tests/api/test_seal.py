@@ -11,7 +11,7 @@ import pytest
 from certworker.api.sealed import WORDS, build_sealed_app, build_sealed_ops_app, sealed_context
 from certworker.seal.enclosing import NewSeal, make_enclosed
 from certworker.seal.keeper import Keeper
-from certworker.settings import Seal, SealKind, Settings
+from certworker.settings import Metrics, Seal, SealKind, Settings
 from tests.support.clock import FakeClock
 
 PATH = "/certworker/v1/seal"
@@ -62,6 +62,7 @@ def test_another_machine_is_refused(settings: Settings, client: str) -> None:
     [
         ({"json": {"passphrase": "wrong horse battery"}}, 400),
         ({"json": {"share": PASSPHRASE}}, 400),
+        ({"content": b'{"passphrase": "horse \\ud800"}', "headers": {"content-type": "application/json"}}, 400),
         ({"json": {"passphrase": PASSPHRASE, "share": "x"}}, 400),
         ({"json": {"passphrase": 12}}, 400),
         ({"json": [PASSPHRASE]}, 400),
@@ -86,6 +87,16 @@ def test_a_name_that_leads_here_by_a_trick_gets_nothing(settings: Settings) -> N
     """A page whose own name was made to resolve to this machine is refused by its Host."""
     answer = ask(settings, "POST", f"{PATH}/unseal", json={"passphrase": PASSPHRASE}, headers={"host": "evil.example"})
     assert answer.status_code == 421
+
+
+def test_it_is_refused_on_a_port_that_others_reach_as_well(settings: Settings) -> None:
+    """There the port takes any name, for those who scrape it; the seal does not."""
+    settings = settings.model_copy(update={"metrics": Metrics(listen="0.0.0.0")})  # noqa: S104
+    for method, path in (("GET", PATH), ("POST", f"{PATH}/unseal")):
+        answer = ask(settings, method, path, json={"passphrase": PASSPHRASE}, headers={"host": "evil.example:9464"})
+        assert answer.status_code == 403
+    assert ask(settings, "GET", "/healthz", headers={"host": "monitoring.example"}).status_code == 200
+    assert ask(settings, "GET", PATH, headers={"host": "[::1]:9464"}).json()["sealed"] is True
 
 
 def test_without_a_keeper_it_says_so(settings: Settings) -> None:

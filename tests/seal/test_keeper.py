@@ -185,6 +185,23 @@ def test_nonsense_at_the_socket_does_no_harm(tmp_path: Path, sent: bytes) -> Non
         assert ask(seal.socket, {"ask": "status"})["sealed"] is True
 
 
+def test_a_lock_of_nonsense_is_refused_and_the_seal_stays_open(tmp_path: Path) -> None:
+    """What is no key, or not the one that the file is wrapped under, is answered."""
+    seal = seal_in(tmp_path, SealKind.PASSPHRASE)
+    enclosed = made(seal)
+    with kept(seal) as keeper:
+        with pytest.raises(BadParameter, match="half of a character"):
+            ask(seal.socket, {"ask": "unseal", "passphrase": PASSPHRASE + "\ud800"})
+        with pytest.raises(Unavailable, match="Wait 1 s"):
+            ask(seal.socket, {"ask": "unseal", "passphrase": PASSPHRASE})
+    with kept(seal) as keeper:  # a new one knows of no wrong tries
+        ask(seal.socket, {"ask": "unseal", "passphrase": PASSPHRASE})
+        for key in ("no hex", "00", "", new_key().hex()):
+            with pytest.raises(BadParameter):
+                ask(seal.socket, {"ask": "adopt", "key": key})
+        assert keeper.key() == enclosed.wrapping_key
+
+
 def test_the_other_side_must_be_this_user() -> None:
     """A peer of another user is refused, by what the system says of it; root is not."""
     one, other = socket.socketpair(socket.AF_UNIX)

@@ -29,7 +29,9 @@ class SealedOperator(Operator):
 
     def __init__(self, folder: Path, kind: str) -> None:
         super().__init__(folder)
+        self.http01_port = free_port(0)
         with self.config.open("a") as settings:
+            settings.write(f'[challenges]\nhttp01_listen = ["127.0.0.1"]\nhttp01_port = {self.http01_port}\n')
             settings.write(f'[seal]\nkind = "{kind}"\n')
 
     def give(self, *command: str, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -146,6 +148,8 @@ def assert_is_sealed(operator: SealedOperator, service: int) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "ServiceUnavailable")
         assert "certworker seal unseal" in answer.json()["error"]["message"]
         assert int(answer.headers["retry-after"]) > 0
+    challenge = f"http://127.0.0.1:{operator.http01_port}/.well-known/acme-challenge/token"
+    assert httpx.get(challenge).status_code == 503, "a CA that asks is answered, and does not wait"
     until(lambda: set(processes(service)) == {"sealed"})
     assert_no_core_dumps(processes(service)["sealed"])
 
