@@ -64,8 +64,9 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         records = self._self_signed(operation, at)
         with self._store.writing() as writer:
-            writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
+            # its name is held first, as by everybody: of two that wait for each other, the database gives one up
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
+            writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
             if head is None or head.deletion:
                 raise LeaseLost(f"The certificate {certificate.name} was deleted meanwhile.")
             detail = {"vault": vault.name, "reason": reason.value, "issuer": certificate.policy.issuer.name}
@@ -137,6 +138,8 @@ def check_free(reader: Reader, vault: Vault, name: str) -> None:
     if fold_name(name) in _NAMES_OF_THE_API:
         message = f"The certificate name {name} is taken by a path of the API, and could not be read; choose another one."
         raise BadParameter(message, "name")
+    # the heads first: who has looked at one holds the name, and what is asked next stays true
+    heads = [reader.head(vault.id, kind, name) for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET)]
     last = reader.operation(vault.id, name)
     if last and last.status is OperationStatus.IN_PROGRESS:
         message = (
@@ -144,13 +147,12 @@ def check_free(reader: Reader, vault: Vault, name: str) -> None:
             f"inProgress. The operation in the way is {last.id}; cancel it, or wait for its end."
         )
         raise OperationInProgress(message, last.id)
-    for kind in (ObjectKind.CERTIFICATE, ObjectKind.KEY, ObjectKind.SECRET):
-        head = reader.head(vault.id, kind, name)
-        if head and head.deletion:
+    for head in filter(None, heads):
+        if head.deletion:
             raise held_by_deleted(head)
-        if head and kind is not ObjectKind.CERTIFICATE and not head.managed:
+        if head.kind is not ObjectKind.CERTIFICATE and not head.managed:
             raise Conflict(
-                f"A {kind.value} named {head.name} already exists, and is not part of a certificate; choose another name."
+                f"A {head.kind.value} named {head.name} already exists, and is not part of a certificate; choose another name."
             )
 
 

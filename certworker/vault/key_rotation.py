@@ -104,6 +104,8 @@ class KeyRotations:
         attributes = Attributes(at, at, current.attributes.enabled, expires=rotated_expiry(policy, at))
         key = with_material(replace(current, version=version, attributes=attributes), material)
         with discarding(self._materials, material), self._store.writing() as writer:
+            # its name is held first, as by everybody: of two that wait for each other, the database gives one up
+            live_head(writer, vault, ObjectKind.KEY, current.name)
             if claimed:
                 planned = replace(claimed, due_at=rotation_due(policy, attributes), failures=0, last_error=None)
                 writer.set_rotation(planned)

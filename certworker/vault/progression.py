@@ -222,6 +222,8 @@ def _goes_on(pending: Pending, at: datetime) -> bool:
 
 def _take_up(reader: Reader, operation: Operation) -> Operation:
     """Look again, inside the transaction: the lease may have gone to another, the operation may be ended or deleted."""
+    # its name is held first, as by everybody: of two that wait for each other, the database gives one up
+    reader.head(operation.vault_id, ObjectKind.CERTIFICATE, operation.name)
     current = reader.operation_by_id(operation.id)
     if current is None or current.status is not OperationStatus.IN_PROGRESS or current.fence != operation.fence:
         raise LeaseLost(f"The operation {operation.id} was taken over, ended or deleted meanwhile.")
