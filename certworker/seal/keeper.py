@@ -26,6 +26,7 @@ from certworker.seal.wrapped_key import PassphraseLock, ShamirLock, WrappedMaste
 from certworker.settings import Seal, SealKind
 
 FOLLOW_SECONDS = 1.0
+AGAIN_SECONDS = 5.0
 LONGEST_PAUSE = 60.0
 _RECEIVE_SECONDS = 10.0
 _PAUSE_SECONDS = 0.2
@@ -105,11 +106,12 @@ class Keeper:
         self._listener: socket.socket | None = None
         self._owned: int | None = None
         self._look_again = 0.0
+        self._try_again = 0.0
 
     def start(self) -> None:
         """Begin to keep or to follow. Raises SetupError where the master key file is not what the settings say."""
         self._opening.progress()
-        self.tend()
+        self._look()
 
     @property
     def is_sealed(self) -> bool:
@@ -124,14 +126,14 @@ class Keeper:
 
     def tend(self) -> None:
         """Look once whether the seal is ours to keep; and where it is another's, how that stands."""
-        if self._listener:
+        if self._listener or monotonic() < self._try_again:
             return
-        if self._take_over():
-            return
-        if monotonic() >= self._look_again:
-            self._look_again = monotonic() + FOLLOW_SECONDS
-            with suppress(Unavailable, Forbidden):
-                self._follow()
+        try:
+            self._look()
+        except SetupError as error:
+            # what serves goes on serving
+            self._try_again = monotonic() + AGAIN_SECONDS
+            _log.error("The seal cannot be kept: %s", error)
 
     def close(self) -> None:
         """Stop listening, and forget the key."""
@@ -178,12 +180,22 @@ class Keeper:
         self._key = key
         _log.info("The seal has another lock.")
 
+    def _look(self) -> None:
+        if not self._take_over() and monotonic() >= self._look_again:
+            self._look_again = monotonic() + FOLLOW_SECONDS
+            with suppress(Unavailable, Forbidden):
+                self._follow()
+
     def _take_over(self) -> bool:
         handle = _lock_file(self._path)
         if handle is None:
             return False
+        try:
+            self._listener = listen(self._path)
+        except SetupError:
+            os.close(handle)
+            raise
         self._owned = handle
-        self._listener = listen(self._path)
         Thread(target=self._serve, args=(self._listener,), name="seal", daemon=True).start()
         return True
 

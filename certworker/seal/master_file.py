@@ -89,9 +89,11 @@ class MasterFile:
         )
 
     def begin_next(self) -> SoftwareMasterKey:
-        """Make the next master key beside this one, on the disk; go on with the one that is there."""
+        """Make the next master key beside this one, on the disk, or go on with the one there is. Raises SetupError, Sealed."""
         path = next_of(self.path)
         if not path.exists():
+            # the seal may have been put on or changed since this one was read: the next key belongs under what is there now
+            self.key_at(self.path)
             key = new_key()
             write_private(path, self._text(key), WHAT, like=self.path)
         return self._load(path, None)

@@ -1,11 +1,14 @@
 """`certworker backup` and `certworker drill`: what an operator types, and what is said where it does not work."""
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -345,3 +348,19 @@ def test_a_killed_create_leaves_no_backup(machine: Machine) -> None:
     assert machine("backup", "create", "--force", machine.backup).code == 0
     assert ".deployment.backup.part" not in machine.files()
     assert machine("backup", "verify", machine.backup).code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_drill_that_is_ended_leaves_no_copy(machine: Machine, tmp_path: Path, number: signal.Signals) -> None:
+    """A timer that ends it, or a terminal that closes, leaves nothing of the deployment in the scratch folder."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    config = str(machine.folder / "certworker.toml")
+    command = [sys.executable, "-m", "certworker.cli.main", "drill", "recovery", "-c", config]
+    drill = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.DEVNULL)
+    while not list(scratch.glob("*/scratch.db")):
+        assert drill.poll() is None
+        time.sleep(0.005)
+    drill.send_signal(number)
+    assert drill.wait(20) == 128 + number
+    assert list(scratch.iterdir()) == []

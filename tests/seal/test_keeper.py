@@ -169,6 +169,27 @@ def test_another_service_of_the_host_follows_and_takes_over(tmp_path: Path) -> N
     second.close()
 
 
+def test_a_follower_that_cannot_take_over_serves_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It says so, keeps the key that it has, and leaves the place to whoever can; at a start it is an error."""
+    seal = seal_in(tmp_path, SealKind.PASSPHRASE)
+    enclosed = made(seal)
+    second = Keeper(seal)
+    with kept(seal):
+        ask(seal.socket, {"ask": "unseal", "passphrase": PASSPHRASE})
+        second.start()
+    seal.socket.mkdir()
+    for _ in range(3):
+        second.tend()
+    assert second.key() == enclosed.wrapping_key
+    assert caplog.text.count("cannot be kept") == 1
+    with pytest.raises(SetupError, match=r"seal\.socket"):
+        Keeper(seal).start()
+    seal.socket.rmdir()
+    with kept(seal) as third:
+        assert third.is_sealed
+    second.close()
+
+
 @pytest.mark.parametrize("sent", [b"\n", b"[]\n", b"{", b"x" * 20_000, b'{"ask": "unseal", "passphrase": 7}\n'])
 def test_nonsense_at_the_socket_does_no_harm(tmp_path: Path, sent: bytes) -> None:
     """The keeper goes on."""

@@ -128,6 +128,23 @@ def test_a_late_reader_leaves_the_next_key_to_the_rotation_under_way(tmp_path: P
     assert not next_of(file.path).exists()
 
 
+def test_a_rotation_that_began_before_another_lock_was_put_on_makes_no_key(tmp_path: Path) -> None:
+    """Wrapped under the old key and named after the new lock, it would open by nothing."""
+    path = tmp_path / "master.key"
+    plain, key = plain_file(path)
+    first = enclose(seal_of(path), SHARES, lambda _: None)
+    with pytest.raises(SetupError, match="wrapped by"):
+        plain.begin_next()
+    begun = MasterFile(path, SealKind.SHAMIR, lambda: first.wrapping_key)
+    second = change_lock(begun, SHARES, lambda _: None)
+    with pytest.raises(SetupError, match="does not open"):
+        begun.begin_next()
+    assert not next_of(path).exists()
+    now = MasterFile(path, SealKind.SHAMIR, lambda: second.wrapping_key)
+    assert now.read(None).id == key_id(key)
+    assert now.read(now.begin_next().id).id != key_id(key)
+
+
 def test_a_link_stays_one(tmp_path: Path) -> None:
     """A master key on another disk stays there, sealed or rotated, and no plain one remains behind the link."""
     disk, folder = tmp_path / "disk", tmp_path / "folder"
