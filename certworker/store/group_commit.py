@@ -58,7 +58,7 @@ class GroupCommit:
         """Come into a group and give its connection; at the end it is committed. Raises Unavailable, Conflict."""
         self._take_turn()
         try:
-            group = self._group = self._group or _Group(_begin(self._engine))
+            group = self._group = self._group or _Group(begin(self._engine))
             with self._member(group):
                 yield group.connection
         finally:
@@ -124,7 +124,8 @@ class GroupCommit:
             self._turn.release()
 
 
-def _begin(engine: Engine) -> Connection:
+def begin(engine: Engine) -> Connection:
+    """Begin a transaction. Raises Unavailable."""
     try:
         connection = engine.connect()
     except SQLAlchemyError as error:

@@ -13,7 +13,7 @@ from certworker.store.claims import Claims
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
-from certworker.store.group_commit import GroupCommit
+from certworker.store.group_commit import GroupCommit, begin
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
@@ -74,7 +74,7 @@ class SqlStore:
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Open a consistent view. Raises Unavailable."""
-        connection = _begin(self._reading)
+        connection = begin(self._reading)
         try:
             yield SqlReader(connection, self._clock)
             _commit(connection)  # not a rollback: after one, psycopg forgets the statements that it has prepared
@@ -91,7 +91,7 @@ class SqlStore:
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:
-        connection = _begin(self._writing)
+        connection = begin(self._writing)
         try:
             yield connection
             _commit(connection)
@@ -104,7 +104,7 @@ class SqlStore:
 
     def ping(self) -> None:
         """Ask the database for nothing. Raises Unavailable where it does not answer."""
-        connection = _begin(self._reading)
+        connection = begin(self._reading)
         try:
             connection.execute(_NOTHING)
         except SQLAlchemyError as error:
@@ -116,19 +116,6 @@ class SqlStore:
         """Close every connection."""
         self._generation.close()
         self._reading.dispose()
-
-
-def _begin(engine: Engine) -> Connection:
-    try:
-        connection = engine.connect()
-    except SQLAlchemyError as error:
-        fail(error)
-    try:
-        connection.begin()
-    except SQLAlchemyError as error:
-        connection.close()
-        fail(error)
-    return connection
 
 
 def _commit(connection: Connection) -> None:
