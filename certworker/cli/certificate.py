@@ -9,7 +9,7 @@ import typer
 from certworker.cli import certificate_files, certificate_policy
 from certworker.cli.certificate_files import CERTIFICATES
 from certworker.cli.objects import Deleted, Yes, delete_object, purge_object, recover_object, tags_in
-from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of
+from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of, segment_of
 from certworker.cli.output import hex_of, show_fields, show_json, show_table, text_of, time_of
 from certworker.cli.policies import (
     Addresses,
@@ -135,7 +135,7 @@ def show(
     """Show a certificate: what it is, and what became of its latest operation."""
     history: Wire = {}
     with open_vault(vault_url) as vault:
-        bundle = vault.call("GET", path_of(name, *((quote(version, safe=""),) if version else ())))
+        bundle = vault.call("GET", path_of(name, *((segment_of(version),) if version else ())))
         if not version and not as_json:
             # an imported one has none
             with suppress(NotFound):

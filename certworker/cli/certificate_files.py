@@ -3,13 +3,12 @@
 from base64 import b64decode, b64encode
 from enum import StrEnum
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from certworker.cli.files import STANDARD, read_bytes, read_password, write_bytes
 from certworker.cli.objects import Backup, BackupFile, back_object_up, restore_object
-from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, Wire, name_of, open_vault, path_of
+from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, Wire, name_of, open_vault, path_of, segment_of
 from certworker.cli.output import show_json, tell, time_of
 from certworker.errors import NotFound
 
@@ -72,13 +71,13 @@ def download(
 
     PKCS#12 has an empty password. A key that is not exportable stays in the vault: then there are certificates only.
     """
-    parts = (quote(version, safe=""),) if version else ()
+    parts = (segment_of(version),) if version else ()
     with open_vault(vault_url) as vault:
         if form is Format.CER:
             answer = vault.call("GET", path_of(name, *parts))
             content = _certificate_pem(name, answer)
         else:
-            answer = vault.call("GET", "/".join(("/secrets", quote(name, safe=""), *parts)))
+            answer = vault.call("GET", "/".join(("/secrets", segment_of(name), *parts)))
             content = _converted(answer["value"], answer.get("contentType"), form)
     if as_json:
         show_json(answer)

@@ -130,6 +130,9 @@ class VaultClient:
         try:
             # a redirect could carry a secret elsewhere; the service sends none
             return self._http.request(method, url, follow_redirects=False, **more)
+        except UnicodeEncodeError:
+            # an argument of other bytes arrives as half surrogates (PEP 383)
+            raise errors.BadParameter("What is to be sent is not text in UTF-8.") from None
         except Unreachable as error:
             if not _is_distrust(error):
                 raise

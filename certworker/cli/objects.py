@@ -2,12 +2,11 @@
 
 import sys
 from typing import Annotated
-from urllib.parse import quote
 
 import typer
 
 from certworker.cli.files import read_text, write_bytes
-from certworker.cli.options import Wire, name_of, open_vault
+from certworker.cli.options import Wire, name_of, open_vault, segment_of
 from certworker.cli.output import show_json, time_of
 
 Deleted = Annotated[bool, typer.Option("--deleted", help="Those that were deleted and can be recovered.")]
@@ -20,11 +19,11 @@ Backup = Annotated[str, typer.Argument(metavar="FILE", help="A backup; - for std
 def object_path(kind: str, name: str, *parts: str | None) -> str:
     """Name an object of a kind (keys, secrets, certificates) by its path, with those further parts that there are.
 
-    Raises typer's BadParameter where there is no name.
+    Raises typer's BadParameter where there is no name, and as `segment_of`.
     """
     if not name:
         raise typer.BadParameter("a name has 1 to 127 letters, digits and hyphens")
-    return "/".join(("", kind, *(quote(part, safe="") for part in (name, *parts) if part)))
+    return "/".join(("", kind, *(segment_of(part) for part in (name, *parts) if part)))
 
 
 def delete_object(kind: str, name: str, vault_url: str | None, *, as_json: bool) -> None:

@@ -76,8 +76,15 @@ IssuerName = Annotated[str, typer.Argument(help="Name of the issuer.", autocompl
 
 
 def path_of(name: str, *parts: str) -> str:
-    """Name a certificate, or a part of it, by its path."""
-    return "/".join(("/certificates", quote(name, safe=""), *parts))
+    """Name a certificate, or a part of it, by its path. Raises as `segment_of`."""
+    return "/".join(("/certificates", segment_of(name), *parts))
+
+
+def segment_of(text: str) -> str:
+    """Show a name or a version as a part of a path. Raises typer's BadParameter for what would lead elsewhere, or nowhere."""
+    if text in {".", ".."} or not text.isascii():
+        raise typer.BadParameter("names and versions have letters of ASCII, digits and hyphens")
+    return quote(text, safe="")
 
 
 def name_of(identifier: str) -> str:

@@ -84,6 +84,23 @@ def test_what_cannot_be_a_value(terminal: Terminal, tmp_path: Path) -> None:
     assert terminal("secret", "list").table() == []
 
 
+def test_what_is_no_text_or_leads_elsewhere_is_refused(terminal: Terminal) -> None:
+    """An argument of other bytes, and names that a path is shortened by: in words, and without the value."""
+    set_(terminal)
+    for words, code in (
+        (("set", "db", "--content-type", "\udcff"), 1),
+        (("set", "db", "--tag", "a=\udcff"), 1),
+        (("set", "d\udcff"), 2),
+        (("show", "."), 2),
+        (("show", "db", "--version", ".."), 2),
+        (("delete", ".."), 2),
+    ):
+        said = terminal.try_("secret", *words, stdin=VALUE)
+        assert said.code == code, words
+        assert VALUE not in said.err
+    assert len(terminal("secret", "versions", "db").table()) == 1
+
+
 def test_it_is_shown_without_its_value(terminal: Terminal, tmp_path: Path) -> None:
     """Neither a person nor a program gets the value that did not ask for it, and a file is its owner's."""
     options = ("--content-type", "text/plain", "--tag", "team=a", "--tag", "empty=", "--not-before", "2026-01-01")
