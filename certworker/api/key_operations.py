@@ -5,6 +5,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
+from pydantic import Field
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
@@ -27,7 +28,7 @@ class ValueBody(Body):
     """What is signed, wrapped or unwrapped."""
 
     alg: Text
-    value: str
+    value: str = Field(repr=False)
 
 
 class CipherBody(ValueBody):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from certworker.api.key_operations import CipherBody, ValueBody
 from certworker.crypto.keys import KeyKind, base64url
 from tests.api.world import VERSION, Caller, open_world
 from tests.support.clock import START, FakeClock
@@ -297,3 +298,9 @@ def test_no_plaintext_and_no_key_reaches_the_log(call: Caller, caplog: pytest.Lo
     assert "/keys/aes/decrypt" in caplog.text
     for text in (base64url(secret), secret.decode(), secret.hex(), base64url(OCTETS), OCTETS.hex()):
         assert text not in caplog.text
+
+
+def test_what_is_sent_to_a_key_is_not_shown() -> None:
+    """The `repr` of a body, which a debugger or a log could print, has no plaintext."""
+    for model in (ValueBody, CipherBody):
+        assert "plain" not in repr(model(alg="A256KW", value="plaintext"))
