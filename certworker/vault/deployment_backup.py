@@ -19,10 +19,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import BinaryIO, Final
+from typing import Annotated, BinaryIO, Final
 from uuid import uuid4
 
-from pydantic import Base64Bytes, TypeAdapter, ValidationError
+from pydantic import Base64Bytes, StringConstraints, TypeAdapter, ValidationError
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.sealed_stream import open_chunks, seal_chunks
@@ -40,16 +40,19 @@ _CHUNK: Final = 512 * 1024
 _MOST_INFLATED: Final = 256 * 1024 * 1024
 _QUICKLY: Final = 1
 
+Name = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z._-]{1,128}$")]
+"""A name that is shown before anything is proven: nothing in it means anything to a terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
     """What a file tells to anybody. `revision` is the schema's, `deployment_id` the id of the service's own vault."""
 
     created: datetime
-    revision: str
-    deployment_id: str
-    master_key_id: str
-    backup_id: str
+    revision: Name
+    deployment_id: Name
+    master_key_id: Name
+    backup_id: Name
     wrapped_key: Base64Bytes
 
     @property

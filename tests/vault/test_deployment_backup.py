@@ -28,7 +28,7 @@ class FewRows:
     """A snapshot of one table, for what does not depend on a database."""
 
     revision = HEAD
-    deployment_id = "the deployment"
+    deployment_id = "the-deployment"
     master_key_id = MASTER.id
 
     def __init__(self, *rows: Cells) -> None:
@@ -239,3 +239,16 @@ def test_the_header_is_json_in_the_clear() -> None:
     backup = small()
     header = json.loads(backup[len(MAGIC) + 5 : backup.index(b"}") + 1])
     assert header["master_key_id"] == MASTER.id
+
+
+@pytest.mark.parametrize("name", ["revision", "deployment_id", "master_key_id", "backup_id"])
+def test_a_header_says_nothing_to_a_terminal(name: str) -> None:
+    """What is shown before anything is proven holds no escape, and is short."""
+    backup = small()
+    text, rest = backup[len(MAGIC) + 5 : (end := backup.index(b"}") + 1)], backup[end:]
+    for wrong in ("\x1b[2J", "a\n", "x" * 5_000, "", "\ud800", None, []):
+        header = json.dumps({**json.loads(text), name: wrong}).encode()
+        with pytest.raises(SealBroken) as refused:
+            read(backup[: len(MAGIC) + 1] + len(header).to_bytes(4, "big") + header + rest)
+        assert str(refused.value).isprintable()
+        assert len(str(refused.value)) < 200
