@@ -246,7 +246,8 @@ def test_a_header_says_nothing_to_a_terminal(name: str) -> None:
     """What is shown before anything is proven holds no escape, and is short."""
     backup = small()
     text, rest = backup[len(MAGIC) + 5 : (end := backup.index(b"}") + 1)], backup[end:]
-    for wrong in ("\x1b[2J", "a\n", "x" * 5_000, "", "\ud800", None, []):
+    wrongs: tuple[object, ...] = ("\x1b[2J", "a\n", "x" * 5_000, "", "\ud800", None, [])
+    for wrong in wrongs:
         header = json.dumps({**json.loads(text), name: wrong}).encode()
         with pytest.raises(SealBroken) as refused:
             read(backup[: len(MAGIC) + 1] + len(header).to_bytes(4, "big") + header + rest)
