@@ -64,8 +64,8 @@ class KeyRotations:
         at = whole_second(self._clock())
         with self._store.reading() as reader:
             require_unmanaged(live_head(reader, vault, ObjectKind.KEY, name), "rotate")
-            current, policy = _current(reader, vault, name), policy_of(reader, vault.id, name)
-        return self._rotate(vault, current, policy, None, at)
+            current = _current(reader, vault, name)
+        return self._rotate(vault, current, None, at)
 
     def carry_out(self, rotation: KeyRotation) -> KeyVersion:
         """Rotate a key that was claimed; give its current version. Raises LeaseLost where the claim ran out, and as `rotate`.
@@ -82,7 +82,7 @@ class KeyRotations:
         if due_at is None or due_at > at:
             # the version that the plan was made for has been followed by another while the plan was written
             return self._plan(rotation, current, due_at)
-        return self._rotate(vault, current, rotation.policy, rotation, at)
+        return self._rotate(vault, current, rotation, at)
 
     def _plan(self, rotation: KeyRotation, current: KeyVersion, due_at: datetime | None) -> KeyVersion:
         with self._store.writing() as writer:
@@ -96,20 +96,21 @@ class KeyRotations:
         with self._store.writing() as writer:
             writer.set_rotation(replace(rotation, due_at=due_at, failures=failures, last_error=error))
 
-    def _rotate(
-        self, vault: Vault, current: KeyVersion, policy: RotationPolicy, claimed: KeyRotation | None, at: datetime
-    ) -> KeyVersion:
+    def _rotate(self, vault: Vault, current: KeyVersion, claimed: KeyRotation | None, at: datetime) -> KeyVersion:
         version, in_hsm = new_version(), current.kty.endswith(IN_HSM)
         material = self._materials.make(vault, current.name, version, self._materials.kind(current), in_hsm=in_hsm)
-        attributes = Attributes(at, at, current.attributes.enabled, expires=rotated_expiry(policy, at))
-        key = with_material(replace(current, version=version, attributes=attributes), material)
         with discarding(self._materials, material), self._store.writing() as writer:
             # its name is held first, as by everybody: of two that wait for each other, the database gives one up
             live_head(writer, vault, ObjectKind.KEY, current.name)
+            policy = claimed.policy if claimed else policy_of(writer, vault.id, current.name)
+            attributes = Attributes(at, at, expires=rotated_expiry(policy, at))
             if claimed:
                 planned = replace(claimed, due_at=rotation_due(policy, attributes), failures=0, last_error=None)
                 writer.set_rotation(planned)
-            _require_still(writer, vault, current)
+            # what its owner says of it now: it may have been disabled while the key was made
+            still = _still(writer, vault, current)
+            attributes = replace(attributes, enabled=still.attributes.enabled)
+            key = with_material(replace(still, version=version, attributes=attributes), material)
             added = add_version(writer, vault, key, "rotation" if claimed else "rotate", at)
             if not claimed:
                 plan_rotation(writer, added)
@@ -123,8 +124,9 @@ def _current(reader: Reader, vault: Vault, name: str) -> KeyVersion:
     return key
 
 
-def _require_still(reader: Reader, vault: Vault, current: KeyVersion) -> None:
-    """Refuse to follow a version that another has followed meanwhile. Raises Conflict, KeyNotFound."""
-    head = live_head(reader, vault, ObjectKind.KEY, current.name)
-    if head.current_version != current.version:
+def _still(reader: Reader, vault: Vault, current: KeyVersion) -> KeyVersion:
+    """Look at a version again that is to be followed. Raises Conflict where another has followed it, KeyNotFound."""
+    found = _current(reader, vault, current.name)
+    if found.version != current.version:
         raise Conflict(f"The key {current.name} was given another version at the same time; look at it, and try again.")
+    return found

@@ -289,13 +289,24 @@ def test_a_rotation_is_overtaken_by_a_deletion(deployment: Deployment, clock: Fa
     assert planned(deployment).due_at == claimed.due_at
 
 
+def test_what_is_said_of_a_key_while_it_is_rotated_goes_for_the_next_version(deployment: Deployment) -> None:
+    """Who disables a key, or takes an operation away, does not find it at work again a moment later."""
+    life, who = deployment.house.key_life, (deployment.administrator, deployment.vault)
+    first = create(deployment)
+    life.updates.update(*who, "k", None, KeySettings(enabled=False, key_ops=("verify",), tags={"who": "me"}))
+    set_policy(deployment)
+    second = life.rotations._rotate(deployment.vault, first, None, START)
+    assert (second.attributes.enabled, second.key_ops, second.tags) == (False, ("verify",), {"who": "me"})
+    assert second.attributes.expires == START.replace(year=START.year + 1)
+    assert current(deployment) == second
+
+
 def test_two_who_rotate_at_once_make_one_version(deployment: Deployment) -> None:
     """The second finds a version that it has not seen, and says so."""
     rotations, first = deployment.house.key_life.rotations, create(deployment)
     rotate(deployment)
-    policy = RotationPolicy()
     with pytest.raises(Conflict, match="another version at the same time"):
-        rotations._rotate(deployment.vault, first, policy, None, START)
+        rotations._rotate(deployment.vault, first, None, START)
     assert len([event for event in deployment.events() if event.type is EventType.KEY_NEW_VERSION]) == 2
 
 
