@@ -31,9 +31,10 @@ Keys = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What an authority said last, or that it did not answer."""
+    """What an authority said, `since` when, and when it was asked last; or that it did not answer then."""
 
     at: datetime
+    since: datetime
     keys: Keys
     failure: Unavailable | None = None
 
@@ -58,13 +59,17 @@ class DiscoveredKeys:
         known = self._known.get(authority)
         if known is None or not self._is_fresh(known, key_id):
             known = self._renew(authority, key_id)
-        if known.failure:
+        if known.failure and key_id not in known.keys:
             raise Unavailable(str(known.failure), ASKED_AGAIN) from known.failure
         return known.keys.get(key_id)
 
     def _is_fresh(self, known: _Known, key_id: str) -> bool:
-        age = self._clock() - known.at  # below zero, the wall clock was set back
-        return timedelta(0) <= age < (KEPT if key_id in known.keys else ASKED_AGAIN)
+        if key_id in known.keys:
+            return self._is_within(KEPT, known.since)
+        return self._is_within(ASKED_AGAIN, known.at)
+
+    def _is_within(self, span: timedelta, begin: datetime) -> bool:
+        return timedelta(0) <= self._clock() - begin < span  # below zero, the wall clock was set back
 
     def _renew(self, authority: str, key_id: str) -> _Known:
         """Ask, unless another thread has just done so; not all threads wait for one slow authority."""
@@ -76,20 +81,22 @@ class DiscoveredKeys:
         try:
             known = self._known.get(authority)
             if known is None or not self._is_fresh(known, key_id):
-                known = self._known[authority] = self._ask(authority)
+                known = self._known[authority] = self._ask(authority, known)
             return known
         finally:
             lock.release()
 
-    def _ask(self, authority: str) -> _Known:
+    def _ask(self, authority: str, before: _Known | None) -> _Known:
+        """Ask. Where that fails, a key id that nobody knows must not cost the keys that are believed still."""
         at = self._clock()
+        kept = before if before and self._is_within(KEPT, before.since) else _Known(at, at, {})
         try:
             with build_client(self._rules, self._ca_bundle, self._timeout_seconds, self._trust) as client:
-                return _Known(at, _read_keys(authority, _fetch(client, _key_set_url(client, authority))))
+                return _Known(at, at, _read_keys(authority, _fetch(client, _key_set_url(client, authority))))
         except EgressRefused as error:
-            return _Known(at, {}, Unavailable(str(error)))
+            return _Known(at, kept.since, kept.keys, Unavailable(str(error)))
         except Unavailable as error:
-            return _Known(at, {}, error)
+            return _Known(at, kept.since, kept.keys, error)
 
 
 def _key_set_url(client: httpx.Client, authority: str) -> str:

@@ -425,6 +425,19 @@ def test_keys_are_kept_and_asked_for_again(call: Caller, attester: Attester, tar
     assert attester.asked["/certs"] == 2, "made-up key ids do not make it ask"
 
 
+def test_a_made_up_key_id_costs_no_keys(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
+    """Where the authority does not answer then, its own keys count to the end of their hour, and no longer."""
+    create(call, attester)
+    clock = call.world.clock
+    assert release(call, attester.attest(clock(), target)).status_code == 200
+    attester.answers["/certs"] = (500, b"{}")
+    clock.advance(timedelta(minutes=30))
+    assert release(call, attester.attest(clock(), target, kid="made up")).status_code == 503
+    assert release(call, attester.attest(clock(), target)).status_code == 200
+    clock.advance(timedelta(minutes=31))
+    assert release(call, attester.attest(clock(), target)).status_code == 503
+
+
 def test_many_ask_once(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
     """Releases that come together while nothing is known make one request between them."""
     create(call, attester)
