@@ -98,6 +98,10 @@ class KeyCreation:
         unmade = _unmade(blank, settings, current, in_hsm=in_hsm)
         material = make(version)
         with discarding(self._materials, material), self._store.writing() as writer:
+            if settings.exportable and not settings.release_policy:
+                # the policy that goes on is the one of now: it may have been changed while the key was made
+                check_vacant(writer, vault, ObjectKind.KEY, name)
+                unmade = _unmade(blank, settings, writer.key(vault.id, name, None), in_hsm=in_hsm)
             stored = add_version(writer, vault, with_material(unmade, material), reason, at)
             plan_rotation(writer, stored)
         return stored

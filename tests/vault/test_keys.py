@@ -24,6 +24,7 @@ from certworker.vault.access import Caller
 from certworker.vault.events import EventType
 from certworker.vault.key_creation import ArrivingKey, WantedKey
 from certworker.vault.key_settings import KeySettings
+from certworker.vault.materials import Material
 from certworker.vault.notices import NEAR_EXPIRY
 from certworker.vault.objects import KeyReleasePolicy, KeyVersion
 from certworker.vault.policy import IssuerParameters
@@ -158,6 +159,23 @@ def test_all_that_is_said_of_a_key_is_kept(deployment: Deployment) -> None:
     assert (made.tags, made.exportable, made.release_policy) == ({"a": "b"}, True, POLICY)
     assert made.notice_at == START + 90 * DAY - NEAR_EXPIRY
     assert get(deployment) == made
+
+
+def test_the_release_policy_that_goes_on_is_the_one_of_now(deployment: Deployment) -> None:
+    """Its owner may change it while the key of the next version is made."""
+    house, vault = deployment.house, deployment.vault
+    create(deployment, exportable=True, release_policy=POLICY)
+    stricter = replace(POLICY, data=RELEASE_RULES.replace("snp", "tdx"), immutable=True)
+
+    def make(version: str) -> Material:
+        update(deployment, release_policy=stricter)
+        return house.materials.make(vault, "k", version, KeyKind("EC", curve="P-256"))
+
+    settings = KeySettings(exportable=True)
+    made = house.key_life.creation._store_version(
+        vault, "k", KeyKind("EC", curve="P-256"), settings, make, "create", in_hsm=False
+    )
+    assert made.release_policy == get(deployment).release_policy == stricter
 
 
 def test_a_name_that_is_taken_gets_a_new_version(deployment: Deployment, clock: FakeClock) -> None:
