@@ -1,7 +1,7 @@
 """The master key of a deployment that is being set up: made where it is to lie in a file, and asked for where it is not."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from certworker.bootstrap import open_source
@@ -10,6 +10,7 @@ from certworker.cli.seal_status import master_key_id
 from certworker.errors import Conflict, SetupError
 from certworker.seal.enclosing import make_enclosed
 from certworker.seal.master_file import make_master_key
+from certworker.seal.private_files import alone_in
 from certworker.seal.sources import MakingSource, MasterKeySource, source_of
 from certworker.settings import SealKind, Settings
 
@@ -31,8 +32,16 @@ class FirstKey:
 def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterator[FirstKey]:
     """Make the master key where it lies in a file and there is none; take it away again where the set-up is refused.
 
-    A passphrase is asked for. Raises SetupError, BadParameter.
+    A passphrase is asked for. Raises SetupError, BadParameter, Conflict where another one is at it: it may have set up under
+    the key that this one would take away.
     """
+    alone = nullcontext() if settings.seal.elsewhere else alone_in(settings.seal.master_key_file.parent)
+    with alone, _first_key(settings, shares, threshold) as first:
+        yield first
+
+
+@contextmanager
+def _first_key(settings: Settings, shares: int, threshold: int) -> Iterator[FirstKey]:
     path = settings.seal.master_key_file
     made = False
     if settings.seal.master_key_label:
@@ -43,7 +52,7 @@ def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterato
                 f"This deployment has been set up already. Its master key {path} is missing: bring it back from its backup. "
                 f"The database wants the master key {wanted}."
             )
-        first, made = _make(settings, shares, threshold), True
+        first, made = _make(settings, shares, threshold)
     else:
         source = opened_source(settings)
         first = FirstKey(source, str(source))
@@ -59,15 +68,16 @@ def first_master_key(settings: Settings, shares: int, threshold: int) -> Iterato
         raise
 
 
-def _make(settings: Settings, shares: int, threshold: int) -> FirstKey:
+def _make(settings: Settings, shares: int, threshold: int) -> tuple[FirstKey, bool]:
     seal = settings.seal
     if seal.kind is SealKind.NONE:
-        make_master_key(seal.master_key_file)
-        return FirstKey(source_of(seal), f"the file {seal.master_key_file}")
+        made = make_master_key(seal.master_key_file)
+        return FirstKey(source_of(seal), f"the file {seal.master_key_file}"), made
     enclosed = make_enclosed(seal, new_seal(seal.kind, shares, threshold))
     if enclosed is None:
         raise SetupError(f"The master key file {seal.master_key_file} was made by somebody else meanwhile.")
-    return FirstKey(source_of(seal, lambda: enclosed.wrapping_key), f"the file {seal.master_key_file}", enclosed.shares)
+    where = f"the file {seal.master_key_file}"
+    return FirstKey(source_of(seal, lambda: enclosed.wrapping_key), where, enclosed.shares), True
 
 
 def _make_in_token(settings: Settings) -> str:

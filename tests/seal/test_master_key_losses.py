@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from certworker.bootstrap import open_house
+from certworker.cli.first_key import first_master_key
 from certworker.crypto.sealing import key_id, new_key
 from certworker.errors import Sealed, SetupError
 from certworker.seal.enclosing import Enclosed, NewSeal, change_lock, disclose, enclose
@@ -95,6 +96,31 @@ def test_a_deployment_that_was_not_set_up_keeps_no_key_under_unknown_shares(tmp_
     done = subprocess.run([*COMMAND, "init", "-c", str(config)], capture_output=True, check=False)
     assert done.returncode
     assert not (tmp_path / "master.key").exists()
+
+
+def test_of_two_that_set_up_neither_takes_the_others_key_away(tmp_path: Path) -> None:
+    """One of them is refused; the master key that the database wants is there afterwards."""
+    config = tmp_path / "certworker.toml"
+    config.touch()
+    settings = load_settings(config, {})
+    with first_master_key(settings, 0, 0) as first:
+        second = subprocess.run([*COMMAND, "init", "-c", str(config)], capture_output=True, check=False, text=True)
+        assert second.returncode
+        assert "Another command" in second.stderr
+        with open_house(settings, source=first.source) as house:
+            house.founding.found("main", "administrator")
+    with open_house(settings) as house:
+        assert house.founding.is_done()
+
+
+def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
+    """A disk with the master key that is not mounted is no reason to make another key, nor to lose the way to it."""
+    config, link = tmp_path / "certworker.toml", tmp_path / "master.key"
+    config.touch()
+    link.symlink_to(tmp_path / "disk" / "key")
+    done = subprocess.run([*COMMAND, "init", "-c", str(config)], capture_output=True, check=False, text=True)
+    assert done.returncode
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("left", ["master.key.new", "master.key.4711.new", "master.key.next.new"])
