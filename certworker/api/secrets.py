@@ -30,7 +30,8 @@ async def show(call: Call) -> Response:
     if form:
         # what has to be converted takes its time
         return answer(secret_wire(call.view, await call.run(method, call.name, call.version, form)))
-    return answer(secret_wire(call.view, await call.read(method, call.name, call.version)))
+    told = call.api_version.knows_previous_version
+    return answer(secret_wire(call.view, await call.read(method, call.name, call.version, with_previous=told)))
 
 
 async def list_all(call: Call) -> Response:

@@ -107,11 +107,19 @@ class Secrets:
         return OpenSecret(replace(secret, name=head.name), new.value)
 
     def get(
-        self, caller: Caller, vault: Vault, name: str, version: str | None = None, content_type: str | None = None
+        self,
+        caller: Caller,
+        vault: Vault,
+        name: str,
+        version: str | None = None,
+        content_type: str | None = None,
+        *,
+        with_previous: bool = True,
     ) -> OpenSecret:
         """Open a version, the current one where none is named; a certificate's secret in the form of `content_type`.
 
-        One whose time has not come, or is over, is opened as well. Raises SecretNotFound, Disabled, BadParameter, SealBroken.
+        Which version came before it is looked up unless `with_previous` is false. One whose time has not come, or is over, is
+        opened as well. Raises SecretNotFound, Disabled, BadParameter, SealBroken.
         """
         with self._store.glance() as reader:
             self._access.require(caller, vault, SECRETS, "get", reader)
@@ -124,7 +132,7 @@ class Secrets:
         value = open_value(self._keyring, secret)
         if content_type:
             secret, value = replace(secret, content_type=content_type), convert(secret, value, content_type)
-        return OpenSecret(secret, value, self._previous(secret) if secret.managed else None)
+        return OpenSecret(secret, value, self._previous(secret) if secret.managed and with_previous else None)
 
     def list_(self, caller: Caller, vault: Vault, after: str | None, limit: int) -> Page[SecretItem]:
         """List secrets by name, without their values."""
