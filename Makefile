@@ -17,7 +17,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-clients check bench clean setup-system lock
+.PHONY: help setup run test test-long test-clients check bench clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -30,7 +30,10 @@ run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 	@$(VENV)/bin/certworker dev --demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
-	@$(VENV)/bin/python -m pytest -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m "not long" -n $(PYTEST_WORKERS) $(ARGS)
+
+test-long: $(STAMP) ## Run the long stories: lost machines, sealed starts, death at every point, years of a key
+	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)
 
 test-clients: $(STAMP) $(PACKAGES) ## Run the tests with the programs of others: Azure's JavaScript SDKs
 	@$(VENV)/bin/python -m pytest tests/clients $(ARGS)

@@ -25,6 +25,7 @@ from certworker.settings import HsmSettings, Seal, Server, Settings
 from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
+from tests.support.templates import put_database
 
 VERSION = "api-version=2026-04-01"
 BEGIN, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
@@ -88,6 +89,7 @@ def open_world(folder: Path, clock: FakeClock, port: int = 8443, hsm: HsmSetting
         hsm=hsm or HsmSettings(),
     )
     make_master_key(settings.seal.master_key_file)
+    put_database(folder / "certworker.db")
     authority = ScriptedAuthority()
     with open_house(settings, clock, Random(1), {"scripted": authority}) as house:
         founded = house.founding.found("contoso", "administrator")

@@ -20,6 +20,8 @@ from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment
 from tests.support.postgresql import Server, database_name
 
+pytestmark = pytest.mark.long
+
 DAY: Final = timedelta(days=1)
 POLICY: Final = RotationPolicy(rotate_before_expiry="P10D", notify_before_expiry="P30D", expiry_time="P90D")
 MOST_WRITES: Final = 20

@@ -13,6 +13,8 @@ from azure.keyvault.secrets import SecretClient
 
 from tests.stories.test_run import COMMAND, Operator
 
+pytestmark = pytest.mark.long
+
 MOST = 500
 
 

@@ -20,6 +20,8 @@ from certworker.seal.sources import source_of
 from certworker.settings import load_settings
 from tests.stories.test_run import COMMAND, Operator, policy, until
 
+pytestmark = pytest.mark.long
+
 PASSPHRASE = "correct horse battery"
 OPERATOR_SECONDS = 30.0
 

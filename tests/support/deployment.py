@@ -31,6 +31,7 @@ from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 from certworker.worker.rounds import Rounds
+from tests.support.templates import put_database
 
 Act = Callable[[IssuanceRequest, Progress | None, datetime], Step]
 ISSUER = "test-ca"
@@ -123,6 +124,8 @@ def open_deployment(
         database_url=database_url or f"sqlite:///{folder}/certworker.db", seal=Seal(master_key_file=folder / "master.key")
     )
     make_master_key(settings.seal.master_key_file)
+    if database_url is None:
+        put_database(folder / "certworker.db")
     migrate(settings.database_url)
     store = open_store(settings.database_url, clock)
     try:

@@ -313,6 +313,7 @@ def dies(folder: Path, clock: FakeClock, act: Callable[[Deployment], object], n:
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("what", ["master", "vaults"])
 def test_a_death_at_any_point_loses_nothing(tmp_path: Path, clock: FakeClock, what: str, *, after: bool) -> None:
