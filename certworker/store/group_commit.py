@@ -31,22 +31,24 @@ _log = logging.getLogger(__name__)
 class _Group:
     """Transactions that are committed together."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, longest_seconds: float) -> None:
         self.connection = connection
+        self.longest_seconds = longest_seconds
         self.members = 0
         self.began = monotonic()
         self.ended = Event()
         self.error: Exception | None = None
 
     def is_full(self) -> bool:
-        return self.members >= MOST_MEMBERS or monotonic() - self.began > LONGEST_SECONDS
+        return self.members >= MOST_MEMBERS or monotonic() - self.began > self.longest_seconds
 
 
 class GroupCommit:
     """The writers of one process on one SQLite database. Engines and connections are used by one thread at a time."""
 
-    def __init__(self, engine: Engine, wait_seconds: float) -> None:
+    def __init__(self, engine: Engine, wait_seconds: float, longest_seconds: float = LONGEST_SECONDS) -> None:
         self._engine = engine
+        self._longest_seconds = longest_seconds
         self._wait_seconds = wait_seconds
         self._turn = Lock()
         self._counting = Lock()
@@ -58,7 +60,7 @@ class GroupCommit:
         """Come into a group and give its connection; at the end it is committed. Raises Unavailable, Conflict."""
         self._take_turn()
         try:
-            group = self._group = self._group or _Group(begin(self._engine))
+            group = self._group = self._group or _Group(begin(self._engine), self._longest_seconds)
             with self._member(group):
                 yield group.connection
         finally:

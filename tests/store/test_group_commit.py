@@ -35,7 +35,7 @@ def group(database_url: str) -> Iterator[GroupCommit]:
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE number (value INTEGER PRIMARY KEY)"))
         connection.execute(text("CREATE TABLE child (value INTEGER REFERENCES number(value) DEFERRABLE INITIALLY DEFERRED)"))
-    yield GroupCommit(engine.execution_options(begin="BEGIN IMMEDIATE"), WAIT)
+    yield GroupCommit(engine.execution_options(begin="BEGIN IMMEDIATE"), WAIT, longest_seconds=60.0)
     engine.dispose()
 
 
