@@ -30,9 +30,9 @@ run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 	@$(VENV)/bin/certworker dev --demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
-	@$(VENV)/bin/python -m pytest -m "not long" -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m "not long" --ignore=tests/clients -n $(PYTEST_WORKERS) $(ARGS)
 
-test-long: $(STAMP) ## Run the long stories: lost machines, sealed starts, death at every point, years of a key
+test-long: $(STAMP) ## Run the long stories: services that are run, lost machines, sealed starts, years of a key
 	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)
 
 test-clients: $(STAMP) $(PACKAGES) ## Run the tests with the programs of others: Azure's JavaScript SDKs

@@ -20,6 +20,8 @@ from azure.keyvault.certificates import CertificateClient, CertificatePolicy
 
 from certworker.cli.sockets import free_port
 
+pytestmark = pytest.mark.long
+
 COMMAND = (sys.executable, "-m", "certworker.cli.main")
 START_SECONDS = 60.0
 
