@@ -22,15 +22,17 @@ def attributes_of(expires: str | None, not_before: str | None, *, enabled: bool 
     return {"attributes": attributes} if attributes else {}
 
 
-def tags_of(given: list[str] | None) -> Wire:
-    """Say likewise what was given of tags. Raises typer's BadParameter."""
+def tags_of(given: list[str] | None, *, none: bool = False) -> Wire:
+    """Say likewise what was given of tags; with `none` that all of them go. Raises typer's BadParameter."""
+    if given and none:
+        raise typer.BadParameter("only one of --tag and --no-tags can be given")
     tags = {}
     for tag in given or ():
         name, equals, value = tag.partition("=")
         if not (name and equals):
             raise typer.BadParameter("a tag reads NAME=VALUE", param_hint="--tag")
         tags[name] = value
-    return {"tags": tags} if tags else {}
+    return {"tags": tags} if tags or none else {}
 
 
 def _seconds(option: str, text: str | None) -> int | None:

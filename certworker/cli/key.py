@@ -142,12 +142,10 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change what a version may do, and when. Operations and tags that are given replace all that there are."""
-    if tag and no_tags:
-        raise typer.BadParameter("only one of --tag and --no-tags can be given")
     body = {
         **operations_of(ops),
         **attributes_of(expires, not_before, enabled=enabled),
-        **({"tags": {}} if no_tags else tags_of(tag)),
+        **tags_of(tag, none=no_tags),
     }
     if not body:
         raise typer.BadParameter("nothing is to change")

@@ -136,12 +136,10 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change what goes with a version. Tags that are given replace all that there are. A value never changes: set a new one."""
-    if tag and no_tags:
-        raise typer.BadParameter("only one of --tag and --no-tags can be given")
     body = {
         **({"contentType": content_type} if content_type is not None else {}),
         **attributes_of(expires, not_before, enabled=enabled),
-        **({"tags": {}} if no_tags else tags_of(tag)),
+        **tags_of(tag, none=no_tags),
     }
     if not body:
         raise typer.BadParameter("nothing is to change")
