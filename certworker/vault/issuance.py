@@ -13,7 +13,9 @@ class IssuanceRequest:
     """What a provider needs to get one certificate.
 
     `csr` is DER. `names` are the DNS names and IP addresses that the CA must validate. `profile` is the certificate type in
-    the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant.
+    the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant. `organization` is the
+    record's JSON (Key Vault's org_details), `validity_months` the policy's. `replaces` is the DER certificate that this one
+    takes the place of.
     """
 
     operation_id: str
@@ -24,6 +26,9 @@ class IssuanceRequest:
     csr: bytes
     names: tuple[str, ...]
     profile: str | None
+    organization: str | None = None
+    validity_months: int | None = None
+    replaces: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,38 @@ class Provider(Protocol):
 
     def step(self, request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
         """Go one step on from `progress` (none: from the beginning)."""
+
+
+class Canceller(Protocol):
+    """A provider whose CA can be told that an order is not wanted any more."""
+
+    def cancel(self, request: IssuanceRequest, progress: Progress, at: datetime) -> Pending | None:
+        """Withdraw at the CA what `progress` tells of; none where nothing is left to withdraw.
+
+        Pending where another look is needed, with `failure` where the CA could not be told.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What came of asking a CA to revoke: `done`, or the reason why not in one sentence.
+
+    `retry_at` is the earliest time to ask again, where that may help; none where it would change nothing.
+    """
+
+    done: bool
+    message: str = ""
+    retry_at: datetime | None = None
+
+
+class Revoker(Protocol):
+    """A provider whose CA can be asked to revoke what it issued."""
+
+    def revoke(self, request: IssuanceRequest, certificate: bytes, reason: int, at: datetime) -> Revocation:
+        """Ask for the revocation of a DER certificate, for a reason of RFC 5280 section 5.3.1. `request` has no CSR or names.
+
+        A certificate that the CA has revoked already counts as done.
+        """
 
 
 @dataclass(frozen=True, slots=True)

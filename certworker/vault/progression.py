@@ -73,6 +73,7 @@ class Progression:
         policy = operation.policy
         with self._store.reading() as reader:
             issuer = reader.issuer(operation.vault_id, policy.issuer.name)
+            current = reader.certificate_version(operation.vault_id, operation.name, None)
         if issuer is None or not issuer.enabled:
             raise _Unfit(f"The issuer {policy.issuer.name} {'is disabled' if issuer else 'does not exist'}.")
         provider = self._providers.get(issuer.provider.casefold())
@@ -90,6 +91,9 @@ class Progression:
             csr=operation.csr,
             names=names,
             profile=policy.issuer.cty,
+            organization=issuer.organization,
+            validity_months=policy.x509.validity_months,
+            replaces=current.der if current else None,
         )
         return provider, request
 
