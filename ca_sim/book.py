@@ -1,6 +1,6 @@
 """The book: what the authority remembers, in one SQLite file, or in memory without a state directory.
 
-The objects of `ca_sim.acme` are kept as JSON next to the few columns that they are looked up by. The write-ahead log
+The objects of `ca_sim.acme.objects` are kept as JSON next to the few columns that they are looked up by. The write-ahead log
 with synchronous=NORMAL keeps every committed transaction through a kill -9; only a power cut may lose the last ones,
 which is good enough for a simulated authority.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from ca_sim.acme import Account, Authorization, Certificate, Order, Status
+from ca_sim.acme.jose import thumbprint
+from ca_sim.acme.objects import Account, Authorization, Certificate, Order, Status
 from ca_sim.files import StateError
-from ca_sim.jose import thumbprint
 
 SCHEMA_VERSION = 1
 _SCHEMA = """

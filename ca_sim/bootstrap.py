@@ -11,21 +11,21 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import ASGIApp
 
-from ca_sim.accounts import Accounts
-from ca_sim.acme_api import AcmeApi
-from ca_sim.authority import Authority, key_pem, open_authority
+from ca_sim.acme.accounts import Accounts
+from ca_sim.acme.api import AcmeApi
+from ca_sim.acme.certificates import Certificates
+from ca_sim.acme.nonces import Nonces
+from ca_sim.acme.orders import Orders
+from ca_sim.acme.urls import DIRECTORY, Urls
+from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
 from ca_sim.background import Background
 from ca_sim.book import Book
-from ca_sim.certificates import Certificates
 from ca_sim.clock import Clock, utc_now
 from ca_sim.files import write_whole
-from ca_sim.management_api import ManagementApi
-from ca_sim.nonces import Nonces
-from ca_sim.orders import Orders
-from ca_sim.resolver import make_resolver
+from ca_sim.management.api import ManagementApi
 from ca_sim.settings import Settings
-from ca_sim.urls import DIRECTORY, Urls
-from ca_sim.validation import Http01
+from ca_sim.validation.http01 import Http01
+from ca_sim.validation.resolver import make_resolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+from ca_sim.acme.jose import PublicKey, rsa_flaw
 from ca_sim.identifiers import Identifier
-from ca_sim.jose import PublicKey, rsa_flaw
 from ca_sim.problems import BadCsrError
 
 CURVES = (ec.SECP256R1, ec.SECP384R1, ec.SECP521R1)

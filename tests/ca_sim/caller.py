@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from ca_sim.jose import encode, key_authorization, public_jwk
+from ca_sim.acme.jose import encode, key_authorization, public_jwk
 from ca_sim.server import Running
 from tests.ca_sim.responder import Responder
 

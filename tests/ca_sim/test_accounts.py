@@ -2,7 +2,7 @@
 
 import pytest
 
-from ca_sim.jose import public_jwk
+from ca_sim.acme.jose import public_jwk
 from ca_sim.server import Running
 from tests.ca_sim.caller import Caller, Key, assert_problem, calling, jws, make_key
 

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from ca_sim.acme import AUTHORITY_REASONS, Authorization, Certificate, Challenge, Order, Status
+from ca_sim.acme.nonces import MOST, Nonces
+from ca_sim.acme.objects import AUTHORITY_REASONS, Authorization, Certificate, Challenge, Order, Status
 from ca_sim.identifiers import Identifier
-from ca_sim.nonces import MOST, Nonces
 from ca_sim.problems import AlreadyRevokedError, BadNonceError, MalformedError, OrderNotReadyError, UnauthorizedError
 from tests.support.clock import START
 

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 
-from ca_sim.authority import SigningKey, make_key, open_authority
+from ca_sim.authority.hierarchy import SigningKey, make_key, open_authority
 from ca_sim.bootstrap import server_context
 from ca_sim.csr import SigningRequest
 from ca_sim.files import StateError, write_whole

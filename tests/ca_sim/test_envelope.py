@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from ca_sim.jose import encode, public_jwk
+from ca_sim.acme.jose import encode, public_jwk
 from ca_sim.server import Running
 from tests.ca_sim.caller import Caller, Key, assert_problem, calling, jws, make_key
 

@@ -5,7 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca_sim.jose import encode, key_authorization, public_jwk
+from ca_sim.acme.jose import encode, key_authorization, public_jwk
 from tests.ca_sim.caller import PROBLEM, Caller, Key, assert_problem, make_csr
 from tests.ca_sim.responder import CHALLENGES, Page, Responder
 

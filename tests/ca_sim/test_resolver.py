@@ -6,11 +6,11 @@ from ipaddress import ip_address
 
 import pytest
 
-from ca_sim.dns_query import AAAA, CNAME, A, DnsQueryError, build_query, read_answer
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import DnsError
-from ca_sim.resolver import look_up, make_resolver
 from ca_sim.settings import read
+from ca_sim.validation.dns_query import AAAA, CNAME, A, DnsQueryError, build_query, read_answer
+from ca_sim.validation.resolver import look_up, make_resolver
 
 TABLE = {"*": "127.0.0.1", "*.test": "127.0.0.2", "*.example.test": "127.0.0.3", "www.example.test": "127.0.0.4"}
 

@@ -16,10 +16,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca_sim.acme.jose import key_authorization, public_jwk
 from ca_sim.book import Book
 from ca_sim.clock import utc_now
 from ca_sim.files import StateError
-from ca_sim.jose import key_authorization, public_jwk
 from ca_sim.server import ListenError, Running, serve_in_thread
 from tests.ca_sim.caller import assert_problem, calling, make_csr, make_key
 from tests.ca_sim.conftest import settings_for

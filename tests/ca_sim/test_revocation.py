@@ -4,7 +4,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca_sim.jose import encode, public_jwk
+from ca_sim.acme.jose import encode, public_jwk
 from ca_sim.server import Running
 from tests.ca_sim.caller import Caller, assert_problem, calling, jws, make_key
 from tests.ca_sim.responder import Responder

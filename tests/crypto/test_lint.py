@@ -10,7 +10,7 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingDescription, ValidationFindingSeverity
 
-from ca_sim.authority import SigningKey, make_key, open_authority
+from ca_sim.authority.hierarchy import SigningKey, make_key, open_authority
 from ca_sim.csr import SigningRequest
 from ca_sim.identifiers import Identifier
 from ca_sim.settings import KeyType

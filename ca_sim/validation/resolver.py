@@ -2,10 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from ca_sim.dns_query import AAAA, A, DnsQueryError, ask
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import DnsError
 from ca_sim.settings import Settings
+from ca_sim.validation.dns_query import AAAA, A, DnsQueryError, ask
 
 Resolver = Callable[[Identifier], Awaitable[list[str]]]
 """Gives the addresses to try, best first, never none. Raises DnsError."""

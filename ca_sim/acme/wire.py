@@ -6,11 +6,11 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from ca_sim import urls
-from ca_sim.acme import Account, Authorization, Challenge, Order
+from ca_sim.acme import urls
+from ca_sim.acme.objects import Account, Authorization, Challenge, Order
+from ca_sim.acme.urls import Urls
 from ca_sim.problems import MalformedError
 from ca_sim.settings import Settings
-from ca_sim.urls import Urls
 
 MAX_IDENTIFIERS = 100
 MAX_CONTACTS = 10

@@ -9,13 +9,14 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca_sim.acme import Account, Authorization, Certificate, Challenge, Order, Status
-from ca_sim.authority import Authority, serial_of, spki_sha256
+from ca_sim.acme.jose import key_authorization, public_jwk
+from ca_sim.acme.objects import Account, Authorization, Certificate, Challenge, Order, Status
+from ca_sim.acme.wire import NewOrder
+from ca_sim.authority.hierarchy import Authority, serial_of, spki_sha256
 from ca_sim.book import Book
 from ca_sim.clock import Clock
 from ca_sim.csr import check_csr
 from ca_sim.identifiers import Identifier, read_identifiers
-from ca_sim.jose import key_authorization, public_jwk
 from ca_sim.problems import (
     BadCsrError,
     InvalidProfileError,
@@ -25,8 +26,7 @@ from ca_sim.problems import (
     UnauthorizedError,
 )
 from ca_sim.settings import Settings
-from ca_sim.validation import Validate
-from ca_sim.wire import NewOrder
+from ca_sim.validation.http01 import Validate
 
 log = logging.getLogger(__name__)
 

@@ -9,16 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ca_sim.acme import REASONS, Certificate, Order
-from ca_sim.authority import Authority
+from ca_sim.acme.certificates import Certificates
+from ca_sim.acme.jose import read_json
+from ca_sim.acme.objects import REASONS, Certificate, Order
+from ca_sim.acme.orders import Orders
+from ca_sim.acme.wire import time
+from ca_sim.authority.hierarchy import Authority
 from ca_sim.book import Book
-from ca_sim.certificates import Certificates
 from ca_sim.clock import Clock
-from ca_sim.jose import read_json
-from ca_sim.orders import Orders
 from ca_sim.problems import MalformedError, ProblemError, UnsupportedMediaTypeError
 from ca_sim.settings import Settings
-from ca_sim.wire import time
 
 MAX_PAGE = 1000
 MAX_BODY = 4096

@@ -12,18 +12,18 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ca_sim import urls, wire
-from ca_sim.accounts import Accounts
-from ca_sim.acme import Account, Authorization, Order, Status
-from ca_sim.certificates import Certificates
+from ca_sim.acme import urls, wire
+from ca_sim.acme.accounts import Accounts
+from ca_sim.acme.certificates import Certificates
+from ca_sim.acme.envelope import Envelopes, Signed, Signer
+from ca_sim.acme.jose import decode
+from ca_sim.acme.nonces import Nonces
+from ca_sim.acme.objects import Account, Authorization, Order, Status
+from ca_sim.acme.orders import Orders
+from ca_sim.acme.urls import Urls
 from ca_sim.clock import Clock
-from ca_sim.envelope import Envelopes, Signed, Signer
-from ca_sim.jose import decode
-from ca_sim.nonces import Nonces
-from ca_sim.orders import Orders
 from ca_sim.problems import MalformedError, MethodNotAllowedError, NotFoundError, ProblemError
 from ca_sim.settings import Settings
-from ca_sim.urls import Urls
 
 PEM_CHAIN = "application/pem-certificate-chain"
 CREATED = 201

@@ -6,13 +6,13 @@ from enum import Enum
 
 from starlette.requests import ClientDisconnect, Request
 
-from ca_sim.accounts import Accounts
-from ca_sim.acme import Account
+from ca_sim.acme.accounts import Accounts
+from ca_sim.acme.jose import Jws, PublicKey, public_jwk, read_jwk, read_jws
+from ca_sim.acme.nonces import Nonces
+from ca_sim.acme.objects import Account
+from ca_sim.acme.urls import Urls
 from ca_sim.clock import Clock
-from ca_sim.jose import Jws, PublicKey, public_jwk, read_jwk, read_jws
-from ca_sim.nonces import Nonces
 from ca_sim.problems import MalformedError, TooLargeError, UnauthorizedError, UnsupportedMediaTypeError
-from ca_sim.urls import Urls
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 10

@@ -5,10 +5,10 @@ import logging
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from ca_sim.acme import AUTHORITY_REASONS, REASONS, SUBSCRIBER_REASONS, Account, Certificate, Status
+from ca_sim.acme.jose import PublicKey
+from ca_sim.acme.objects import AUTHORITY_REASONS, REASONS, SUBSCRIBER_REASONS, Account, Certificate, Status
 from ca_sim.book import Book
 from ca_sim.clock import Clock
-from ca_sim.jose import PublicKey
 from ca_sim.problems import MalformedError, NotFoundError, UnauthorizedError
 
 log = logging.getLogger(__name__)

@@ -5,10 +5,10 @@ import hmac
 from collections.abc import Awaitable, Callable
 from urllib.parse import urljoin, urlsplit
 
-from ca_sim.http_get import Answer, HttpGetError, get
 from ca_sim.identifiers import Identifier, read_identifiers
 from ca_sim.problems import ConnectionFailedError, MalformedError, ProblemError, UnauthorizedError
-from ca_sim.resolver import Resolver
+from ca_sim.validation.http_get import Answer, HttpGetError, get
+from ca_sim.validation.resolver import Resolver
 
 Validate = Callable[[Identifier, str, str], Awaitable[None]]
 """Takes identifier, token and key authorization. Returns when the challenge is met, raises a problem when not."""

@@ -5,10 +5,12 @@ import re
 import secrets
 from dataclasses import replace
 
-from ca_sim.acme import Account, Status
+from ca_sim.acme.jose import public_jwk, read_jwk, read_jws
+from ca_sim.acme.objects import Account, Status
+from ca_sim.acme.urls import ACCOUNT, Urls
+from ca_sim.acme.wire import AccountUpdate, KeyChange, NewAccount, read
 from ca_sim.book import Book
 from ca_sim.clock import Clock
-from ca_sim.jose import public_jwk, read_jwk, read_jws
 from ca_sim.problems import (
     AccountDoesNotExistError,
     ConflictError,
@@ -19,8 +21,6 @@ from ca_sim.problems import (
     UserActionRequiredError,
 )
 from ca_sim.settings import Settings
-from ca_sim.urls import ACCOUNT, Urls
-from ca_sim.wire import AccountUpdate, KeyChange, NewAccount, read
 
 log = logging.getLogger(__name__)
 _MAILBOX = re.compile(r"[^@\s,?<>]+@[^@\s,?<>]+")

@@ -22,10 +22,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
+from ca_sim.acme.jose import PublicKey
 from ca_sim.csr import SigningRequest
 from ca_sim.files import StateError, write_whole
 from ca_sim.identifiers import Identifier
-from ca_sim.jose import PublicKey
 from ca_sim.settings import KeyType
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey

@@ -1,0 +1,1 @@
+"""Keys and certificates of the authority, and what they sign."""

@@ -1,0 +1,1 @@
+"""What whoever runs the authority can see and do."""

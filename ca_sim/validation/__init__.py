@@ -1,0 +1,1 @@
+"""How control of an identifier is looked at: one file for each type of challenge."""
