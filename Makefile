@@ -9,6 +9,7 @@ STAMP := $(VENV)/.made
 LOG := $(VENV)/setup.log
 CLIENTS := tests/clients/js
 PACKAGES := $(CLIENTS)/node_modules/.package-lock.json
+PROGRAMS := $(VENV)/clients/.made
 BENCH := $(VENV)/.made-bench
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
 
@@ -35,8 +36,8 @@ test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
 test-long: $(STAMP) ## Run the long stories: services that are run, lost machines, sealed starts, years of a key
 	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)
 
-test-clients: $(STAMP) $(PACKAGES) ## Run the tests with the programs of others: Azure's JavaScript SDKs
-	@$(VENV)/bin/python -m pytest tests/clients $(ARGS)
+test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) ## Run the tests with what others wrote: Azure's SDKs, ACME clients and servers
+	@$(VENV)/bin/python -m pytest tests/clients -n $(PYTEST_WORKERS) $(ARGS)
 
 check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, even if one fails
 	@failed=""; \
@@ -57,6 +58,8 @@ lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgra
 		--group test --group check --python-version 3.11 pyproject.toml -o requirements.lock -q $(ARGS)
 	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		tests/bench/requirements.in -o tests/bench/requirements.lock -q $(ARGS)
+	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		tests/clients/requirements.in -o tests/clients/requirements.lock -q $(ARGS)
 
 clean: ## Remove .venv, node_modules, build products and caches (no data: a home folder is never touched)
 	@echo "Removing .venv, node_modules, build products and caches"
@@ -88,6 +91,14 @@ $(STAMP): requirements.lock pyproject.toml
 $(BENCH): tests/bench/requirements.lock $(STAMP)
 	@echo "Installing what tests/bench/requirements.lock names"
 	@$(call quietly,$(PIP) install --require-hashes -r tests/bench/requirements.lock)
+	@rm -f $(LOG)
+	@touch $@
+
+# They are in an environment of their own: what certbot needs, and in which release, is not ours to settle.
+$(PROGRAMS): tests/clients/requirements.lock | $(STAMP)
+	@echo "Installing what tests/clients/requirements.lock names, into $(VENV)/clients"
+	@$(call quietly,$(PYTHON) -m venv $(VENV)/clients)
+	@$(call quietly,$(VENV)/clients/bin/pip --disable-pip-version-check --no-input install --require-hashes -r $<)
 	@rm -f $(LOG)
 	@touch $@
 

@@ -1,0 +1,96 @@
+"""`ca-sim serve` as its users start it, and what its own book says of the certificates that clients had."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[3]
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class ExternalAccount:
+    """An account at the CA's owner that an ACME account is bound to; the key is in base64url."""
+
+    kid: str
+    hmac_key: str
+
+
+EXTERNAL_ACCOUNT = ExternalAccount("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A running ca-sim: where it is, where it validates, and whom it takes accounts from (None: from everybody)."""
+
+    directory: str
+    management: str
+    bundle: Path
+    http01_port: int
+    external_account: ExternalAccount | None = None
+
+    def told(self, path: str) -> Any:  # noqa: ANN401 - JSON
+        """Ask the management endpoint."""
+        return httpx.get(self.management + path, timeout=5).raise_for_status().json()
+
+    def book(self, serial: int) -> dict[str, Any]:
+        """Give what is written of a certificate."""
+        entry: dict[str, Any] = self.told(f"/certificates/{serial:x}")
+        return entry
+
+    def order(self, serial: int) -> dict[str, Any]:
+        """Give the order that a certificate was issued for."""
+        wanted = self.book(serial)["order"]
+        orders: list[dict[str, Any]] = self.told("/orders")["orders"]
+        return next(order for order in orders if order["id"] == wanted)
+
+
+@contextmanager
+def serving_authority(
+    folder: Path, http01_port: int, *, external_account: ExternalAccount | None = None, **settings: object
+) -> Iterator[Authority]:
+    """Run it on free ports until the block ends; `settings` go into its settings file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config, ready, state = folder / "ca-sim.toml", folder / "ready.json", folder / "state"
+    config.write_text(
+        _toml({"port": 0, "management_port": 0, "http01_port": http01_port, "state_directory": str(state)} | settings)
+    )
+    reader, writer = os.pipe()
+    command = [str(Path(sys.executable).with_name("ca-sim")), "serve", "-c", str(config), "--ready-file", str(ready)]
+    with (folder / "output.txt").open("wb") as output, closing(os.fdopen(writer, "wb")):
+        process = subprocess.Popen([*command, "--parent-fd", str(reader)], stderr=output, stdout=output, pass_fds=(reader,))
+        os.close(reader)
+        try:
+            document = _wait(process, ready, folder / "output.txt")
+            urls = document["acme_directory"], document["management_url"]
+            yield Authority(*urls, Path(document["ca_bundle"]), http01_port, external_account)
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _wait(process: "subprocess.Popen[bytes]", ready: Path, output: Path) -> Any:  # noqa: ANN401 - JSON
+    deadline = time.monotonic() + START_SECONDS
+    while not ready.exists():
+        assert process.poll() is None and time.monotonic() < deadline, output.read_text()  # noqa: PT018 - told alike
+        time.sleep(0.02)
+    return json.loads(ready.read_text())
+
+
+def _toml(table: Mapping[str, object], name: str = "") -> str:
+    """Write a table; strings, numbers, truth and lists of them are written alike in JSON and in TOML."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, Mapping)]
+    text = "\n".join([f"[{name}]", *lines] if name else lines) + "\n"
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            text += _toml(value, f"{name}.{key}" if name else key)
+    return text

@@ -1,0 +1,60 @@
+"""lego, as it comes from Debian, at the simulated authority."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.clients.acme.authority import Authority
+from tests.clients.acme.programs import assert_issued, assert_renewed, assert_revoked, run
+
+pytestmark = pytest.mark.system("lego")
+
+
+@dataclass(frozen=True)
+class Lego:
+    """The program with a folder of its own, and how it proves control."""
+
+    authority: Authority
+    folder: Path
+    names: tuple[str, ...]
+    proof: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(self, *arguments: str) -> str:
+        """Run one command of it."""
+        command: list[str | Path] = [
+            "lego",
+            "--path",
+            self.folder,
+            "--server",
+            self.authority.directory,
+            "--email",
+            "admin@example.com",
+        ]
+        if self.authority.external_account:
+            bound = self.authority.external_account
+            command += ["--eab", "--kid", bound.kid, "--hmac", bound.hmac_key]
+        command += ["--accept-tos", *self.proof, *(f"--domains={name}" for name in self.names), *arguments]
+        return run(command, {"LEGO_CA_CERTIFICATES": str(self.authority.bundle), **self.environment})
+
+    @property
+    def chain(self) -> bytes:
+        """Read the certificate and its chain."""
+        return (self.folder / "certificates" / f"{self.names[0].replace('*', '_')}.crt").read_bytes()
+
+    def obtain_renew_revoke(self) -> None:
+        """Go the whole way."""
+        self.run("run")
+        first = assert_issued(self.authority, self.chain, *self.names)
+        self.run("renew", "--days", "3650", "--no-random-sleep")
+        second = assert_renewed(self.authority, self.chain, first, *self.names)
+        self.run("revoke", "--keep", "--reason", "5")
+        assert_revoked(self.authority, second, "cessationOfOperation")
+
+
+def test_http01(authority: Authority, tmp_path: Path) -> None:
+    """Its own web server proves control of two names."""
+    proof = ("--http", "--http.port", f"127.0.0.1:{authority.http01_port}")
+    Lego(authority, tmp_path, ("lego.example.com", "www.lego.example.com"), proof).obtain_renew_revoke()
