@@ -120,6 +120,7 @@ _SENTENCES = {
     EventType.OPERATION_CANCELLED: "was cancelled",
     EventType.OPERATION_STEP: "is on its way: {step}",
     EventType.RENEWAL_STARTED: "falls due for renewal (reason: {reason})",
+    EventType.CERTIFICATE_REVOKED: "was revoked by {issuer} (reason: {reason})",
     EventType.OBJECT_DELETED: "was deleted",
     EventType.OBJECT_RECOVERED: "was recovered",
     EventType.OBJECT_PURGED: "was purged",

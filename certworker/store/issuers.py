@@ -76,9 +76,18 @@ class IssuerWriter(IssuerReader):
             return account
         return self.account(vault_id, issuer, authority) or account
 
-    def update_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> None:
-        """Replace an account."""
-        self._change(update(ACCOUNT).where(_account(vault_id, issuer, authority)).values(account_values(account)))
+    def update_account(self, vault_id: str, issuer: str, authority: str, url: str | None, document: bytes | None) -> None:
+        """Replace what is kept of an account beside its key."""
+        self._change(update(ACCOUNT).where(_account(vault_id, issuer, authority)).values(url=url, document=document))
+
+    def set_account_key(self, vault_id: str, issuer: str, authority: str, sealed_key: bytes) -> None:
+        """Replace an account's key."""
+        self._change(update(ACCOUNT).where(_account(vault_id, issuer, authority)).values(sealed_key=sealed_key))
+
+    def delete_account(self, vault_id: str, issuer: str, authority: str, document: bytes | None) -> bool:
+        """Delete an account that has this document; tell whether there was one."""
+        this = and_(_account(vault_id, issuer, authority), ACCOUNT.c.document.is_not_distinct_from(document))
+        return self._change(delete(ACCOUNT).where(this)) > 0
 
     def put_challenge(self, token: str, response: str, expires: datetime) -> None:
         """Put a challenge's response up."""

@@ -26,6 +26,7 @@ _OF_CERTIFICATE = select(OPERATION).where(
     OPERATION.c.vault_id == bindparam("vault_id"), OPERATION.c.folded == bindparam("folded")
 )
 _LATEST = _OF_CERTIFICATE.order_by(OPERATION.c.number.desc()).limit(1)
+_OF_VERSION = _OF_CERTIFICATE.where(OPERATION.c.version == bindparam("version")).limit(1)
 _BY_ID = select(OPERATION).where(OPERATION.c.id == bindparam("id"))
 _JOURNAL = select(JOURNAL).where(JOURNAL.c.operation_id == bindparam("operation_id")).order_by(JOURNAL.c.sequence)
 
@@ -41,6 +42,11 @@ class OperationReader(Transaction):
     def operation_by_id(self, operation_id: str) -> Operation | None:
         """Find an operation."""
         row = self._one(_BY_ID, id=operation_id)
+        return operation_record(row) if row else None
+
+    def operation_of_version(self, vault_id: str, name: str, version: str) -> Operation | None:
+        """Find the operation that made a version of a certificate, or was to make it."""
+        row = self._one(_OF_VERSION, vault_id=vault_id, folded=fold_name(name), version=version)
         return operation_record(row) if row else None
 
     def evidence(self, operation_id: str) -> tuple[Evidence, ...]:

@@ -24,6 +24,7 @@ class EventType(StrEnum):
     OPERATION_FAILED = "Certworker.OperationFailed"
     OPERATION_CANCELLED = "Certworker.OperationCancelled"
     RENEWAL_STARTED = "Certworker.RenewalStarted"
+    CERTIFICATE_REVOKED = "Certworker.CertificateRevoked"
     KEY_RELEASED = "Certworker.KeyReleased"
     OBJECT_DELETED = "Certworker.ObjectDeleted"
     OBJECT_RECOVERED = "Certworker.ObjectRecovered"

@@ -46,10 +46,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """The certificate and its chain as the CA sent them, each DER, the leaf first."""
+    """The certificate and its chain as the CA sent them, each DER, the leaf first.
+
+    `warnings` tell what is not as it was wished for, one sentence for each.
+    """
 
     chain: tuple[bytes, ...]
     progress: Progress = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,25 @@ class Revoker(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyRoll:
+    """What came of giving an account at a CA another key: `done`, or the reason why not in one sentence.
+
+    `retry_at` is as for a revocation. Done or not, the account can be used.
+    """
+
+    done: bool
+    message: str = ""
+    retry_at: datetime | None = None
+
+
+class KeyRoller(Protocol):
+    """A provider whose account at the CA has a key of its own, which can be exchanged for a new one."""
+
+    def roll_key(self, request: IssuanceRequest, at: datetime) -> KeyRoll:
+        """Exchange the key of the account of a request that has neither CSR nor names."""
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """What a look at a CA found, one sentence for each thing. `passed` says whether an issuance could begin."""
 
@@ -143,7 +166,16 @@ class AccountBook(Protocol):
         """Keep an account; if another process kept one first, that one is given back."""
 
     def update(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
-        """Record what the CA answered."""
+        """Record what the CA answered: the account's URL and document. Its key stays the one that is kept."""
+
+    def promote(self, vault_id: str, issuer: str, authority: str, candidate: str, account: Account) -> None:
+        """Give the account of `authority` the key of `account`, which was found at the authority `candidate` and goes from there.
+
+        One transaction. Nothing changes where another process was first: the candidate is gone, or has another document.
+        """
+
+    def discard(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
+        """Delete an account that was found, unless it has another document by now."""
 
 
 class ChallengeBoard(Protocol):

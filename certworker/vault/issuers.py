@@ -174,10 +174,21 @@ class Accounts:
         return self._open(vault_id, issuer, authority, kept)
 
     def update(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
-        """Record what the CA answered."""
-        sealed = self._seal(vault_id, issuer, authority, account)
+        """Record what the CA answered: the account's URL and document. Its key stays the one that is kept."""
         with self._store.writing() as writer:
-            writer.update_account(vault_id, issuer, authority, sealed)
+            writer.update_account(vault_id, issuer, authority, account.url, account.document)
+
+    def promote(self, vault_id: str, issuer: str, authority: str, candidate: str, account: Account) -> None:
+        """Give the account of `authority` the key of the candidate, as `issuance.AccountBook` tells."""
+        key = self._keyring.seal(vault_id, account.key, account_place(vault_id, issuer, authority))
+        with self._store.writing() as writer:
+            if writer.delete_account(vault_id, issuer, candidate, account.document):
+                writer.set_account_key(vault_id, issuer, authority, key)
+
+    def discard(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
+        """Delete an account that was found, unless it has another document by now."""
+        with self._store.writing() as writer:
+            writer.delete_account(vault_id, issuer, authority, account.document)
 
     def _seal(self, vault_id: str, issuer: str, authority: str, account: Account) -> SealedAccount:
         key = self._keyring.seal(vault_id, account.key, account_place(vault_id, issuer, authority))

@@ -142,7 +142,7 @@ class Progression:
                 # the CA was faster than the worker, and yet its answer is not wanted any more
                 cancel(writer, current, at)
                 return
-            done = completed(replace(current, warnings=accepted.warnings), at)
+            done = completed(replace(current, warnings=(*accepted.warnings, *issued.warnings)), at)
             writer.update_operation(done)
             writer.add_journal(operation.id, at, "merged", issued.progress)
             self._versions.swap_in(writer, done, records, _vault_name(writer, operation))

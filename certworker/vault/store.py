@@ -128,6 +128,9 @@ class Reader(HotReader, Protocol):
     def operation_by_id(self, operation_id: str) -> Operation | None:
         """Find an operation."""
 
+    def operation_of_version(self, vault_id: str, name: str, version: str) -> Operation | None:
+        """Find the operation that made a version of a certificate, or was to make it."""
+
     def journal(self, operation_id: str) -> tuple[JournalEntry, ...]:
         """List the steps of an operation in order."""
 
@@ -245,8 +248,14 @@ class Writer(Reader, Protocol):
     def keep_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> SealedAccount:
         """Keep an account unless there is one already; give back the one that is kept."""
 
-    def update_account(self, vault_id: str, issuer: str, authority: str, account: SealedAccount) -> None:
-        """Replace an account."""
+    def update_account(self, vault_id: str, issuer: str, authority: str, url: str | None, document: bytes | None) -> None:
+        """Replace what is kept of an account beside its key."""
+
+    def set_account_key(self, vault_id: str, issuer: str, authority: str, sealed_key: bytes) -> None:
+        """Replace an account's key."""
+
+    def delete_account(self, vault_id: str, issuer: str, authority: str, document: bytes | None) -> bool:
+        """Delete an account that has this document; tell whether there was one."""
 
     def put_challenge(self, token: str, response: str, expires: datetime) -> None:
         """Put a challenge's response up."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,8 +25,22 @@ class MemoryAccounts:
         return self.accounts.setdefault((vault_id, issuer, authority), account)
 
     def update(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
-        """Record what the CA answered."""
-        self.accounts[vault_id, issuer, authority] = account
+        """Record what the CA answered; the key stays."""
+        place = vault_id, issuer, authority
+        self.accounts[place] = replace(account, key=self.accounts[place].key)
+
+    def promote(self, vault_id: str, issuer: str, authority: str, candidate: str, account: Account) -> None:
+        """Give an account the key of its candidate."""
+        found = self.accounts.get((vault_id, issuer, candidate))
+        if found and found.document == account.document:
+            del self.accounts[vault_id, issuer, candidate]
+            place = vault_id, issuer, authority
+            self.accounts[place] = replace(self.accounts[place], key=account.key)
+
+    def discard(self, vault_id: str, issuer: str, authority: str, account: Account) -> None:
+        """Delete an account, as it was found."""
+        if self.accounts.get((vault_id, issuer, authority)) == account:
+            del self.accounts[vault_id, issuer, authority]
 
 
 class MemoryBoard:

@@ -109,9 +109,22 @@ def test_the_account_that_was_kept_first_stays(store: Store) -> None:
         assert writer.account(VAULT_ID, "MyCA", "https://ca") is None
         assert writer.keep_account(VAULT_ID, "MyCA", "https://ca", first) == first
         assert writer.keep_account(VAULT_ID, "MYCA", "https://ca", second) == first
-        writer.update_account(VAULT_ID, "myca", "https://ca", second)
+        writer.update_account(VAULT_ID, "myca", "https://ca", second.url, second.document)
+        writer.set_account_key(VAULT_ID, "myca", "https://ca", second.sealed_key)
         assert writer.account(VAULT_ID, "MyCA", "https://ca") == second
         assert writer.account(VAULT_ID, "MyCA", "https://other") is None
+
+
+@pytest.mark.parametrize("document", [None, b"document"])
+def test_an_account_is_deleted_as_it_was_found(store: Store, document: bytes | None) -> None:
+    """Where it has another document by now, it stays; nobody deletes it twice."""
+    with store.writing() as writer:
+        writer.keep_account(VAULT_ID, "MyCA", "https://ca", an_account(document=document))
+        assert not writer.delete_account(VAULT_ID, "myca", "https://ca", b"other")
+        assert not writer.delete_account(VAULT_ID, "myca", "https://other", document)
+        assert writer.delete_account(VAULT_ID, "myca", "https://ca", document)
+        assert not writer.delete_account(VAULT_ID, "myca", "https://ca", document)
+        assert writer.account(VAULT_ID, "MyCA", "https://ca") is None
 
 
 def test_a_challenge_is_answered_until_it_expires(store: Store, clock: FakeClock) -> None:
