@@ -51,7 +51,7 @@ def _show_settings() -> int:
 
 def _serve(asked: argparse.Namespace) -> int:
     # Imported here so that --help does not wait for the web server.
-    from ca_sim.clock import utc_now  # noqa: PLC0415
+    from ca_sim.clock import precise_now  # noqa: PLC0415
     from ca_sim.files import StateError  # noqa: PLC0415
     from ca_sim.server import ListenError, run  # noqa: PLC0415
     from ca_sim.settings import SettingsError, load  # noqa: PLC0415
@@ -61,7 +61,7 @@ def _serve(asked: argparse.Namespace) -> int:
         _log_to_stderr(settings.log_level)
         run(
             settings,
-            utc_now,
+            precise_now,
             ready=lambda running: _tell(running, settings, asked.ready_file),
             prepare=lambda stop: _stop_on_signals(stop, asked.parent_fd),
         )
@@ -82,6 +82,7 @@ def _tell(running: "Running", settings: "Settings", ready_file: Path | None) -> 
         document = {
             "acme_directory": running.directory_url,
             "management_url": running.management_url,
+            "bases": dict(running.bases),
             "ca_bundle": str((settings.state / "root.pem").resolve()) if settings.state else None,
             "http01_port": settings.http01_port,
             "pid": os.getpid(),

@@ -16,6 +16,11 @@ class Background:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
+    async def done(self) -> None:
+        """Wait until nothing runs any more."""
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
     async def stop(self) -> None:
         """Cancel what still runs and wait for its end; the book knows what is to be taken up again."""
         tasks = list(self._tasks)

@@ -13,11 +13,11 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ca_sim.acme.jose import thumbprint
-from ca_sim.acme.objects import Account, Authorization, Certificate, Order, Status
+from ca_sim.acme.objects import Account, Authorization, Order, Status
+from ca_sim.certificates import Certificate
 from ca_sim.files import StateError
 
-SCHEMA_VERSION = 1
-_SCHEMA = """
+_FIRST = """
 CREATE TABLE accounts (id TEXT PRIMARY KEY, thumbprint TEXT NOT NULL UNIQUE, body TEXT NOT NULL);
 CREATE TABLE orders (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_id TEXT NOT NULL, status TEXT NOT NULL,
@@ -32,6 +32,17 @@ CREATE INDEX authorizations_answered ON authorizations (answered) WHERE answered
 CREATE TABLE certificates (
     number INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE, revoked INTEGER NOT NULL, body TEXT NOT NULL);
 """
+_SECOND = """
+CREATE TABLE documents (
+    number INTEGER PRIMARY KEY, room TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (room, id));
+CREATE INDEX documents_by_key ON documents (room, key, number);
+CREATE INDEX certificates_by_key ON certificates (json_extract(body, '$.spki_sha256'));
+CREATE INDEX certificates_revoked ON certificates (number) WHERE revoked;
+"""
+_SCHEMAS = (_FIRST, _SECOND)
+"""What brings a book from each version to the next."""
+SCHEMA_VERSION = len(_SCHEMAS)
 
 _account = TypeAdapter(Account)
 _order = TypeAdapter(Order)
@@ -63,8 +74,8 @@ class Book:
         (version,) = self._sql.execute("PRAGMA user_version").fetchone()
         if version > SCHEMA_VERSION:
             raise StateError(f"{path} was written by a newer ca-sim (schema {version}, this one knows {SCHEMA_VERSION})")
-        if version == 0:
-            self._sql.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        for following, schema in enumerate(_SCHEMAS[version:], version + 1):
+            self._sql.executescript(f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {following}; COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
@@ -120,11 +131,6 @@ class Book:
         )
         return [(number, _order.validate_json(body)) for number, body in rows]
 
-    def orders_in_work(self) -> list[Order]:
-        """List the orders whose certificate was not issued yet when the process ended."""
-        rows = self._sql.execute("SELECT body FROM orders WHERE status = ?", (Status.PROCESSING,))
-        return [_order.validate_json(body) for (body,) in rows]
-
     def put_authorization(self, authorization: Authorization) -> None:
         """Write a new authorization or a changed one, with its challenges."""
         answered = any(challenge.status is Status.PROCESSING for challenge in authorization.challenges)
@@ -168,6 +174,11 @@ class Book:
             (certificate.serial, certificate.revoked_at is not None, _certificate.dump_json(certificate)),
         )
 
+    def keep_certificate(self, certificate: Certificate) -> None:
+        """Write a certificate in a transaction of its own."""
+        with self.transaction():
+            self.put_certificate(certificate)
+
     def certificate(self, serial: str) -> Certificate | None:
         """Find a certificate by its serial number in lower-case hexadecimal."""
         body = self._one("SELECT body FROM certificates WHERE serial = ?", serial)
@@ -179,6 +190,38 @@ class Book:
             "SELECT number, body FROM certificates WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
         )
         return [(number, _certificate.validate_json(body)) for number, body in rows]
+
+    def certificates_of_key(self, spki_sha256: str) -> list[Certificate]:
+        """List the certificates for a public key, oldest first."""
+        query = "SELECT body FROM certificates WHERE json_extract(body, '$.spki_sha256') = ? ORDER BY number"
+        return [_certificate.validate_json(body) for (body,) in self._sql.execute(query, (spki_sha256,))]
+
+    def revoked_certificates(self) -> list[Certificate]:
+        """List the certificates that were revoked, in the order of their issuance."""
+        rows = self._sql.execute("SELECT body FROM certificates WHERE revoked ORDER BY number")
+        return [_certificate.validate_json(body) for (body,) in rows]
+
+    def put_document(self, room: str, document_id: str, body: str, key: str = "") -> None:
+        """Write a document of a room, new or changed; `key` is what else it is looked up by."""
+        self._sql.execute(
+            "INSERT INTO documents (room, id, key, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (room, id) DO UPDATE SET key = excluded.key, body = excluded.body",
+            (room, document_id, key, body),
+        )
+
+    def document(self, room: str, document_id: str) -> str | None:
+        """Find a document by its id."""
+        row = self._sql.execute("SELECT body FROM documents WHERE room = ? AND id = ?", (room, document_id)).fetchone()
+        return None if row is None else str(row[0])
+
+    def documents(self, room: str, *, key: str | None = None, after: int = 0, limit: int = -1) -> list[tuple[int, str]]:
+        """List a room's documents with their numbers, oldest first, from the number after `after`; -1 is no limit."""
+        query = "SELECT number, body FROM documents WHERE room = ?1 AND number > ?3 AND (?2 IS NULL OR key = ?2)"
+        return list(self._sql.execute(f"{query} ORDER BY number LIMIT ?4", (room, key, after, limit)))
+
+    def delete_document(self, room: str, document_id: str) -> None:
+        """Take a document out."""
+        self._sql.execute("DELETE FROM documents WHERE room = ? AND id = ?", (room, document_id))
 
     def counts(self) -> dict[str, int]:
         """Count what is in the book."""

@@ -1,8 +1,8 @@
-"""The wiring: makes an authority of settings, clock and base URL. The only place where the parts meet."""
+"""The wiring: makes an authority of settings, clock and base URLs. The only place where the parts meet."""
 
 import ssl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,77 +12,168 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import ASGIApp
 
 from ca_sim.acme.accounts import Accounts
-from ca_sim.acme.api import AcmeApi
-from ca_sim.acme.certificates import Certificates
+from ca_sim.acme.api import AcmeApi, refusal
+from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.orders import Orders
 from ca_sim.acme.urls import DIRECTORY, Urls
+from ca_sim.acme.urls import place as acme_place
+from ca_sim.authority import public_api
 from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
 from ca_sim.background import Background
 from ca_sim.book import Book
-from ca_sim.clock import Clock, utc_now
+from ca_sim.certificates import Certificates
+from ca_sim.clock import Clock, VirtualClock, utc_now
+from ca_sim.clock_memory import open_clock
+from ca_sim.digicert import api as digicert_api
+from ca_sim.faults.engine import Faults
+from ca_sim.faults.wire import FaultyWire, Place, Refusal, Sleep, plain_refusal
 from ca_sim.files import write_whole
+from ca_sim.globalsign import api as globalsign_api
+from ca_sim.issuing import Issuing
 from ca_sim.management.api import ManagementApi
+from ca_sim.planes import TRANSPORTS, Bases, Plane, PlaneName, Transport
 from ca_sim.settings import Settings
-from ca_sim.validation.http01 import Http01
+from ca_sim.validation.http01 import Http01, Validate
 from ca_sim.validation.resolver import make_resolver
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """An authority at work: its two applications and what is behind them."""
+    """An authority at work: its servers' applications, and what is behind them."""
 
-    acme: ASGIApp
-    management: ASGIApp
+    planes: Mapping[PlaneName, Plane]
     authority: Authority
     orders: Orders
+    certificates: Certificates
+    book: Book
+    faults: Faults
+    clock: VirtualClock
+    bases: Bases
     directory_url: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What all servers of an authority share."""
+
+    settings: Settings
+    book: Book
+    clock: VirtualClock
+    authority: Authority
+    certificates: Certificates
+    faults: Faults
+    issuing: Issuing
+    bases: Bases
+
+
 @contextmanager
-def build(settings: Settings, clock: Clock, background: Background, base_url: str) -> Iterator[House]:
-    """Open keys and book, and wire an authority whose URLs start with `base_url`. Raises StateError."""
+def build(
+    settings: Settings,
+    clock: Clock,
+    background: Background,
+    bases: Bases,
+    *,
+    sleep: Sleep,
+    validators: Mapping[str, Validate] | None = None,
+) -> Iterator[House]:
+    """Open keys and book, and wire an authority whose URLs start with `bases`. Raises StateError.
+
+    `clock` is the real time, from which the virtual one is made; `validators` take the place of those of the settings.
+    """
     state = settings.state
-    authority = open_authority(state and state / "authority", settings.key_type, clock())
     book = Book(state and state / "book.sqlite")
     try:
-        urls = Urls(base_url)
-        accounts = Accounts(book, settings, clock, urls)
-        http01 = Http01(make_resolver(settings), port=settings.http01_port, timeout_seconds=settings.validation_timeout_seconds)
-        orders = Orders(book, authority, settings, clock, validators={"http-01": http01}, worker=background)
-        certificates = Certificates(book, clock)
-        nonces = Nonces(timedelta(seconds=settings.nonce_lifetime_seconds))
-        acme = AcmeApi(
-            accounts=accounts,
-            orders=orders,
-            certificates=certificates,
-            nonces=nonces,
+        virtual = open_clock(book, settings.clock, clock)
+        authority = open_authority(state and state / "authority", settings.key_type, virtual())
+        faults = Faults(book, virtual)
+        parts = Parts(
             settings=settings,
-            clock=clock,
-            urls=urls,
-        )
-        management = ManagementApi(
             book=book,
-            orders=orders,
-            certificates=certificates,
+            clock=virtual,
             authority=authority,
-            settings=settings,
-            clock=clock,
-            directory_url=urls.of(DIRECTORY),
+            certificates=Certificates(book, virtual),
+            faults=faults,
+            issuing=Issuing(authority, faults, virtual),
+            bases=bases,
         )
-        yield House(
-            acme=acme.app(),
-            management=management.app(),
-            authority=authority,
-            orders=orders,
-            directory_url=urls.of(DIRECTORY),
-        )
+        yield _house(parts, background, sleep, validators or _validators(settings))
     finally:
         book.close()
 
 
-def server_context(authority: Authority, settings: Settings) -> ssl.SSLContext:
-    """Make the TLS context of the ACME server with a new key and a certificate of the authority (TLS 1.2 at least).
+def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mapping[str, Validate]) -> House:
+    urls = Urls(parts.bases[PlaneName.ACME])
+    orders = _orders(parts, background, validators)
+
+    def faulty(name: PlaneName, app: ASGIApp, place: Place, refusal: Refusal = plain_refusal) -> Plane:
+        return Plane(FaultyWire(app, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
+
+    planes = {
+        PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, orders, urls).app(), acme_place, refusal),
+        PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, public_api.public_app([]), public_api.place),
+        PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert_api.digicert_app(), digicert_api.place),
+        PlaneName.GLOBALSIGN: faulty(PlaneName.GLOBALSIGN, globalsign_api.globalsign_app(), globalsign_api.place),
+        PlaneName.MANAGEMENT: Plane(_management(parts, orders, urls).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
+    }
+    return House(
+        planes=planes,
+        authority=parts.authority,
+        orders=orders,
+        certificates=parts.certificates,
+        book=parts.book,
+        faults=parts.faults,
+        clock=parts.clock,
+        bases=parts.bases,
+        directory_url=urls.of(DIRECTORY),
+    )
+
+
+def _validators(settings: Settings) -> Mapping[str, Validate]:
+    resolve = make_resolver(settings)
+    return {"http-01": Http01(resolve, port=settings.http01_port, timeout_seconds=settings.validation_timeout_seconds)}
+
+
+def _orders(parts: Parts, background: Background, validators: Mapping[str, Validate]) -> Orders:
+    return Orders(
+        parts.book,
+        parts.issuing,
+        parts.settings,
+        parts.clock,
+        faults=parts.faults,
+        validators=dict(validators),
+        worker=background,
+    )
+
+
+def _acme(parts: Parts, orders: Orders, urls: Urls) -> AcmeApi:
+    return AcmeApi(
+        accounts=Accounts(parts.book, parts.settings, parts.clock, urls),
+        orders=orders,
+        certificates=AccountCertificates(parts.book, parts.certificates, parts.clock),
+        nonces=Nonces(timedelta(seconds=parts.settings.nonce_lifetime_seconds)),
+        faults=parts.faults,
+        settings=parts.settings,
+        clock=parts.clock,
+        urls=urls,
+    )
+
+
+def _management(parts: Parts, orders: Orders, urls: Urls) -> ManagementApi:
+    return ManagementApi(
+        book=parts.book,
+        orders=orders,
+        certificates=parts.certificates,
+        authority=parts.authority,
+        faults=parts.faults,
+        settings=parts.settings,
+        clock=parts.clock,
+        directory_url=urls.of(DIRECTORY),
+    )
+
+
+def server_context(authority: Authority, settings: Settings, transport: Transport) -> ssl.SSLContext:
+    """Make the TLS context of the servers with a new key and a certificate of the authority (TLS 1.2 at least).
 
     This certificate lives in real time, whatever the clock of what is issued says. It is made at every start.
     """
@@ -95,4 +186,7 @@ def server_context(authority: Authority, settings: Settings) -> ssl.SSLContext:
         bundle = Path(folder) / "server.pem"
         write_whole(bundle, key_pem(key) + chain.encode("ascii"))
         context.load_cert_chain(bundle)
+    if transport is Transport.MUTUAL_TLS:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=authority.root_pem.decode("ascii"))
     return context

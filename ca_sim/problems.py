@@ -11,7 +11,7 @@ ProblemError (serverInternal)
 +-- RejectedIdentifierError, UnsupportedIdentifierError, InvalidProfileError
 +-- OrderNotReadyError, BadCsrError
 +-- AlreadyRevokedError, BadRevocationReasonError
-+-- ConnectionFailedError, DnsError
++-- ConnectionFailedError, DnsError, CaaError
 """
 
 from collections.abc import Mapping, Sequence
@@ -218,3 +218,10 @@ class DnsError(ProblemError):
 
     word = "dns"
     status = 400
+
+
+class CaaError(ProblemError):
+    """The CAA records of the identifier forbid this authority to issue (RFC 8659)."""
+
+    word = "caa"
+    status = 403

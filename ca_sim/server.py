@@ -1,10 +1,9 @@
-"""The servers of an authority: ACME over HTTPS and management over HTTP, on one event loop."""
+"""The servers of an authority, each at a port of its own, on one event loop."""
 
 import asyncio
 import errno
 import logging
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -13,12 +12,14 @@ from dataclasses import dataclass
 
 import uvicorn
 import uvloop
-from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ca_sim.background import Background
 from ca_sim.bootstrap import House, build, server_context
 from ca_sim.clock import Clock
+from ca_sim.faults.wire import ABORT
 from ca_sim.files import held, write_whole
+from ca_sim.planes import PEER_CERTIFICATE, TRANSPORTS, Bases, Plane, PlaneName, Transport
 from ca_sim.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -32,11 +33,16 @@ class ListenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Where an authority answers. `root_pem` verifies its TLS and what it issues."""
+    """Where an authority answers, by the base URLs of its servers. `root_pem` verifies its TLS and what it issues."""
 
     directory_url: str
-    management_url: str
+    bases: Bases
     root_pem: bytes
+
+    @property
+    def management_url(self) -> str:
+        """Give the base URL of management."""
+        return self.bases[PlaneName.MANAGEMENT]
 
 
 def listen(hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -101,26 +107,50 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(HttpToolsProtocol):
+    """HTTP that tells an application of its connection: how to cut it, and the client's certificate."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        more = {ABORT: self.transport.abort, PEER_CERTIFICATE: self._peer_certificate}
+        self.scope.update(more)  # type: ignore[typeddict-item]  # what uvicorn's type does not know
+
+    def _peer_certificate(self) -> bytes | None:
+        tls = self.transport.get_extra_info("ssl_object")
+        return None if tls is None else tls.getpeercert(binary_form=True)
+
+
 async def serve(settings: Settings, clock: Clock, *, stop: asyncio.Event, ready: Callable[[Running], None]) -> None:
-    """Serve until `stop` is set; call `ready` once both servers answer. Raises StateError and ListenError."""
+    """Serve until `stop` is set; call `ready` once all servers answer. Raises StateError and ListenError."""
     with ExitStack() as stack:
         stack.enter_context(held(settings.state))
-        acme_sockets = _opened(stack, settings.listen_hosts, settings.port)
-        management_sockets = _opened(stack, [settings.management_host], settings.management_port)
+        sockets = {name: _opened(stack, *_where(settings, name)) for name in PlaneName}
+        bases = {name: _base(settings, name, opened) for name, opened in sockets.items()}
         background = Background()
-        base_url = _url("https", settings.external_host, acme_sockets)
-        house = stack.enter_context(build(settings, clock, background, base_url))
-        running = Running(
-            house.directory_url, _url("http", settings.management_host, management_sockets), house.authority.root_pem
-        )
-        servers = [
-            (_server(house.acme, server_context(house.authority, settings)), acme_sockets),
-            (_server(house.management, None), management_sockets),
-        ]
+        house = stack.enter_context(build(settings, clock, background, bases, sleep=asyncio.sleep))
+        running = Running(house.directory_url, bases, house.authority.root_pem)
+        servers = [(_server(plane, house, settings), sockets[name]) for name, plane in house.planes.items()]
         try:
             await _run(servers, house, stop, lambda: _announce(settings, running, ready))
         finally:
             await background.stop()
+
+
+def _where(settings: Settings, name: PlaneName) -> tuple[Sequence[str], int]:
+    ports = {
+        PlaneName.ACME: settings.port,
+        PlaneName.PUBLIC: settings.public_port,
+        PlaneName.DIGICERT: settings.digicert.port,
+        PlaneName.GLOBALSIGN: settings.globalsign.port,
+        PlaneName.MANAGEMENT: settings.management_port,
+    }
+    hosts = [settings.management_host] if name is PlaneName.MANAGEMENT else settings.listen_hosts
+    return hosts, ports[name]
+
+
+def _base(settings: Settings, name: PlaneName, sockets: Sequence[socket.socket]) -> str:
+    scheme = "http" if TRANSPORTS[name] is Transport.PLAIN else "https"
+    return _url(scheme, settings.management_host if name is PlaneName.MANAGEMENT else settings.external_host, sockets)
 
 
 def _opened(stack: ExitStack, hosts: Sequence[str], port: int) -> list[socket.socket]:
@@ -132,10 +162,12 @@ def _url(scheme: str, host: str, sockets: Sequence[socket.socket]) -> str:
     return f"{scheme}://{named}:{sockets[0].getsockname()[1]}"
 
 
-def _server(app: ASGIApp, tls: ssl.SSLContext | None) -> _Server:
+def _server(plane: Plane, house: House, settings: Settings) -> _Server:
+    plain = plane.transport is Transport.PLAIN
+    tls = None if plain else server_context(house.authority, settings, plane.transport)
     config = uvicorn.Config(
-        app,
-        http="httptools",
+        plane.app,
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -3,13 +3,23 @@
 import difflib
 import ipaddress
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 
-DAY = 86_400
+from ca_sim.acme.settings import AcmeSettings
+from ca_sim.authority.settings import AuthoritySettings
+from ca_sim.clock_settings import ClockSettings
+from ca_sim.digicert.settings import DigicertSettings
+from ca_sim.globalsign.settings import GlobalsignSettings
+from ca_sim.setting import DAY, Port, Seconds, Section, setting
+from ca_sim.validation.settings import ValidationSettings
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class SettingsError(Exception):
@@ -46,94 +56,93 @@ def _pattern(text: str) -> str:
 
 Address = Annotated[str, AfterValidator(_address)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
-Seconds = Annotated[int, Field(strict=True, ge=1)]
-Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 KeyType = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-4096"]
 
 
-class Profile(BaseModel):
+class Profile(Section):
     """A kind of certificate that an order can ask for by name (draft-ietf-acme-profiles)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     validity_seconds: Annotated[int, Field(strict=True, ge=10, le=3650 * DAY)]
     description: str = ""
 
 
-def _setting(default: Any, *, unit: str, help: str) -> Any:  # noqa: A002, ANN401 - pydantic's own shape
-    return Field(default=default, description=help, json_schema_extra={"unit": unit}, validate_default=True)
-
-
-class Settings(BaseModel):
+class Settings(Section):
     """What a simulated authority is set up with; `load` reads it from a file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    listen_hosts: tuple[Address, ...] = _setting(
+    listen_hosts: tuple[Address, ...] = setting(
         ("127.0.0.1", "::1"),
         unit="IP addresses",
         help="Where the ACME server (HTTPS) listens. ::1 is left out on a machine without IPv6.",
     )
-    port: Port = _setting(14000, unit="TCP port", help="Port of the ACME server; 0 takes a free one.")
-    external_host: Annotated[str, AfterValidator(_host)] = _setting(
+    port: Port = setting(14000, unit="TCP port", help="Port of the ACME server; 0 takes a free one.")
+    external_host: Annotated[str, AfterValidator(_host)] = setting(
         "localhost", unit="host name", help="Host name in the URLs that clients are given."
     )
-    management_host: Address = _setting(
+    management_host: Address = setting(
         "127.0.0.1", unit="IP address", help="Where the management endpoint (plain HTTP, no password) listens."
     )
-    management_port: Port = _setting(15000, unit="TCP port", help="Port of the management endpoint; 0 takes a free one.")
-    state_directory: str = _setting(
+    management_port: Port = setting(15000, unit="TCP port", help="Port of the management endpoint; 0 takes a free one.")
+    public_port: Port = setting(
+        14002, unit="TCP port", help="Port (plain HTTP) of what certificates point to: issuers, CRLs, OCSP; 0 takes a free one."
+    )
+    state_directory: str = setting(
         "",
         unit="directory, seen from the working directory",
         help="Where keys and memory are kept over a restart. Empty: all in memory, gone at the end.",
     )
-    key_type: KeyType = _setting(
+    key_type: KeyType = setting(
         "ec-p256",
         unit="ec-p256, ec-p384, rsa-2048 or rsa-4096",
         help="Keys of root and intermediate, when they are made; keys in the state directory stay as they are.",
     )
-    http01_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = _setting(
+    http01_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = setting(
         5002, unit="TCP port", help="Port that http-01 validation connects to, in place of 80."
     )
-    dns_server: str = _setting(
+    dns_server: str = setting(
         "",
         unit="address:port, [address]:port for IPv6",
         help="DNS server to ask for A and AAAA records, in place of the resolver table. Empty: the table.",
     )
-    validation_timeout_seconds: Seconds = _setting(5, unit="seconds", help="Longest time that one validation may take.")
-    order_lifetime_seconds: Seconds = _setting(
+    validation_timeout_seconds: Seconds = setting(5, unit="seconds", help="Longest time that one validation may take.")
+    order_lifetime_seconds: Seconds = setting(
         7 * DAY, unit="seconds", help="Time to finish an order and its pending authorizations."
     )
-    authorization_lifetime_seconds: Seconds = _setting(
+    authorization_lifetime_seconds: Seconds = setting(
         30 * DAY, unit="seconds", help="Time that an authorization stays valid after its validation."
     )
-    nonce_lifetime_seconds: Seconds = _setting(3600, unit="seconds", help="Time that an unused nonce can be used.")
-    retry_after_seconds: Annotated[int, Field(strict=True, ge=0)] = _setting(
+    nonce_lifetime_seconds: Seconds = setting(3600, unit="seconds", help="Time that an unused nonce can be used.")
+    retry_after_seconds: Annotated[int, Field(strict=True, ge=0)] = setting(
         1, unit="seconds", help="Retry-After of orders and authorizations that are being processed."
     )
-    orders_per_page: Annotated[int, Field(strict=True, ge=1, le=1000)] = _setting(
+    orders_per_page: Annotated[int, Field(strict=True, ge=1, le=1000)] = setting(
         50, unit="orders", help="Length of a page in an account's list of orders."
     )
-    blocked_identifiers: tuple[str, ...] = _setting(
+    blocked_identifiers: tuple[str, ...] = setting(
         (), unit="names or addresses", help="What the authority refuses to issue for: these, and all names below them."
     )
-    terms_of_service: str = _setting(
+    terms_of_service: str = setting(
         "https://ca-sim.example/terms", unit="URL", help="Terms that a new account must agree to; empty: none."
     )
-    website: str = _setting("https://ca-sim.example/", unit="URL", help="Website that the directory names; empty: none.")
-    caa_identities: tuple[str, ...] = _setting(
+    website: str = setting("https://ca-sim.example/", unit="URL", help="Website that the directory names; empty: none.")
+    caa_identities: tuple[str, ...] = setting(
         ("ca-sim.example",), unit="host names", help="Names by which CAA records can mean this authority."
     )
-    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+    log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", unit="debug, info, warning or error", help="Least level of the lines on standard error."
     )
-    default_profile: str = _setting("", unit="profile", help="Profile of orders that name none. Empty: the first one.")
-    resolver: dict[Pattern, Address] = _setting(
+    default_profile: str = setting("", unit="profile", help="Profile of orders that name none. Empty: the first one.")
+    clock: ClockSettings = ClockSettings()
+    acme: AcmeSettings = AcmeSettings()
+    validation: ValidationSettings = ValidationSettings()
+    authority: AuthoritySettings = AuthoritySettings()
+    digicert: DigicertSettings = DigicertSettings()
+    globalsign: GlobalsignSettings = GlobalsignSettings()
+    resolver: dict[Pattern, Address] = setting(
         {"*": "127.0.0.1"},
         unit="name or pattern = IP address",
         help='Addresses that validation connects to. A full name goes before "*.suffix", the longest suffix before "*".',
     )
-    profiles: dict[str, Profile] = _setting(
+    profiles: dict[str, Profile] = setting(
         {
             "classic": {"validity_seconds": 90 * DAY, "description": "A server certificate for 90 days"},
             "shortlived": {"validity_seconds": 6 * DAY, "description": "A server certificate for 6 days"},
@@ -221,46 +230,88 @@ def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's own shape
     if not where:
         return what
     if fault["type"] == "missing":
-        return f"{where} is missing: expected {_right(str(fault['loc'][0]))}"
+        return f"{where} is missing: expected {_right(fault['loc'])}"
     given = json.dumps(fault["input"], default=str)
-    return f"{where} = {given}: {what}; expected {_right(str(fault['loc'][0]))}"
+    return f"{where} = {given}: {what}; expected {_right(fault['loc'])}"
 
 
 def _explain_unknown(where: str, loc: tuple[str | int, ...]) -> str:
-    known = list(Settings.model_fields) if len(loc) == 1 else list(Profile.model_fields)
+    table = _section(loc[0]) or Settings if len(loc) > 1 else Settings
+    known = list(Profile.model_fields) if loc[0] == "profiles" else list(table.model_fields)
     near = difflib.get_close_matches(str(loc[-1]), known, n=1)
     return f"{where} is not a setting: " + (f"did you mean {near[0]}?" if near else f"use one of {', '.join(known)}")
 
 
-def _right(name: str) -> str:
-    unit, default = _unit(name), _toml(Settings.model_fields[name].default)
-    return f"{unit} (default {default})" if name not in {"resolver", "profiles"} else unit
+def _section(name: str | int) -> type[Section] | None:
+    field = Settings.model_fields.get(str(name))
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
-def _unit(name: str) -> str:
-    extra = Settings.model_fields[name].json_schema_extra
+def _right(loc: tuple[str | int, ...]) -> str:
+    section = _section(loc[0])
+    if section is None:
+        return _described(Settings.model_fields[str(loc[0])], table=loc[0] in {"resolver", "profiles"})
+    if len(loc) == 1:
+        return f"a table of {', '.join(section.model_fields)}"
+    field = section.model_fields[str(loc[1])]
+    return _described(field, table=isinstance(field.default, dict))
+
+
+def _described(field: FieldInfo, *, table: bool) -> str:
+    return _unit(field) if table else f"{_unit(field)} (default {_toml(field.default)})"
+
+
+def _unit(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
     return str(extra["unit"]) if isinstance(extra, dict) else ""
 
 
 def _toml(value: object) -> str:
-    # Strings, integers and lists of them are written alike in JSON and in TOML.
-    return json.dumps(value, ensure_ascii=False)
+    # Strings, numbers and lists of them are written alike in JSON and in TOML.
+    return '""' if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def sample() -> str:
     """Give a TOML file with every setting at its default: help and unit as `# text`, the setting as `#name = value`."""
     blocks = ["# Settings of ca-sim, the simulated certification authority; each is shown with its default."]
+    tables: list[str] = []
     for name, field in Settings.model_fields.items():
-        head = f"# {field.description}\n# Unit: {_unit(name)}."
-        if name == "resolver":
-            rows = [f"#{_toml(pattern)} = {_toml(address)}" for pattern, address in field.default.items()]
-            blocks.append("\n".join([head, "#[resolver]", *rows]))
-        elif name == "profiles":
-            blocks.append("\n\n".join([head, *(_table(*item) for item in field.default.items())]))
+        if section := _section(name):
+            tables += _section_sample(name, section)
+        elif isinstance(field.default, dict):
+            tables.append(_table_sample(name, field))
         else:
-            blocks.append(f"{head}\n#{name} = {_toml(field.default)}")
-    return "\n\n".join(blocks) + "\n"
+            blocks.append(_line_sample(name, field))
+    return "\n\n".join([*blocks, *tables]) + "\n"
 
 
-def _table(name: str, profile: dict[str, Any]) -> str:
-    return "\n".join([f"#[profiles.{name}]", *(f"#{key} = {_toml(value)}" for key, value in profile.items())])
+def _section_sample(name: str, section: type[Section]) -> list[str]:
+    """Show a section: its plain settings first, since a table within it ends them."""
+    fields = section.model_fields
+    plain = [_line_sample(key, field) for key, field in fields.items() if not isinstance(field.default, dict)]
+    tables = [_table_sample(f"{name}.{key}", field) for key, field in fields.items() if isinstance(field.default, dict)]
+    return [f"#[{name}]\n\n" + "\n\n".join(plain) if plain else f"#[{name}]", *tables]
+
+
+def _line_sample(name: str, field: FieldInfo) -> str:
+    return f"{_head(field)}\n#{name} = {_toml(field.default)}"
+
+
+def _table_sample(name: str, field: FieldInfo) -> str:
+    if any(isinstance(value, dict) for value in field.default.values()):
+        rows = "\n\n".join(_table(f"{name}.{key}", value) for key, value in field.default.items())
+        return f"{_head(field)}\n\n{rows}"
+    return f"{_head(field)}\n{_table(name, field.default)}"
+
+
+def _head(field: FieldInfo) -> str:
+    return f"# {field.description}\n# Unit: {_unit(field)}."
+
+
+def _table(name: str, values: dict[str, Any]) -> str:
+    return "\n".join([f"#[{name}]", *(f"#{_key(key)} = {_toml(value)}" for key, value in values.items())])
+
+
+def _key(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else _toml(name)

@@ -1,5 +1,6 @@
 """The ACME server as a web application (RFC 8555): HTTP in, one call, HTTP out."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ca_sim.acme import urls, wire
 from ca_sim.acme.accounts import Accounts
-from ca_sim.acme.certificates import Certificates
+from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.envelope import Envelopes, Signed, Signer
 from ca_sim.acme.jose import decode
 from ca_sim.acme.nonces import Nonces
@@ -22,7 +23,9 @@ from ca_sim.acme.objects import Account, Authorization, Order, Status
 from ca_sim.acme.orders import Orders
 from ca_sim.acme.urls import Urls
 from ca_sim.clock import Clock
-from ca_sim.problems import MalformedError, MethodNotAllowedError, NotFoundError, ProblemError
+from ca_sim.faults.engine import Faults
+from ca_sim.faults.rules import TOO_MANY_REQUESTS
+from ca_sim.problems import PREFIX, MalformedError, MethodNotAllowedError, NotFoundError, ProblemError
 from ca_sim.settings import Settings
 
 PEM_CHAIN = "application/pem-certificate-chain"
@@ -33,14 +36,22 @@ METHOD_NOT_ALLOWED = 405
 Handler = Callable[[Signed, Request], Response]
 
 
+def refusal(status: int, detail: str) -> tuple[str, bytes]:
+    """Write an error of the wire as a problem document: rateLimited for 429, serverInternal otherwise."""
+    word = "rateLimited" if status == TOO_MANY_REQUESTS else "serverInternal"
+    document = {"type": PREFIX + word, "detail": detail, "status": status}
+    return "application/problem+json", json.dumps(document).encode()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcmeApi:
     """The routes; `app` makes the application of them."""
 
     accounts: Accounts
     orders: Orders
-    certificates: Certificates
+    certificates: AccountCertificates
     nonces: Nonces
+    faults: Faults
     settings: Settings
     clock: Clock
     urls: Urls
@@ -74,7 +85,7 @@ class AcmeApi:
 
     def _post(self, path: str, handler: Handler, signer: Signer = Signer.ACCOUNT) -> Route:
         """Make the route of a signed request; Starlette answers other methods with 405 (section 6.3)."""
-        envelopes = Envelopes(self.accounts, self.nonces, self.clock, self.urls)
+        envelopes = Envelopes(self.accounts, self.nonces, self.faults, self.clock, self.urls)
 
         async def endpoint(request: Request) -> Response:
             return handler(await envelopes.open(request, signer), request)
@@ -159,7 +170,7 @@ class AcmeApi:
     def _revoke(self, signed: Signed, _: Request) -> Response:
         asked = wire.read(wire.Revocation, signed.payload)
         der = decode(asked.certificate, "certificate")
-        self.certificates.revoke_asked(der, asked.reason, account=signed.holder, key=signed.key)
+        self.certificates.revoke(der, asked.reason, account=signed.holder, key=signed.key)
         return Response()
 
     def _show_account(self, account: Account, status: int = 200) -> Response:

@@ -10,9 +10,11 @@ from ca_sim.acme.accounts import Accounts
 from ca_sim.acme.jose import Jws, PublicKey, public_jwk, read_jwk, read_jws
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.objects import Account
-from ca_sim.acme.urls import Urls
+from ca_sim.acme.urls import Urls, place
 from ca_sim.clock import Clock
-from ca_sim.problems import MalformedError, TooLargeError, UnauthorizedError, UnsupportedMediaTypeError
+from ca_sim.faults.engine import Faults
+from ca_sim.faults.rules import FaultKind
+from ca_sim.problems import BadNonceError, MalformedError, TooLargeError, UnauthorizedError, UnsupportedMediaTypeError
 
 MAX_BODY = 64 * 1024
 BODY_SECONDS = 10
@@ -56,9 +58,10 @@ class Signed:
 class Envelopes:
     """Opens requests."""
 
-    def __init__(self, accounts: Accounts, nonces: Nonces, clock: Clock, urls: Urls) -> None:
+    def __init__(self, accounts: Accounts, nonces: Nonces, faults: Faults, clock: Clock, urls: Urls) -> None:
         self._accounts = accounts
         self._nonces = nonces
+        self._faults = faults
         self._clock = clock
         self._urls = urls
 
@@ -75,6 +78,8 @@ class Envelopes:
         url = self._urls.base + _target(request)
         if jws.header.get("url") != url:
             raise UnauthorizedError(f"the url of the protected header is not {url}")
+        if self._faults.strike(FaultKind.BAD_NONCE, place(request.method, request.url.path)):
+            raise BadNonceError("the nonce is refused: take the one of this answer")
         self._nonces.use(jws.header.get("nonce"), self._clock())
         return Signed(holder, key, jws.payload, url)
 

@@ -11,8 +11,6 @@ from typing import Self
 
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import (
-    AlreadyRevokedError,
-    BadRevocationReasonError,
     Document,
     MalformedError,
     NotFoundError,
@@ -20,27 +18,9 @@ from ca_sim.problems import (
     UnauthorizedError,
 )
 
-REASONS = {
-    0: "unspecified",
-    1: "keyCompromise",
-    2: "cACompromise",
-    3: "affiliationChanged",
-    4: "superseded",
-    5: "cessationOfOperation",
-    6: "certificateHold",
-    8: "removeFromCRL",
-    9: "privilegeWithdrawn",
-    10: "aACompromise",
-}
-"""Reason codes of RFC 5280 section 5.3.1; 7 is not used."""
-SUBSCRIBER_REASONS = frozenset({0, 1, 3, 4, 5})
-"""What a subscriber may give: the others are the authority's to say."""
-AUTHORITY_REASONS = frozenset({0, 1, 3, 4, 5, 9})
-"""What the authority itself may give for a leaf that stays revoked."""
-
 
 class Status(StrEnum):
-    """The states of accounts, orders, authorizations, challenges and certificates, in the words of RFC 8555."""
+    """The states of accounts, orders, authorizations and challenges, in the words of RFC 8555."""
 
     PENDING = "pending"
     READY = "ready"
@@ -141,7 +121,11 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A request for one certificate (section 7.1.3). `csr` is PEM, `serial` the hexadecimal one of what was issued."""
+    """A request for one certificate (section 7.1.3).
+
+    `csr` is PEM, `serial` the hexadecimal one of what was issued. `ready_at` is when an order in work is issued; one that has
+    none is stuck.
+    """
 
     id: str
     account_id: str
@@ -154,6 +138,7 @@ class Order:
     error: Document | None = None
     csr: str | None = None
     serial: str | None = None
+    ready_at: datetime | None = None
 
     def as_of(self, at: datetime, authorizations: Sequence[Authorization]) -> Self:
         """Follow the authorizations and the time (section 7.1.6); an order in work or finished stays as it is."""
@@ -166,11 +151,15 @@ class Order:
             return self.failed(_why(authorizations))
         return replace(self, status=Status.READY) if states == {Status.VALID} else self
 
-    def finalized(self, csr: str) -> Self:
+    def is_due(self, at: datetime) -> bool:
+        """Whether the time to issue has come."""
+        return self.status is Status.PROCESSING and self.ready_at is not None and self.ready_at <= at
+
+    def finalized(self, csr: str, ready_at: datetime | None) -> Self:
         """Take the CSR: issuance is under way (section 7.4). Raises OrderNotReadyError."""
         if self.status is not Status.READY:
             raise OrderNotReadyError(f"the order is {self.status}, not ready")
-        return replace(self, status=Status.PROCESSING, csr=csr)
+        return replace(self, status=Status.PROCESSING, csr=csr, ready_at=ready_at)
 
     def issued(self, serial: str) -> Self:
         """Record the certificate: the order is valid."""
@@ -191,39 +180,3 @@ def _why(authorizations: Sequence[Authorization]) -> Document:
             detail = f"the authorization of {name.value} is {authorization.status}"
             return UnauthorizedError(detail, identifier=name.document()).document()
     return UnauthorizedError("an authorization is not valid").document()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Certificate:
-    """What was issued, and whether it was revoked.
-
-    `serial` is lower-case hexadecimal, `chain` the PEM of leaf and intermediate, `spki_sha256` the hexadecimal digest
-    of the public key, `reason` a code of RFC 5280 section 5.3.1.
-    """
-
-    serial: str
-    account_id: str
-    order_id: str
-    identifiers: tuple[Identifier, ...]
-    profile: str
-    chain: str
-    spki_sha256: str
-    not_before: datetime
-    not_after: datetime
-    revoked_at: datetime | None = None
-    reason: int | None = None
-
-    def status(self, at: datetime) -> Status:
-        """Say valid, expired or revoked; a revoked certificate stays so after it expires."""
-        if self.revoked_at is not None:
-            return Status.REVOKED
-        return Status.EXPIRED if at > self.not_after else Status.VALID
-
-    def revoked(self, *, at: datetime, reason: int, allowed: frozenset[int] = SUBSCRIBER_REASONS) -> Self:
-        """Revoke (section 7.6). Raises BadRevocationReasonError or AlreadyRevokedError."""
-        if reason not in allowed:
-            choice = ", ".join(f"{code} ({REASONS[code]})" for code in sorted(allowed))
-            raise BadRevocationReasonError(f"reason {reason} is not taken here: use one of {choice}")
-        if self.revoked_at is not None:
-            raise AlreadyRevokedError(f"certificate {self.serial} was revoked at {self.revoked_at.isoformat()}")
-        return replace(self, revoked_at=at, reason=reason)

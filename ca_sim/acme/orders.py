@@ -10,15 +10,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.acme.jose import key_authorization, public_jwk
-from ca_sim.acme.objects import Account, Authorization, Certificate, Challenge, Order, Status
+from ca_sim.acme.objects import Account, Authorization, Challenge, Order, Status
 from ca_sim.acme.wire import NewOrder
-from ca_sim.authority.hierarchy import Authority, serial_of, spki_sha256
 from ca_sim.book import Book
+from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
 from ca_sim.csr import check_csr
+from ca_sim.faults.engine import Faults
+from ca_sim.faults.rules import FaultKind
 from ca_sim.identifiers import Identifier, read_identifiers
+from ca_sim.issuing import Application, Issuing
 from ca_sim.problems import (
     BadCsrError,
+    CaaError,
+    ConnectionFailedError,
     InvalidProfileError,
     MalformedError,
     NotFoundError,
@@ -47,15 +52,17 @@ class Orders:
     def __init__(
         self,
         book: Book,
-        authority: Authority,
+        issuing: Issuing,
         settings: Settings,
         clock: Clock,
         *,
+        faults: Faults,
         validators: dict[str, Validate],
         worker: Worker,
     ) -> None:
         self._book = book
-        self._authority = authority
+        self._issuing = issuing
+        self._faults = faults
         self._settings = settings
         self._clock = clock
         self._validators = validators
@@ -149,29 +156,31 @@ class Orders:
         Raises OrderNotReadyError, or BadCsrError, after which the order is still ready.
         """
         order = self.find(account, order_id)
-        order.finalized("")  # says whether it is ready before the CSR is looked at
+        order.finalized("", None)  # says whether it is ready before the CSR is looked at
         csr = _read_csr(csr_der)
         request = check_csr(csr, order.identifiers)
         if self._book.account_of_key(public_jwk(request.public_key)) is not None:
             raise BadCsrError("the CSR's key is the key of an account")  # section 11.1
-        order = order.finalized(csr.public_bytes(Encoding.PEM).decode("ascii"))
+        at = self._clock()
+        names = tuple(identifier.value for identifier in order.identifiers)
+        ready_at = self._issuing.ready_at("acme.issue", names, at, timedelta(seconds=self._settings.acme.issue_seconds))
+        order = order.finalized(csr.public_bytes(Encoding.PEM).decode("ascii"), ready_at)
         with self._book.transaction():
             self._book.put_order(order)
-        self._worker.start(self._issue(order))
         return order
 
     def resume(self) -> None:
-        """Take up the validations and issuances that the end of the last process cut off."""
+        """Take up the validations that the end of the last process cut off."""
         for authorization in self._book.authorizations_in_work():
             for challenge in authorization.challenges:
                 if challenge.status is Status.PROCESSING:
                     self._worker.start(self._validate(authorization, challenge.type))
-        for order in self._book.orders_in_work():
-            self._worker.start(self._issue(order))
 
     def current(self, order: Order) -> Order:
         """Give an order as the time and its authorizations make it, and remember what changed."""
         changed = self._refreshed(order)
+        if changed.is_due(self._clock()):
+            return self._issue(changed)
         if changed != order:
             with self._book.transaction():
                 self._book.put_order(changed)
@@ -196,6 +205,7 @@ class Orders:
         challenge = authorization.challenge(kind)
         problem: ProblemError | None = None
         try:
+            self._fail_on_purpose(authorization)
             validate = self._validators[kind]
             await validate(authorization.identifier, challenge.token, key_authorization(challenge.token, account.jwk))
         except ProblemError as error:
@@ -204,6 +214,13 @@ class Orders:
             log.exception("validating %s", authorization.identifier.value)
             problem = ProblemError("the validation failed within the server")
         self._record_validation(authorization.id, kind, problem)
+
+    def _fail_on_purpose(self, authorization: Authorization) -> None:
+        names = (authorization.identifier.value,)
+        if self._faults.strike(FaultKind.CAA, "acme.validation", names):
+            raise CaaError(f"CAA records of {names[0]} forbid this authority to issue")
+        if self._faults.strike(FaultKind.VALIDATION, "acme.validation", names):
+            raise ConnectionFailedError(f"no connection to {names[0]}")
 
     def _record_validation(self, authorization_id: str, kind: str, problem: ProblemError | None) -> None:
         authorization = self._book.authorization(authorization_id)
@@ -218,7 +235,7 @@ class Orders:
             self._record(authorization.failed(kind, problem.document()))
         log.info("%s of %s: %s", kind, authorization.identifier.value, problem.detail if problem else "valid")
 
-    async def _issue(self, order: Order) -> None:
+    def _issue(self, order: Order) -> Order:
         try:
             certificate = self._sign(order)
         except ProblemError as problem:
@@ -227,13 +244,15 @@ class Orders:
             log.exception("issuing for order %s", order.id)
             failure = order.failed(ProblemError("the issuance failed within the server").document())
         else:
+            order = order.issued(certificate.serial)
             with self._book.transaction():
                 self._book.put_certificate(certificate)
-                self._book.put_order(order.issued(certificate.serial))
+                self._book.put_order(order)
             log.info("order %s: certificate %s issued", order.id, certificate.serial)
-            return
+            return order
         with self._book.transaction():
             self._book.put_order(failure)
+        return failure
 
     def _sign(self, order: Order) -> Certificate:
         profile = self._settings.profiles.get(order.profile)
@@ -241,17 +260,16 @@ class Orders:
             raise InvalidProfileError(f"the profile {order.profile!r} is not offered any more")
         request = check_csr(x509.load_pem_x509_csr((order.csr or "").encode("ascii")), order.identifiers)
         validity = timedelta(seconds=profile.validity_seconds)
-        leaf = self._authority.issue(request, order.identifiers, validity=validity, at=self._clock())
-        return Certificate(
-            serial=serial_of(leaf),
-            account_id=order.account_id,
-            order_id=order.id,
-            identifiers=order.identifiers,
-            profile=order.profile,
-            chain=self._authority.chain(leaf),
-            spki_sha256=spki_sha256(leaf),
-            not_before=leaf.not_valid_before_utc,
-            not_after=leaf.not_valid_after_utc,
+        return self._issuing.issue(
+            Application(
+                api="acme",
+                account_id=order.account_id,
+                order_id=order.id,
+                request=request,
+                identifiers=order.identifiers,
+                profile=order.profile,
+                validity=validity,
+            )
         )
 
 

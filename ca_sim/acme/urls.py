@@ -31,3 +31,13 @@ class Urls:
         """Give the id in the URL of an account, None when it is not one."""
         prefix = self.base + ACCOUNT.format(id="")
         return url.removeprefix(prefix) if isinstance(url, str) and url.startswith(prefix) else None
+
+
+def place(_method: str, path: str) -> str:
+    """Name the kind of a request, as faults know it: acme.directory, acme.new-order, acme.finalize, acme.challenge."""
+    parts = path.strip("/").split("/")
+    if parts[0] != "acme":
+        return f"acme.{parts[0]}"
+    # /acme/order/{id}/finalize is a kind of its own
+    word = parts[3] if parts[1:2] == ["order"] and len(parts) > 3 else parts[1] if len(parts) > 1 else ""  # noqa: PLR2004
+    return f"acme.{word}"

@@ -59,18 +59,25 @@ class Authority:
         return self.root.certificate.public_bytes(Encoding.PEM)
 
     def issue(
-        self, request: SigningRequest, identifiers: tuple[Identifier, ...], *, validity: timedelta, at: datetime
+        self,
+        request: SigningRequest,
+        identifiers: tuple[Identifier, ...],
+        *,
+        validity: timedelta,
+        at: datetime,
+        not_before: datetime | None = None,
+        not_after: datetime | None = None,
     ) -> x509.Certificate:
         """Issue a leaf for the identifiers.
 
         notBefore lies before `at` by a sixtieth of the validity, one minute at most (5 seconds for 5 minutes);
         notAfter is notBefore plus the validity, so that the lifetime is the profile's to the second, or the end of
-        the intermediate if that comes first.
+        the intermediate if that comes first. What is given as `not_before` or `not_after` stands as it is.
         """
         backdate = timedelta(seconds=min(LONGEST_BACKDATE, validity / 60) // timedelta(seconds=1))
-        start = at - backdate
+        start = not_before or at - backdate
         builder = _leaf(request.public_key, request.common_name, identifiers)
-        return self._sign(builder, start, start + validity)
+        return self._sign(builder, start, not_after or start + validity)
 
     def issue_server(self, key: SigningKey, hosts: tuple[str, ...], at: datetime) -> x509.Certificate:
         """Issue the certificate of the ACME server itself, for host names and addresses, from an hour ago."""
@@ -82,6 +89,11 @@ class Authority:
         """Give leaf and intermediate in PEM, as RFC 8555 section 9.1 wants them."""
         certificates = (leaf, self.intermediate.certificate)
         return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
+
+    def wrong_chain(self, leaf: x509.Certificate, at: datetime) -> str:
+        """Give the leaf with an intermediate that did not issue it, as a misconfigured authority would."""
+        other = _make_intermediate("ec-p256", _make_root("ec-p256", at), at)
+        return "".join(part.public_bytes(Encoding.PEM).decode("ascii") for part in (leaf, other.certificate))
 
     def _sign(self, builder: x509.CertificateBuilder, start: datetime, end: datetime) -> x509.Certificate:
         issuer = self.intermediate.certificate

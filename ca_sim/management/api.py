@@ -9,14 +9,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from ca_sim.acme.certificates import Certificates
 from ca_sim.acme.jose import read_json
-from ca_sim.acme.objects import REASONS, Certificate, Order
+from ca_sim.acme.objects import Order
 from ca_sim.acme.orders import Orders
 from ca_sim.acme.wire import time
 from ca_sim.authority.hierarchy import Authority
 from ca_sim.book import Book
-from ca_sim.clock import Clock
+from ca_sim.certificates import REASONS, Certificate, Certificates
+from ca_sim.clock import VirtualClock
+from ca_sim.faults.engine import Faults
 from ca_sim.problems import MalformedError, ProblemError, UnsupportedMediaTypeError
 from ca_sim.settings import Settings
 
@@ -33,8 +34,9 @@ class ManagementApi:
     orders: Orders
     certificates: Certificates
     authority: Authority
+    faults: Faults
     settings: Settings
-    clock: Clock
+    clock: VirtualClock
     directory_url: str
 
     def app(self) -> Starlette:

@@ -51,9 +51,16 @@ _AUTHORITY_SETTINGS = """\
 # Written by `certworker dev` at each start.
 port = {acme}
 management_port = {acme_management}
+public_port = {authority_public}
 state_directory = {state}
 http01_port = {http01}
 default_profile = "classic"
+
+[digicert]
+port = {digicert}
+
+[globalsign]
+port = {globalsign}
 
 [resolver]
 "*" = "127.0.0.1"
@@ -125,7 +132,7 @@ def _hints(home: Home, output: Path | None) -> list[str]:
 def _choose_ports(https: int) -> Ports:
     """Take the ports after `https` where they are free, and any others where not."""
     https = https or listening.free_port(0)
-    others = [listening.free_port(https + offset) for offset in range(1, 5)]
+    others = [listening.free_port(https + offset) for offset in range(1, 8)]
     return Ports(https, *others)
 
 
@@ -137,6 +144,9 @@ def _prepare(home: Home, ports: Ports) -> Mapping[str, str]:
         "acme": ports.acme,
         "acme_management": ports.acme_management,
         "http01": ports.http01,
+        "authority_public": ports.authority_public,
+        "digicert": ports.digicert,
+        "globalsign": ports.globalsign,
         "issuer": ISSUER,
         "state": json.dumps(str(home.authority_state)),
         "version": version("certworker"),
@@ -177,7 +187,9 @@ def _describe(home: Home, settings: Settings, ports: Ports, credentials: Mapping
         "console_url": f"{metrics}/console",
         "ca_sim": {
             "acme_directory": f"{acme}/directory",
-            "rest_url": None,
+            "rest_url": f"https://localhost:{ports.digicert}/services/v2",
+            "globalsign_url": f"https://localhost:{ports.globalsign}/v2",
+            "public_url": f"http://localhost:{ports.authority_public}",
             "management_url": f"http://127.0.0.1:{ports.acme_management}",
             "ca_bundle": str(home.authority_state / "root.pem"),
             "http01_port": ports.http01,

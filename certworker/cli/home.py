@@ -27,6 +27,9 @@ class Ports:
     acme: int
     acme_management: int
     http01: int
+    authority_public: int
+    digicert: int
+    globalsign: int
 
 
 class Home:

@@ -16,6 +16,9 @@ def settings_for(responder: Responder, **changed: object) -> Settings:
     quick: dict[str, object] = {
         "port": 0,
         "management_port": 0,
+        "public_port": 0,
+        "digicert": {"port": 0},
+        "globalsign": {"port": 0},
         "http01_port": responder.port,
         "retry_after_seconds": 0,
         "validation_timeout_seconds": 2,

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from ca_sim.acme.nonces import MOST, Nonces
-from ca_sim.acme.objects import AUTHORITY_REASONS, Authorization, Certificate, Challenge, Order, Status
+from ca_sim.acme.objects import Authorization, Challenge, Order, Status
+from ca_sim.certificates import AUTHORITY_REASONS, Certificate, Standing
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import AlreadyRevokedError, BadNonceError, MalformedError, OrderNotReadyError, UnauthorizedError
 from tests.support.clock import START
@@ -52,7 +53,7 @@ def test_a_validated_authorization_makes_the_order_ready() -> None:
     assert ORDER.as_of(START, [answered]).status is Status.PENDING
     ready = ORDER.as_of(START, [valid])
     assert ready.status is Status.READY
-    assert ready.finalized("csr").issued("1").status is Status.VALID
+    assert ready.finalized("csr", START).issued("1").status is Status.VALID
 
 
 def test_an_authorization_expires_and_its_order_with_it() -> None:
@@ -73,7 +74,7 @@ def test_an_order_expires_unless_it_is_in_work() -> None:
     valid = AUTHORIZATION.validated("http-01", at=START, lifetime=9 * HOUR)
     ready = ORDER.as_of(START, [valid])
     assert ready.as_of(late, [valid]).status is Status.INVALID
-    working = ready.finalized("csr")
+    working = ready.finalized("csr", START)
     assert working.as_of(late, [valid]) == working
 
 
@@ -87,15 +88,15 @@ def test_what_ended_while_it_was_validated_stays_ended() -> None:
 def test_only_a_ready_order_is_finalized() -> None:
     """Pending and processing orders refuse."""
     with pytest.raises(OrderNotReadyError):
-        ORDER.finalized("csr")
+        ORDER.finalized("csr", START)
 
 
 def test_a_certificate_is_revoked_once_and_stays_so() -> None:
     """Revoked goes before expired."""
-    assert CERTIFICATE.status(START + HOUR) is Status.VALID
-    assert CERTIFICATE.status(START + 2 * HOUR) is Status.EXPIRED
+    assert CERTIFICATE.status(START + HOUR) is Standing.VALID
+    assert CERTIFICATE.status(START + 2 * HOUR) is Standing.EXPIRED
     revoked = CERTIFICATE.revoked(at=START, reason=9, allowed=AUTHORITY_REASONS)
-    assert revoked.status(START + 2 * HOUR) is Status.REVOKED
+    assert revoked.status(START + 2 * HOUR) is Standing.REVOKED
     with pytest.raises(AlreadyRevokedError):
         revoked.revoked(at=START, reason=0)
 

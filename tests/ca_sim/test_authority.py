@@ -13,6 +13,7 @@ from ca_sim.bootstrap import server_context
 from ca_sim.csr import SigningRequest
 from ca_sim.files import StateError, write_whole
 from ca_sim.identifiers import Identifier
+from ca_sim.planes import Transport
 from ca_sim.settings import KeyType, Settings
 from tests.support.clock import START
 
@@ -31,7 +32,7 @@ def test_the_tls_certificate_verifies_against_the_root(key_type: KeyType) -> Non
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert len(list(names)) == 4
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    assert server_context(authority, Settings()).minimum_version.name == "TLSv1_2"
+    assert server_context(authority, Settings(), Transport.TLS).minimum_version.name == "TLSv1_2"
 
 
 def test_keys_are_made_once_and_kept_for_the_owner(tmp_path: Path) -> None:

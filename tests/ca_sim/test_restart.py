@@ -20,6 +20,7 @@ from ca_sim.acme.jose import key_authorization, public_jwk
 from ca_sim.book import Book
 from ca_sim.clock import utc_now
 from ca_sim.files import StateError
+from ca_sim.planes import PlaneName
 from ca_sim.server import ListenError, Running, serve_in_thread
 from tests.ca_sim.caller import assert_problem, calling, make_csr, make_key
 from tests.ca_sim.conftest import settings_for
@@ -67,7 +68,7 @@ def test_work_that_was_cut_off_is_taken_up(tmp_path: Path, responder: Responder)
         assert order is not None
         csr = x509.load_der_x509_csr(make_csr(["ready.test"])).public_bytes(Encoding.PEM).decode()
         book.put_authorization(authorization.answered("http-01"))
-        book.put_order(order.finalized(csr))
+        book.put_order(order.finalized(csr, utc_now()))
     with serve_in_thread(settings, utc_now) as second, calling(second, key) as client:
         client.register()
         base = second.directory_url.removesuffix("/directory")
@@ -144,15 +145,17 @@ def process(config: Path, ready: Path, *more: str, pass_fds: tuple[int, ...] = (
 def write_config(folder: Path, responder: Responder) -> Path:
     """Write settings with free ports and a state directory."""
     config = folder / "ca.toml"
-    lines = ["port = 0", "management_port = 0", "retry_after_seconds = 0", f"http01_port = {responder.port}"]
-    config.write_text("\n".join([*lines, f'state_directory = "{folder / "state"}"']))
+    lines = ["port = 0", "management_port = 0", "public_port = 0", "retry_after_seconds = 0"]
+    lines += [f"http01_port = {responder.port}", f'state_directory = "{folder / "state"}"']
+    config.write_text("\n".join([*lines, "[digicert]", "port = 0", "[globalsign]", "port = 0"]))
     return config
 
 
 def read_ready(ready: Path) -> Running:
     """Take the URLs and the bundle from the ready file."""
     document = json.loads(ready.read_text())
-    return Running(document["acme_directory"], document["management_url"], Path(document["ca_bundle"]).read_bytes())
+    bases = {PlaneName(name): url for name, url in document["bases"].items()}
+    return Running(document["acme_directory"], bases, Path(document["ca_bundle"]).read_bytes())
 
 
 def test_a_killed_process_goes_on_where_it_was(tmp_path: Path, responder: Responder) -> None:

@@ -9,7 +9,7 @@ from certworker.cli.dev_house import prepare_home
 from certworker.cli.home import Home, Ports, write_private
 from certworker.errors import SetupError
 
-PORTS = Ports(1, 2, 3, 4, 5)
+PORTS = Ports(1, 2, 3, 4, 5, 6, 7, 8)
 
 
 @pytest.fixture

@@ -1,0 +1,35 @@
+"""Settings of the virtual clock."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from ca_sim.clock import FASTEST
+from ca_sim.setting import Section, setting
+
+
+def _time(text: str) -> str:
+    try:
+        aware = not text or datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        aware = False
+    if not aware:
+        raise ValueError(f"{text!r} is not a time with a zone")
+    return text
+
+
+class ClockSettings(Section):
+    """[clock]."""
+
+    start: Annotated[str, AfterValidator(_time)] = setting(
+        "", unit="time with a zone, such as 2026-01-01T00:00:00Z", help="Time at the first start. Empty: the real time."
+    )
+    speed: Annotated[float, Field(ge=0, le=FASTEST)] = setting(
+        1.0, unit="times as fast as real time", help="How fast time goes on; 0 stands still until it is moved by management."
+    )
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """Give the time of the first start, none for the real time."""
+        return datetime.fromisoformat(self.start) if self.start else None

@@ -1,0 +1,1 @@
+"""A REST API in the style of DigiCert CertCentral."""

@@ -1,0 +1,108 @@
+"""The one way to a certificate, whichever API it was ordered by: signed, and spoilt where a fault says so."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ca_sim.authority.hierarchy import Authority, serial_of, spki_sha256
+from ca_sim.certificates import Certificate
+from ca_sim.clock import Clock
+from ca_sim.csr import SigningRequest
+from ca_sim.faults.engine import Faults
+from ca_sim.faults.rules import FaultKind
+from ca_sim.identifiers import Identifier
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Application:
+    """What is to be signed, by which API it was asked for, and for which account and order in that API's words.
+
+    `not_before` and `not_after` take the place of what `validity` gives; `profile` is the name it goes by in the records.
+    """
+
+    api: str
+    account_id: str
+    order_id: str
+    request: SigningRequest
+    identifiers: tuple[Identifier, ...]
+    profile: str
+    validity: timedelta
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+
+    @property
+    def place(self) -> str:
+        """Name the kind of what is done, as faults know it: acme.issue, say."""
+        return f"{self.api}.issue"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Give the values of the identifiers."""
+        return tuple(identifier.value for identifier in self.identifiers)
+
+
+class Issuing:
+    """Signs what was applied for. Call it in no transaction: a fault that strikes is written down."""
+
+    def __init__(self, authority: Authority, faults: Faults, clock: Clock) -> None:
+        self._authority = authority
+        self._faults = faults
+        self._clock = clock
+
+    def ready_at(self, application_place: str, names: tuple[str, ...], at: datetime, delay: timedelta) -> datetime | None:
+        """Say when what is applied for now will be issued: after `delay`, later where it is stuck; none is never."""
+        stuck = self._faults.strike(FaultKind.STUCK, application_place, names)
+        if stuck is None:
+            return at + delay
+        return None if stuck.seconds is None else at + max(delay, timedelta(seconds=stuck.seconds))
+
+    def issue(self, application: Application) -> Certificate:
+        """Sign, and give the record of it, which the caller writes into the book together with its order."""
+        at = self._clock()
+        if skew := self._strikes(FaultKind.CLOCK_SKEW, application):
+            at += timedelta(seconds=skew)
+        request, identifiers, validity = self._spoilt(application)
+        leaf = self._authority.issue(
+            request,
+            identifiers,
+            validity=validity,
+            at=at,
+            not_before=application.not_before,
+            not_after=application.not_after,
+        )
+        return Certificate(
+            serial=serial_of(leaf),
+            account_id=application.account_id,
+            order_id=application.order_id,
+            identifiers=application.identifiers,
+            profile=application.profile,
+            chain=self._chain(application, leaf),
+            spki_sha256=spki_sha256(leaf),
+            not_before=leaf.not_valid_before_utc,
+            not_after=leaf.not_valid_after_utc,
+            api=application.api,
+        )
+
+    def _spoilt(self, application: Application) -> tuple[SigningRequest, tuple[Identifier, ...], timedelta]:
+        request, identifiers, validity = application.request, application.identifiers, application.validity
+        if self._strikes(FaultKind.WRONG_KEY, application) is not None:
+            request = SigningRequest(ec.generate_private_key(ec.SECP256R1()).public_key(), request.common_name)
+        if self._strikes(FaultKind.WRONG_NAMES, application) is not None:
+            identifiers = (Identifier("dns", "somebody-else.example"),)
+            request = SigningRequest(request.public_key, None)
+        if self._strikes(FaultKind.WRONG_VALIDITY, application) is not None:
+            validity = timedelta(seconds=10)
+        return request, identifiers, validity
+
+    def _chain(self, application: Application, leaf: x509.Certificate) -> str:
+        if self._strikes(FaultKind.GARBAGE, application) is not None:
+            return "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"
+        if self._strikes(FaultKind.WRONG_CHAIN, application) is not None:
+            return self._authority.wrong_chain(leaf, self._clock())
+        return self._authority.chain(leaf)
+
+    def _strikes(self, kind: FaultKind, application: Application) -> float | None:
+        fault = self._faults.strike(kind, application.place, application.names)
+        return None if fault is None else fault.seconds or 0.0
