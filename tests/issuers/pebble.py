@@ -25,6 +25,7 @@ class Pebble:
 
     directory: str
     ca_bundle: str
+    management: str = ""
 
 
 @contextmanager
@@ -51,7 +52,7 @@ def running_pebble(folder: Path, http_port: int, binding: bool = False, **knobs:
     environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"} | {f"PEBBLE_{k}": v for k, v in knobs.items()}
     command = ["pebble", "-config", str(file), "-dnsserver", f"127.0.0.1:{dns}"]
     with _process(names, {}, dns_management), _process(command, environment, port):
-        yield Pebble(f"https://localhost:{port}/dir", str(certificate))
+        yield Pebble(f"https://localhost:{port}/dir", str(certificate), f"https://localhost:{management}")
 
 
 def write_certificate(folder: Path) -> tuple[Path, Path]:
