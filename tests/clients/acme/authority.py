@@ -13,8 +13,11 @@ from typing import Any
 
 import httpx
 
+from tests.support.ports import free_ports
+
 ROOT = Path(__file__).resolve().parents[3]
 START_SECONDS = 20.0
+_FREE_PORTS = {"port": 0, "management_port": 0, "public_port": 0, "digicert": {"port": 0}, "globalsign": {"port": 0}}
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,13 @@ EXTERNAL_ACCOUNT = ExternalAccount("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIog
 
 @dataclass(frozen=True)
 class Authority:
-    """A running ca-sim: where it is, where it validates, and whom it takes accounts from (None: from everybody)."""
+    """A running ca-sim: where it is, where it validates, and whom it takes accounts from (none: from everybody)."""
 
     directory: str
     management: str
     bundle: Path
     http01_port: int
+    tlsalpn01_port: int
     external_account: ExternalAccount | None = None
 
     def told(self, path: str) -> Any:  # noqa: ANN401 - JSON
@@ -56,23 +60,23 @@ class Authority:
 
 @contextmanager
 def serving_authority(
-    folder: Path, http01_port: int, *, external_account: ExternalAccount | None = None, **settings: object
+    folder: Path, *, external_account: ExternalAccount | None = None, **settings: object
 ) -> Iterator[Authority]:
     """Run it on free ports until the block ends; `settings` go into its settings file."""
     folder.mkdir(parents=True, exist_ok=True)
-    config, ready, state = folder / "ca-sim.toml", folder / "ready.json", folder / "state"
-    config.write_text(
-        _toml({"port": 0, "management_port": 0, "http01_port": http01_port, "state_directory": str(state)} | settings)
-    )
+    http01, tlsalpn01 = free_ports(2)
+    config, ready, output = folder / "ca-sim.toml", folder / "ready.json", folder / "output.txt"
+    state = {"state_directory": str(folder / "state")}
+    config.write_text(_toml(_FREE_PORTS | state | {"http01_port": http01} | settings))
     reader, writer = os.pipe()
     command = [str(Path(sys.executable).with_name("ca-sim")), "serve", "-c", str(config), "--ready-file", str(ready)]
-    with (folder / "output.txt").open("wb") as output, closing(os.fdopen(writer, "wb")):
-        process = subprocess.Popen([*command, "--parent-fd", str(reader)], stderr=output, stdout=output, pass_fds=(reader,))
+    with output.open("wb") as said, closing(os.fdopen(writer, "wb")):
+        process = subprocess.Popen([*command, "--parent-fd", str(reader)], stderr=said, stdout=said, pass_fds=(reader,))
         os.close(reader)
         try:
-            document = _wait(process, ready, folder / "output.txt")
+            document = _wait(process, ready, output)
             urls = document["acme_directory"], document["management_url"]
-            yield Authority(*urls, Path(document["ca_bundle"]), http01_port, external_account)
+            yield Authority(*urls, Path(document["ca_bundle"]), http01, tlsalpn01, external_account)
         finally:
             process.terminate()
             process.wait(10)

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 import pytest
 
 from tests.clients.acme.authority import Authority, serving_authority
-from tests.support.ports import free_ports
+from tests.support.named import Named, serving_zone
 
 
 @pytest.fixture(scope="session", params=["open"])
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Authority]:
     """Serve an authority that validates on free ports."""
-    (http01,) = free_ports(1)
-    with serving_authority(tmp_path_factory.mktemp("authority"), http01) as running:
+    with serving_authority(tmp_path_factory.mktemp("authority")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
+    """Serve a zone that clients change by dynamic updates."""
+    with serving_zone(tmp_path_factory.mktemp("named"), "dns.example.com") as running:
         yield running
