@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError, SetupError
-from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider
+from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings, DnsSettings
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
@@ -18,10 +18,11 @@ from certworker.network.authority_keys import DiscoveredKeys
 from certworker.network.egress import EgressRules
 from certworker.seal.master_file import make_master_key, read_master_key
 from certworker.seal.sources import MasterKeySource, source_of
-from certworker.settings import Settings
+from certworker.settings import IssuerSettings, Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import Access
+from certworker.vault.account_keys import AccountKeys
 from certworker.vault.attestations import Attestations
 from certworker.vault.backup_format import BackupFormat
 from certworker.vault.certificate_backups import CertificateBackups
@@ -55,6 +56,7 @@ from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
+from certworker.vault.revocations import Revocations
 from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
@@ -135,6 +137,8 @@ class House:
     requested: RequestedRenewals
     histories: Histories
     examinations: IssuerExaminations
+    account_keys: AccountKeys
+    revocations: Revocations
     releases: Releases
 
 
@@ -216,6 +220,8 @@ def build(
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
         examinations=IssuerExaminations(store, access, issuers, known, clock),
+        account_keys=AccountKeys(access, issuers, clock),
+        revocations=Revocations(store, access, issuers, clock),
         releases=_releases(settings, store, access, materials, clock),
     )
 
@@ -301,6 +307,22 @@ def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:
     def settings_of(issuer: str) -> AcmeIssuerSettings:
         found = settings.issuer(issuer)
         bundle = str(found.ca_bundle) if found.ca_bundle else None
-        return AcmeIssuerSettings(bundle, found.challenge, found.contacts, found.timeout_seconds)
+        return AcmeIssuerSettings(bundle, _challenge(found), found.contacts, found.timeout_seconds)
 
     return settings_of
+
+
+def _challenge(issuer: IssuerSettings) -> ChallengeSettings:
+    dns = DnsSettings(
+        server=issuer.dns_server,
+        zone=issuer.dns_zone,
+        ttl_seconds=issuer.dns_ttl_seconds,
+        key_name=issuer.tsig_key or "",
+        key_algorithm=issuer.tsig_algorithm,
+        key_file=issuer.tsig_secret_file,
+        hook=issuer.dns_hook,
+        hook_seconds=issuer.dns_hook_seconds,
+        servers=issuer.dns_servers,
+        patience_seconds=issuer.dns_wait_seconds,
+    )
+    return ChallengeSettings(issuer.challenge, issuer.web_root, dns)

@@ -5,6 +5,7 @@ An environment variable goes before the file: `CERTWORKER_SERVER__PORT=9443` is 
 
 import ipaddress
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -17,6 +18,9 @@ from certworker.errors import SettingsError
 
 PREFIX = "CERTWORKER_"
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+_DNS_SETTINGS = ("dns_server", "dns_zone", "tsig_key", "tsig_secret_file", "dns_hook", "dns_servers")
+_NAME_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 class Section(BaseModel):
@@ -34,6 +38,11 @@ class Section(BaseModel):
         "module",
         "pin_file",
         "pin_env",
+        "web_root",
+        "dns_server",
+        "dns_zone",
+        "tsig_key",
+        "tsig_secret_file",
         mode="before",
         check_fields=False,
     )
@@ -42,7 +51,18 @@ class Section(BaseModel):
         """Read an empty text as none, which TOML and the environment have no word for."""
         return None if value == "" else value
 
-    @field_validator("listen", "allow_private", "http01_listen", "contacts", "authorities", mode="before", check_fields=False)
+    @field_validator(
+        "listen",
+        "allow_private",
+        "http01_listen",
+        "tlsalpn01_listen",
+        "contacts",
+        "authorities",
+        "dns_hook",
+        "dns_servers",
+        mode="before",
+        check_fields=False,
+    )
     @classmethod
     def _split_at_commas(cls, value: object, info: ValidationInfo) -> object:
         """Read a list that the environment gives with commas."""
@@ -150,10 +170,12 @@ class Network(Section):
 
 
 class Challenges(Section):
-    """[challenges]: the worker's http-01 responder (RFC 8555 section 8.3)."""
+    """[challenges]: the worker's responders for http-01 (RFC 8555 section 8.3) and tls-alpn-01 (RFC 8737)."""
 
     http01_listen: Addresses = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
     http01_port: Port = Field(0, description="TCP port, 80 for CAs on the internet; 0 answers no challenges here")
+    tlsalpn01_listen: Addresses = Field(("0.0.0.0", "::"), description="addresses that the CA can reach")  # noqa: S104
+    tlsalpn01_port: Port = Field(0, description="TCP port, 443 for CAs on the internet; 0 answers no challenges here")
 
 
 class Release(Section):
@@ -169,7 +191,32 @@ class IssuerSettings(Section):
     """[issuers.NAME]: what Key Vault's issuer record has no word for, by the name of the record."""
 
     ca_bundle: Path | None = Field(None, description="PEM file of roots that the CA's own TLS certificate is checked by")
-    challenge: Literal["http-01"] = Field("http-01", description="type of challenge to answer")
+    challenge: Literal["http-01", "dns-01", "tls-alpn-01"] = Field(
+        "http-01", description="type of challenge to answer: http-01, dns-01 or tls-alpn-01; a wildcard needs dns-01"
+    )
+    web_root: Path | None = Field(
+        None, description="folder of a web server that http-01 responses are written below; none: the worker answers itself"
+    )
+    dns_server: str | None = Field(
+        None, description="HOST or HOST:PORT where dns-01 records are put by dynamic update (RFC 2136); or dns_hook"
+    )
+    dns_zone: str | None = Field(None, description="zone that is updated; none: dns_server is asked which it is")
+    dns_ttl_seconds: int = Field(60, ge=0, le=86400, description="seconds for which resolvers may keep a dns-01 record")
+    tsig_key: str | None = Field(None, description="name of the TSIG key that signs updates; goes with dns_server")
+    tsig_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = Field(
+        "hmac-sha256", description="the TSIG key's algorithm"
+    )
+    tsig_secret_file: Path | None = Field(None, description="file (mode 0600) with the TSIG key's secret in base64")
+    dns_hook: tuple[str, ...] = Field(
+        (), description="program and arguments, run with `present|cleanup NAME VALUE` behind them and no shell; or dns_server"
+    )
+    dns_hook_seconds: float = Field(30.0, gt=0, le=60, description="seconds after which the hook is killed")
+    dns_servers: tuple[str, ...] = Field(
+        (), description="name servers (HOST or HOST:PORT) that must show a dns-01 record; none: all those of its zone"
+    )
+    dns_wait_seconds: int = Field(
+        300, ge=0, le=86400, description="seconds that name servers may take to show a record before it counts as a failure"
+    )
     contacts: tuple[str, ...] = Field((), description="e-mail addresses for the CA account")
     timeout_seconds: float = Field(15.0, gt=0, le=60, description="seconds that one request to the CA may take")
 
@@ -280,10 +327,37 @@ def _check(settings: Settings, path: Path | None) -> None:
     if (settings.server.certificate_file is None) != (settings.server.key_file is None):
         where = f" in {path}" if path else ""
         raise SettingsError(f"Settings{where}: server.certificate_file and server.key_file go together.")
+    for name, issuer in settings.issuers.items():
+        if wrong := _wrong_challenge(issuer):
+            raise SettingsError(f"Settings{f' in {path}' if path else ''}: issuers.{name}.{wrong}")
     _check_seal(settings.seal, path)
     if settings.hsm.module and bool(settings.hsm.pin_file) == bool(settings.hsm.pin_env):
         where = f" in {path}" if path else ""
         raise SettingsError(f"Settings{where}: hsm.module goes with one of hsm.pin_file and hsm.pin_env.")
+
+
+def _wrong_challenge(issuer: IssuerSettings) -> str | None:
+    """Say what does not fit the type of challenge, and what would be right."""
+    given = [name for name in ("web_root", *_DNS_SETTINGS) if getattr(issuer, name)]
+    fitting = {"http-01": ("web_root",), "dns-01": _DNS_SETTINGS}.get(issuer.challenge, ())
+    if wrong := next((name for name in given if name not in fitting), None):
+        owner = "http-01" if wrong == "web_root" else "dns-01"
+        return f"{wrong} goes with the challenge {owner}, and this issuer has {issuer.challenge}."
+    return _wrong_dns(issuer) if issuer.challenge == "dns-01" else None
+
+
+def _wrong_dns(issuer: IssuerSettings) -> str | None:
+    if bool(issuer.dns_server) == bool(issuer.dns_hook):
+        return "challenge: dns-01 needs one of dns_server and dns_hook."
+    of_updates = next((name for name in ("dns_zone", "tsig_key", "tsig_secret_file") if getattr(issuer, name)), None)
+    if issuer.dns_hook and of_updates:
+        return f"{of_updates} goes with dns_server, and this issuer has dns_hook."
+    if issuer.dns_server and not (issuer.tsig_key and issuer.tsig_secret_file):
+        return "dns_server goes with tsig_key and tsig_secret_file: updates are signed."
+    for server in (*filter(None, (issuer.dns_server,)), *issuer.dns_servers):
+        if not _NAME_SERVER.fullmatch(server):
+            return f"dns_server and dns_servers: {server!r} is neither HOST nor HOST:PORT."
+    return None
 
 
 def _check_seal(seal: Seal, path: Path | None) -> None:
@@ -303,8 +377,9 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
     server = settings.server.model_copy(
         update={name: folder / found for name in ("certificate_file", "key_file") if (found := getattr(settings.server, name))}
     )
+    files = ("ca_bundle", "web_root", "tsig_secret_file")
     issuers = {
-        name: issuer.model_copy(update={"ca_bundle": folder / issuer.ca_bundle}) if issuer.ca_bundle else issuer
+        name: issuer.model_copy(update={file: folder / found for file in files if (found := getattr(issuer, file))})
         for name, issuer in settings.issuers.items()
     }
     paths = {"master_key_file": folder / settings.seal.master_key_file, "socket": folder / settings.seal.socket}

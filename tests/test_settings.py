@@ -10,6 +10,9 @@ from certworker.errors import SettingsError
 from certworker.settings import Settings, load_settings
 
 
+_DNS = '[issuers.ca]\nchallenge = "dns-01"\n'
+
+
 def load(folder: Path, text: str, **environment: str) -> Settings:
     """Load settings from a file in `folder`."""
     file = folder / "certworker.toml"
@@ -58,7 +61,15 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
         ("server = 5", {}, "server: "),
         ("[worker]\ntick_seconds = 0", {}, r"worker\.tick_seconds"),
         ('[log]\nlevel = "loud"', {}, r"log\.level"),
-        ('[issuers.ca]\nchallenge = "dns-01"', {}, r"issuers\.ca\.challenge"),
+        ('[issuers.ca]\nchallenge = "dns-02"', {}, r"issuers\.ca\.challenge: .*'dns-01'"),
+        ('[issuers.ca]\nchallenge = "dns-01"', {}, r"issuers\.ca\.challenge: dns-01 needs one of dns_server and dns_hook"),
+        ('[issuers.ca]\nweb_root = "w"\nchallenge = "tls-alpn-01"', {}, "web_root goes with the challenge http-01"),
+        ('[issuers.ca]\ndns_hook = ["h"]', {}, "dns_hook goes with the challenge dns-01, and this issuer has http-01"),
+        (f'{_DNS}dns_server = "ns:53"', {}, "dns_server goes with tsig_key and tsig_secret_file"),
+        (f'{_DNS}dns_server = "ns:53"', {"ISSUERS__CA__DNS_HOOK": "h"}, "needs one of dns_server and dns_hook"),
+        (f'{_DNS}dns_hook = ["h"]\ntsig_key = "k"', {}, "tsig_key goes with dns_server, and this issuer has dns_hook"),
+        (f'{_DNS}dns_hook = ["h"]\ndns_servers = ["a b"]', {}, "'a b' is neither HOST nor HOST:PORT"),
+        (f"{_DNS}dns_hook_seconds = 900", {}, r"issuers\.ca\.dns_hook_seconds"),
         ("[issuers.ca]\nprofile = 1", {}, r"issuers\.ca\.profile: there is no such setting"),
         ("[server", {}, "is not TOML"),
         ('[server]\ncertificate_file = "a.pem"', {}, "go together"),
@@ -97,13 +108,13 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """Whatever folder the process is in; absolute ones stay."""
-    text = '[server]\ncertificate_file = "tls/a.pem"\nkey_file = "/tls/a.key"\n[issuers.ca]\nca_bundle = "root.pem"'
+    text = '[server]\ncertificate_file = "tls/a.pem"\nkey_file = "/tls/a.key"\n[issuers.ca]\nca_bundle = "root.pem"\nweb_root = "www"'
     settings = load(tmp_path, text)
     assert settings.database_url == f"sqlite:///{tmp_path}/certworker.db"
     assert settings.seal.master_key_file == tmp_path / "master.key"
     assert settings.server.certificate_file == tmp_path / "tls/a.pem"
     assert settings.server.key_file == Path("/tls/a.key")
-    assert settings.issuer("ca").ca_bundle == tmp_path / "root.pem"
+    assert (settings.issuer("ca").ca_bundle, settings.issuer("ca").web_root) == (tmp_path / "root.pem", tmp_path / "www")
     assert load(tmp_path, 'database_url = "sqlite:////var/x.db"').database_url == "sqlite:////var/x.db"
 
 

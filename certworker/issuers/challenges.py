@@ -25,3 +25,11 @@ class Challenges:
         """Take a response down again."""
         with self._store.writing() as writer:
             writer.delete_challenge(token)
+
+
+def handshake_token(server_name: str) -> str:
+    """Name the place of a tls-alpn-01 response, which is asked for by server name (RFC 8737 section 3).
+
+    No token of a CA looks like that. The response there is the identifier, a space, and the key authorization.
+    """
+    return f"tls-alpn-01:{server_name.lower()}"

@@ -36,12 +36,13 @@ class Pending:
     """The CA has not finished. `progress` is recorded before the next step, which is due at `retry_at`.
 
     `failure` says in one sentence what went wrong, where the step failed and is to be tried again; `retry_at` is then the
-    earliest time that the CA allows, or none where it said nothing.
+    earliest time that the CA allows, or none where it said nothing. `waits_for` says in one sentence what is waited for.
     """
 
     progress: Progress
     retry_at: datetime | None
     failure: str | None = None
+    waits_for: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,7 @@ class Account:
     `document` is what the provider keeps beside it (a local authority's own certificate, say).
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     url: str | None = None
     document: bytes | None = None
 
@@ -169,7 +170,7 @@ class AccountBook(Protocol):
         """Record what the CA answered: the account's URL and document. Its key stays the one that is kept."""
 
     def promote(self, vault_id: str, issuer: str, authority: str, candidate: str, account: Account) -> None:
-        """Give the account of `authority` the key of `account`, which was found at the authority `candidate` and goes from there.
+        """Give the account of `authority` the key of `account`, which was found as that of `candidate` and goes from there.
 
         One transaction. Nothing changes where another process was first: the candidate is gone, or has another document.
         """

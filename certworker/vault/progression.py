@@ -151,7 +151,10 @@ class Progression:
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
             due_at = _not_before(pending.retry_at, at)
-            writer.update_operation(replace(current, progress=pending.progress, due_at=due_at, updated=at))
+            details = pending.waits_for or current.status_details
+            writer.update_operation(
+                replace(current, progress=pending.progress, due_at=due_at, updated=at, status_details=details)
+            )
             if pending.progress != operation.progress:
                 writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
 

@@ -44,23 +44,28 @@ class MemoryAccounts:
 
 
 class MemoryBoard:
-    """A challenge board; `seen` remembers every response that was ever up."""
+    """A challenge board; `seen` remembers every response that was ever up, `notes` are what a provider notes for itself."""
 
     def __init__(self) -> None:
+        self.notes: dict[str, str] = {}
         self.responses: dict[str, str] = {}
         self.seen: dict[str, datetime] = {}
 
     def post(self, token: str, response: str, expires: datetime) -> None:
         """Put a response up."""
+        if token.startswith("presented:"):
+            self.notes[token] = response
+            return
         self.responses[token] = response
         self.seen[token] = expires
 
     def find(self, token: str) -> str | None:
         """Find the response to a token."""
-        return self.responses.get(token)
+        return self.responses.get(token, self.notes.get(token))
 
     def take_down(self, token: str) -> None:
         """Take a response down again."""
+        self.notes.pop(token, None)
         self.responses.pop(token, None)
 
 
@@ -69,7 +74,7 @@ class WrongBoard(MemoryBoard):
 
     def post(self, token: str, response: str, expires: datetime) -> None:
         """Put up something else."""
-        super().post(token, response[::-1], expires)
+        super().post(token, response if token.startswith("presented:") else response[::-1], expires)
 
 
 @contextmanager

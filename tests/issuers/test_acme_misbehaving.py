@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certworker.issuers.acme import AcmeIssuerSettings
+from certworker.issuers.acme import AcmeIssuerSettings, ChallengeSettings
 from certworker.network.egress import EgressRules
 from certworker.vault.issuance import Pending, Rejected
 from tests.issuers.journey import NOON, Journey
@@ -318,11 +318,13 @@ def test_the_order_asks_for_the_profile(ca: ScriptedCA, ordering: Journey) -> No
 
 
 def test_only_known_challenges_are_set(ordering: Journey) -> None:
-    """A challenge type that is not supported is a fault of the set-up."""
-    ordering.settings = AcmeIssuerSettings(challenge="dns-01")
-    result = ordering.step()
-    assert isinstance(result, Rejected)
-    assert result.configuration
+    """A challenge type that is not supported, or lacks what it needs, is told, and the order goes on once that is mended."""
+    for kind, words in (("dns-account-01", "There is no challenge dns-account-01"), ("dns-01", "needs a server")):
+        ordering.settings = AcmeIssuerSettings(challenge=ChallengeSettings(kind))
+        ordering.until(lambda result: isinstance(result, Pending) and result.failure is not None)
+        assert words in str(ordering.failing().failure)
+    ordering.settings = AcmeIssuerSettings()
+    assert ordering.until_step("ordered")
 
 
 def test_nonces_run_out_of_patience(ca: ScriptedCA, ordered: Journey) -> None:

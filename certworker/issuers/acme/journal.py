@@ -14,10 +14,11 @@ LONGEST_POLL = timedelta(seconds=30)
 class Journal:
     """How far an issuance has come.
 
-    `step` tells what was done last: account, ordered, answered, cleared, finalized. `answered` and `cleared` count the
-    authorizations whose challenge was answered, and whose response was taken down; `polls` the looks since the last step
-    forward, `missing` those that found no order; `restarts` how often it began anew, because the CA had forgotten the
-    account or the order.
+    `step` tells what was done last: account, ordered, presented, answered, cleared, finalized. `presented` counts the
+    authorizations whose proof was put up where it is seen only later, since `presented_at` (in seconds since 1970) all of
+    them, and `seen` the proofs that were seen; `answered` and `cleared` the authorizations whose challenge was answered, and
+    whose proof was taken down; `polls` the looks since the last step forward, `missing` those that found no order;
+    `restarts` how often it began anew, because the CA had forgotten the account or the order.
     """
 
     step: str = ""
@@ -25,6 +26,9 @@ class Journal:
     order_url: str = ""
     finalize_url: str = ""
     certificate_url: str = ""
+    presented: int = 0
+    presented_at: int = 0
+    seen: int = 0
     answered: int = 0
     cleared: int = 0
     polls: int = 0
@@ -64,5 +68,5 @@ class Journal:
         return Journal(restarts=self.restarts + 1)
 
 
-_COUNTS = frozenset({"answered", "cleared", "polls", "missing", "restarts"})
+_COUNTS = frozenset({"presented", "presented_at", "seen", "answered", "cleared", "polls", "missing", "restarts"})
 _TEXTS = frozenset({"step", "account_url", "order_url", "finalize_url", "certificate_url"})
