@@ -1,5 +1,6 @@
-"""The management endpoint: what the authority did, and a revocation on its own account. Plain HTTP, loopback only."""
+"""The management endpoint: what the authority did, and what can be done to it. Plain HTTP, loopback only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,17 +19,18 @@ from ca_sim.book import Book
 from ca_sim.certificates import REASONS, Certificate, Certificates
 from ca_sim.clock import VirtualClock
 from ca_sim.faults.engine import Faults
-from ca_sim.problems import MalformedError, ProblemError, UnsupportedMediaTypeError
+from ca_sim.management.bodies import http_refusal, number, read_body, refusal
+from ca_sim.management.clock_routes import clock_routes
+from ca_sim.management.fault_routes import fault_routes
+from ca_sim.problems import MalformedError, ProblemError
 from ca_sim.settings import Settings
 
 MAX_PAGE = 1000
-MAX_BODY = 4096
-_LONGEST_NUMBER = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagementApi:
-    """The routes; `app` makes the application of them. Errors are `{"error": one line}`."""
+    """The routes; `app` makes the application of them and of `more`. Errors are `{"error": one line}`."""
 
     book: Book
     orders: Orders
@@ -38,6 +40,7 @@ class ManagementApi:
     settings: Settings
     clock: VirtualClock
     directory_url: str
+    more: Sequence[Route] = ()
 
     def app(self) -> Starlette:
         """Make the application."""
@@ -48,8 +51,11 @@ class ManagementApi:
             Route("/certificates", self._list_certificates),
             Route("/certificates/{serial}", self._certificate),
             Route("/certificates/{serial}/revoke", self._revoke, methods=["POST"]),
+            *fault_routes(self.faults),
+            *clock_routes(self.book, self.clock),
+            *self.more,
         ]
-        handlers = {ProblemError: _refusal, HTTPException: _http_refusal}
+        handlers = {ProblemError: refusal, HTTPException: http_refusal}
         return Starlette(routes=routes, exception_handlers=handlers)
 
     async def _status(self, _: Request) -> Response:
@@ -68,12 +74,12 @@ class ManagementApi:
         return Response(self.authority.root_pem, media_type="application/x-pem-file")
 
     async def _orders(self, request: Request) -> Response:
-        page = self.book.orders(after=_number(request, "after", 0), limit=_limit(request))
+        page = self.book.orders(after=number(request, "after", 0), limit=_limit(request))
         shown = [_order_document(self.orders.current(order)) for _, order in page]
         return JSONResponse({"orders": shown, "next": page[-1][0] if page else None})
 
     async def _list_certificates(self, request: Request) -> Response:
-        page = self.book.certificates(after=_number(request, "after", 0), limit=_limit(request))
+        page = self.book.certificates(after=number(request, "after", 0), limit=_limit(request))
         shown = [self._summary(certificate) for _, certificate in page]
         return JSONResponse({"certificates": shown, "next": page[-1][0] if page else None})
 
@@ -82,9 +88,6 @@ class ManagementApi:
         return JSONResponse(self._summary(certificate) | {"pem": certificate.chain})
 
     async def _revoke(self, request: Request) -> Response:
-        # A page in a browser cannot send this type to another site without asking first.
-        if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-            raise UnsupportedMediaTypeError("send application/json")
         certificate = self.certificates.revoke(_serial(request), await _reason(request))
         return JSONResponse(self._summary(certificate))
 
@@ -124,37 +127,15 @@ def _serial(request: Request) -> str:
     return str(request.path_params["serial"]).replace(":", "").lower().lstrip("0")
 
 
-def _number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
-        raise MalformedError(f"{name} is not a number")
-    return int(text)
-
-
 def _limit(request: Request) -> int:
-    return min(_number(request, "limit", MAX_PAGE), MAX_PAGE)
+    return min(number(request, "limit", MAX_PAGE), MAX_PAGE)
 
 
 async def _reason(request: Request) -> int:
     """Read {"reason": a code or a word of RFC 5280 section 5.3.1}; none is 0."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise MalformedError(f"the body has more than {MAX_BODY} bytes")
-    reason = read_json(body or b"{}", "the body").get("reason", 0)
+    reason = read_json(await read_body(request), "the body").get("reason", 0)
     codes = {word: code for code, word in REASONS.items()}
     code = codes.get(reason) if isinstance(reason, str) else reason
     if not isinstance(code, int) or isinstance(code, bool):
         raise MalformedError(f"reason is not one of {', '.join(codes)}, nor a code of RFC 5280")
     return code
-
-
-async def _refusal(_: Request, error: Exception) -> Response:
-    problem = error if isinstance(error, ProblemError) else ProblemError(str(error))
-    return JSONResponse({"error": problem.detail}, problem.status)
-
-
-async def _http_refusal(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    return JSONResponse({"error": getattr(error, "detail", "failed")}, status)
