@@ -1,4 +1,4 @@
-"""What Key Vault has no word for, under a path of our own: renew now, the history of an operation, the test of an issuer.
+"""What Key Vault has no word for, under a path of our own: renew and revoke now, histories, an issuer's test and account key.
 
 Same hosts, tokens, permissions and errors as the rest of the data plane; no api-version, which is in the path.
 """
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from certworker.api.bodies import Body, Text
 from certworker.api.call import Call, answer, route
 from certworker.api.wire import View, unix
 from certworker.api.wire_certificates import CERTIFICATES, operation_wire
@@ -32,6 +33,27 @@ async def latest(call: Call) -> Response:
 async def test(call: Call) -> Response:
     """POST /certworker/v1/issuers/{name}/test."""
     return answer(examination_wire(call.view, await call.run(call.house.examinations.examine, call.name)))
+
+
+async def roll_key(call: Call) -> Response:
+    """POST /certworker/v1/issuers/{name}/roll-key: answers when the CA goes by the new key."""
+    issuer = await call.run(call.house.account_keys.roll, call.name)
+    return answer({"id": call.view.id(CERTIFICATES, "issuers", issuer.name), "provider": issuer.provider})
+
+
+class RevocationBody(Body):
+    """What revokes a certificate: the current version without one; the reason as a word of RFC 5280, or its number."""
+
+    version: Text | None = None
+    reason: Text | int
+
+
+async def revoke(call: Call) -> Response:
+    """POST /certworker/v1/certificates/{name}/revoke: answers when its issuer has revoked it."""
+    body = await call.body(RevocationBody)
+    revoked = await call.run(call.house.revocations.revoke, call.name, body.version, body.reason)
+    identifier = call.view.id(CERTIFICATES, revoked.version.name, revoked.version.version)
+    return answer({"id": identifier, "issuer": revoked.issuer, "reason": revoked.reason.value})
 
 
 def history_wire(view: View, history: History) -> dict[str, Any]:
@@ -89,5 +111,7 @@ def examination_wire(view: View, examined: IssuerExamination) -> dict[str, Any]:
 ROUTES = (
     route("POST", PREFIX + "certificates/{name}/renew", renew),
     route("GET", PREFIX + "certificates/{name}/operations/latest", latest),
+    route("POST", PREFIX + "certificates/{name}/revoke", revoke),
     route("POST", PREFIX + "issuers/{name}/test", test),
+    route("POST", PREFIX + "issuers/{name}/roll-key", roll_key),
 )

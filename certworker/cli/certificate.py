@@ -8,9 +8,20 @@ import typer
 
 from certworker.cli import certificate_files, certificate_policy
 from certworker.cli.certificate_files import CERTIFICATES
-from certworker.cli.objects import Deleted, Yes, delete_object, purge_object, recover_object, tags_in
-from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_issuers, name_of, open_vault, path_of, segment_of
-from certworker.cli.output import hex_of, show_fields, show_json, show_table, text_of, time_of
+from certworker.cli.objects import Deleted, Yes, confirm, delete_object, purge_object, recover_object, tags_in
+from certworker.cli.options import (
+    CA_SECONDS,
+    AsJson,
+    Name,
+    VaultUrl,
+    Wire,
+    complete_issuers,
+    name_of,
+    open_vault,
+    path_of,
+    segment_of,
+)
+from certworker.cli.output import hex_of, plain, show_fields, show_json, show_table, text_of, time_of
 from certworker.cli.policies import (
     Addresses,
     Curve,
@@ -194,6 +205,34 @@ def cancel(name: Name, *, vault_url: VaultUrl = None, as_json: AsJson = False) -
         show_json(operation)
     else:
         typer.echo(f"The operation {text_of(operation['request_id'])} of {name} is being cancelled.")
+
+
+@app.command()
+def revoke(
+    name: Name,
+    *,
+    reason: Annotated[
+        str,
+        typer.Option(
+            "--reason", help="Why: unspecified, keyCompromise, affiliationChanged, superseded or cessationOfOperation."
+        ),
+    ],
+    version: Annotated[str | None, typer.Option("--version", help="A version; the current one without it.")] = None,
+    yes: Yes = False,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have a certificate revoked by the CA that issued it. That is for good; the vault keeps it, and does not replace it."""
+    question = f"Have {f'version {version}' if version else 'the current version'} of {name} revoked for good?"
+    confirm(question, yes=yes)
+    body = {"reason": reason, **({"version": version} if version else {})}
+    with open_vault(vault_url, CA_SECONDS) as vault:
+        revoked = vault.call("POST", f"/certworker/v1/certificates/{segment_of(name)}/revoke", body)
+    if as_json:
+        show_json(revoked)
+    else:
+        version, by = name_of(revoked["id"]), plain(revoked["issuer"])
+        typer.echo(f"{name}, version {version}, is revoked by {by} (reason: {plain(revoked['reason'])}).")
 
 
 @app.command()

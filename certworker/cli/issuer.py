@@ -7,7 +7,7 @@ import typer
 
 from certworker.cli.exits import ExitCode
 from certworker.cli.files import read_password
-from certworker.cli.options import AsJson, IssuerName, PasswordFile, VaultUrl, name_of, open_vault
+from certworker.cli.options import CA_SECONDS, AsJson, IssuerName, PasswordFile, VaultUrl, name_of, open_vault
 from certworker.cli.output import plain, show_fields, show_json, show_table, time_of
 
 app = typer.Typer(help="Issuers: the CAs that a vault has an account with.", no_args_is_help=True)
@@ -93,6 +93,17 @@ def examine(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = F
         typer.echo(f"{name}: {plain(found['result'])}")
     if found["result"] != "passed":
         raise typer.Exit(ExitCode.ERROR)
+
+
+@app.command("roll-key")
+def roll_key(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
+    """Give the account at an issuer's CA a new key; the one that it had is worth nothing then."""
+    with open_vault(vault_url, CA_SECONDS) as vault:
+        rolled = vault.call("POST", f"/certworker/v1/issuers/{quote(name, safe='')}/roll-key")
+    if as_json:
+        show_json(rolled)
+    else:
+        typer.echo(f"The account of {name} has a new key.")
 
 
 def _path(name: str) -> str:

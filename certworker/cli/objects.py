@@ -48,14 +48,19 @@ def recover_object(kind: str, name: str, vault_url: str | None, *, as_json: bool
 
 def purge_object(kind: str, name: str, vault_url: str | None, question: str, *, yes: bool, as_json: bool) -> None:
     """Delete it for good; on a terminal only after a yes to the question."""
-    if not yes and sys.stdin.isatty():
-        typer.confirm(question, abort=True, err=True)
+    confirm(question, yes=yes)
     with open_vault(vault_url) as vault:
         vault.call("DELETE", object_path(f"deleted{kind}", name))
     if as_json:
         show_json(None)
     else:
         typer.echo(f"{name} is gone.")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask on a terminal whether something is meant that cannot be undone; go no further without a yes."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)
 
 
 def back_object_up(kind: str, name: str, output: str, vault_url: str | None) -> None:

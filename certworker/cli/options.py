@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Wire = dict[str, Any]
 COMPLETION_SECONDS = 2.0
+CA_SECONDS = 90.0
+"""For commands that are answered only when a CA has answered."""
 
 VaultUrl = Annotated[
     str | None,

@@ -6,7 +6,7 @@ from typing import cast
 from certworker.clock import Clock, whole_second
 from certworker.errors import IssuerNotFound
 from certworker.vault.access import Access, Caller
-from certworker.vault.issuance import Examination, Examiner, IssuanceRequest, Providers
+from certworker.vault.issuance import Examination, Examiner, Providers
 from certworker.vault.issuers import Issuers
 from certworker.vault.store import Store
 from certworker.vault.vaults import Issuer, Vault
@@ -43,9 +43,7 @@ class IssuerExaminations:
             return IssuerExamination(issuer, Examination(passed=False, findings=(text,)))
         if not callable(getattr(provider, "examine", None)):
             return IssuerExamination(issuer, None)
-        credential = self._issuers.credential(issuer)
-        request = IssuanceRequest("", vault.id, issuer.name, issuer.account_id, credential, b"", (), None)
-        result = cast("Examiner", provider).examine(request, whole_second(self._clock()))
+        result = cast("Examiner", provider).examine(self._issuers.request(issuer), whole_second(self._clock()))
         if not issuer.enabled:
             findings = ("The issuer is disabled: nothing is asked of it.", *result.findings)
             result = Examination(passed=False, findings=findings)

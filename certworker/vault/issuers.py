@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
 
 from certworker.clock import Clock, whole_second
-from certworker.errors import BadParameter, IssuerNotFound
+from certworker.errors import BadParameter, CertworkerError, Conflict, IssuerNotFound, Unavailable
 from certworker.vault.access import Access, Caller
-from certworker.vault.issuance import Account, Providers
+from certworker.vault.issuance import Account, IssuanceRequest, Provider, Providers
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import account_place, credential_place
 from certworker.vault.policy import SELF, UNKNOWN
@@ -97,7 +99,7 @@ class Issuers:
     def get(self, caller: Caller, vault: Vault, name: str) -> Issuer:
         """Show an issuer. Raises IssuerNotFound."""
         self._access.require(caller, vault, "certificates", "getissuers")
-        return self._find(vault, name)
+        return self.find(vault, name)
 
     def list_(self, caller: Caller, vault: Vault, after: str | None, limit: int) -> Page[Issuer]:
         """List issuers by name."""
@@ -108,7 +110,7 @@ class Issuers:
     def delete(self, caller: Caller, vault: Vault, name: str) -> Issuer:
         """Delete an issuer and give what was deleted. Raises IssuerNotFound."""
         self._access.require(caller, vault, "certificates", "deleteissuers")
-        issuer = self._find(vault, name)
+        issuer = self.find(vault, name)
         with self._store.writing() as writer:
             writer.delete_issuer(vault.id, name)
         return issuer
@@ -120,7 +122,25 @@ class Issuers:
         place = credential_place(issuer.vault_id, issuer.name)
         return self._keyring.open(issuer.vault_id, issuer.sealed_credential, place).decode()
 
-    def _find(self, vault: Vault, name: str) -> Issuer:
+    def request(self, issuer: Issuer) -> IssuanceRequest:
+        """Make a request to an issuer's CA that has neither CSR nor names. For providers only."""
+        credential = self.credential(issuer)
+        return IssuanceRequest("", issuer.vault_id, issuer.name, issuer.account_id, credential, b"", (), None)
+
+    def provider_that_can(self, ability: str, issuer: Issuer) -> Provider:
+        """Find an issuer's provider for what not all of them can, by the name of the method. Raises Conflict."""
+        provider = self._providers.get(issuer.provider.casefold())
+        if not issuer.enabled:
+            raise Conflict(f"The issuer {issuer.name} is disabled: nothing is asked of it.")
+        if provider is None:
+            raise Conflict(f"This deployment does not have the provider {issuer.provider} of the issuer {issuer.name}.")
+        if not callable(getattr(provider, ability, None)):
+            word = ability.replace("_", " ")
+            raise Conflict(f"The provider {issuer.provider} of the issuer {issuer.name} has no way to {word}.")
+        return provider
+
+    def find(self, vault: Vault, name: str) -> Issuer:
+        """Find an issuer, for services that have asked for the permission. Raises IssuerNotFound."""
         with self._store.reading() as reader:
             issuer = reader.issuer(vault.id, name)
         if issuer is None:
@@ -151,6 +171,14 @@ def _changed(known: Issuer, change: IssuerChange) -> Issuer:
         organization=change.organization(known.organization) if change.organization else known.organization,
         enabled=known.enabled if change.enabled is None else change.enabled,
     )
+
+
+def refusal(lead: str, message: str, retry_at: datetime | None, at: datetime) -> CertworkerError:
+    """Make the error that says what a CA did not do: Unavailable where it may be asked again, and not before `retry_at`."""
+    text = f"{lead} {message}"
+    if retry_at is None:
+        return Conflict(text)
+    return Unavailable(text, timedelta(seconds=ceil((retry_at - at).total_seconds())))
 
 
 class Accounts:

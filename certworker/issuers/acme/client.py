@@ -5,8 +5,11 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from itertools import islice
 from typing import Any
+from urllib.parse import urljoin
 
 import requests
 from acme import errors, messages
@@ -16,20 +19,25 @@ from josepy.interfaces import JSONDeSerializable
 from certworker.crypto.keys import base64url
 from certworker.crypto.x509 import split_pem
 from certworker.errors import BadParameter
-from certworker.issuers.acme.problems import Garbled
+from certworker.issuers.acme.problems import Garbled, NotOffered
 from certworker.issuers.acme.resources import (
     Authorization,
     Challenge,
     Directory,
+    Download,
+    KnownAccount,
     Order,
+    read_account,
     read_authorization,
     read_directory,
     read_order,
 )
-from certworker.issuers.acme.session import AcmeNetwork, host_of, read_json, scheme_of
+from certworker.issuers.acme.session import AcmeNetwork, host_of, json_or_none, read_json, scheme_of
 
 PEM_CHAIN = "application/pem-certificate-chain"
 LONGEST_URL = 2048
+MAX_ALTERNATES = 5
+"""So many other chains are looked at."""
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,512}")
 """RFC 8555 section 8.3: base64url, and nothing that could lead to another path."""
 
@@ -60,6 +68,7 @@ class AcmeClient:
         self._url = directory_url
         self._network = network
         self._directory = cached
+        self._cached = cached is not None
 
     def directory(self) -> Directory:
         """Read the directory, at most once."""
@@ -69,28 +78,50 @@ class AcmeClient:
             self._directory = read_directory(read_json(answer), host_of(self._url))
         return self._directory
 
-    def register(self, contacts: tuple[str, ...], binding: tuple[str, str] | None) -> str:
-        """Open the account, or find the one that this key has already; gives its URL (RFC 8555 section 7.3).
+    def profiles(self, wanted: str) -> tuple[str, ...]:
+        """Give the profiles that the CA lists. A directory that was read before, and lacks the one wanted, is read again."""
+        if self._cached and wanted not in self.directory().profiles:
+            self._cached, self._directory = False, None
+        return self.directory().profiles
+
+    def register(self, contacts: tuple[str, ...], binding: tuple[str, str] | None) -> KnownAccount:
+        """Open the account, or find the one that this key has already (RFC 8555 section 7.3).
 
         `binding` is the external account, as `read_binding` gives it.
         """
         url = self.directory().new_account
         fields: dict[str, Any] = {"termsOfServiceAgreed": True}
         if contacts:
-            fields["contact"] = [contact if ":" in contact else f"mailto:{contact}" for contact in contacts]
+            fields["contact"] = urls_of(contacts)
         if binding:
             fields["externalAccountBinding"] = self._bind(binding, url)
-        return self._location(self._post(url, Payload(**fields)))
+        return self._account(self._post(url, Payload(**fields)))
 
-    def find_account(self) -> str:
-        """Ask for the account that this key has, and open none; gives its URL (RFC 8555 section 7.3.1)."""
-        return self._location(self._post(self.directory().new_account, Payload(onlyReturnExisting=True)))
+    def find_account(self) -> KnownAccount:
+        """Ask for the account that this key has, and open none (RFC 8555 section 7.3.1)."""
+        return self._account(self._post(self.directory().new_account, Payload(onlyReturnExisting=True)))
 
-    def place_order(self, names: tuple[str, ...], profile: str | None) -> Order:
-        """Place an order (RFC 8555 section 7.4)."""
+    def update_contacts(self, account_url: str, contacts: tuple[str, ...]) -> None:
+        """Tell the CA whom it may write to (RFC 8555 section 7.3.2)."""
+        self._post(account_url, Payload(contact=urls_of(contacts)))
+
+    def change_key(self, account_url: str, key: bytes) -> None:
+        """Give the account another DER key, which signs too that it wants to (RFC 8555 section 7.3.5)."""
+        url = self._offered(self.directory().key_change, "keyChange")
+        self._post(url, Payload(**self._network.sign_change(account_url, key, url)))
+
+    def revoke(self, certificate: bytes, reason: int) -> None:
+        """Ask for the revocation of a DER certificate, as the account that it was issued to (RFC 8555 section 7.6)."""
+        url = self._offered(self.directory().revoke_cert, "revokeCert")
+        self._post(url, Payload(certificate=base64url(certificate), reason=reason))
+
+    def place_order(self, names: tuple[str, ...], profile: str | None, replaces: str | None = None) -> Order:
+        """Place an order (RFC 8555 section 7.4). `replaces` names a certificate (RFC 9773 section 5)."""
         fields: dict[str, Any] = {"identifiers": [_identifier(name) for name in names]}
         if profile:
             fields["profile"] = profile
+        if replaces:
+            fields["replaces"] = replaces
         answer = self._post(self.directory().new_order, Payload(**fields))
         return self._order(answer, self._location(answer))
 
@@ -101,6 +132,10 @@ class AcmeClient:
     def look_at_authorization(self, url: str) -> Authorization:
         """Read an authorization."""
         return read_authorization(read_json(self._post(url)), host_of(url))
+
+    def deactivate(self, url: str) -> None:
+        """Give up an authorization (RFC 8555 section 7.5.2)."""
+        self._post(url, Payload(status="deactivated"))
 
     def key_authorization(self, challenge: Challenge) -> str:
         """Give the response to an http-01 challenge (RFC 8555 section 8.1). Raises Garbled for a token that is none."""
@@ -116,15 +151,15 @@ class AcmeClient:
         """Hand in the DER CSR."""
         return self._order(self._post(order.finalize, Payload(csr=base64url(csr))), order.url)
 
-    def download(self, url: str) -> tuple[bytes, ...]:
-        """Fetch the certificate and its chain."""
+    def download(self, url: str) -> Download:
+        """Fetch the certificate and its chain (RFC 8555 section 7.4.2)."""
         headers = {"Content-Type": AcmeNetwork.JOSE_CONTENT_TYPE, "Accept": PEM_CHAIN}
         answer = self._post(url, headers=headers)
         try:
             chain = split_pem(answer.content)
         except BadParameter as error:
             raise Garbled(f"{host_of(url)} sent something that is not a certificate.") from error
-        return chain
+        return Download(chain, tuple(islice(_alternates(answer), MAX_ALTERNATES)))
 
     def _post(self, url: str, payload: Payload | None = None, **options: Any) -> requests.Response:  # noqa: ANN401
         nonces = self._checked(self.directory().new_nonce)
@@ -142,6 +177,15 @@ class AcmeClient:
         where = messages.Directory({"newAccount": url})
         return messages.ExternalAccountBinding.from_data(self._network.jwk.public_key(), *binding, where)
 
+    def _account(self, answer: requests.Response) -> KnownAccount:
+        created = answer.status_code == HTTPStatus.CREATED
+        return read_account(json_or_none(answer), self._location(answer), created=created)
+
+    def _offered(self, url: str | None, name: str) -> str:
+        if url is None:
+            raise NotOffered(f"{host_of(self._url)} does not offer that: its directory has no {name}.")
+        return url
+
     def _location(self, answer: requests.Response) -> str:
         location: str | None = answer.headers.get("Location")
         if not location:
@@ -150,6 +194,19 @@ class AcmeClient:
 
     def _order(self, answer: requests.Response, url: str) -> Order:
         return read_order(read_json(answer), url, host_of(url), answer.headers.get("Retry-After"))
+
+
+def urls_of(contacts: tuple[str, ...]) -> list[str]:
+    """Say contacts as ACME has them: a mail address is a URL too."""
+    return [contact if ":" in contact else f"mailto:{contact}" for contact in contacts]
+
+
+def _alternates(answer: requests.Response) -> Iterator[str]:
+    """Give the URLs of the links to other chains."""
+    for link in requests.utils.parse_header_links(answer.headers.get("Link", "")):
+        if "alternate" in link.get("rel", "").lower().split():
+            with suppress(ValueError):
+                yield urljoin(answer.url, link.get("url", ""))
 
 
 @contextmanager

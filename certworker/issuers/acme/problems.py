@@ -89,6 +89,12 @@ class Garbled(Unavailable):
         self.retry_header = retry_after
 
 
+class NotOffered(CertworkerError):
+    """The CA has no way to do what was asked."""
+
+    code = "not_offered"
+
+
 def read_problem(document: object, status: int = 0, retry_after: str | None = None, depth: int = 1) -> Problem | None:
     """Read a problem document; none where it is not one."""
     if not isinstance(document, Mapping) or not isinstance(document.get("type"), str):

@@ -11,18 +11,41 @@ from typing import Any
 from certworker.issuers.acme.problems import Garbled, Problem, read_problem
 
 MAX_AUTHORIZATIONS = 1000
+MAX_PROFILES = 100
 LONGEST_STRING = 2048
+LONGEST_WORD = 20
 ENDPOINTS = ("newNonce", "newAccount", "newOrder")
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Where the server's resources are."""
+    """Where the server's resources are. What a server need not have is none; `profiles` are the names that it lists."""
 
     new_nonce: str
     new_account: str
     new_order: str
     binding_required: bool
+    revoke_cert: str | None = None
+    key_change: str | None = None
+    renewal_info: str | None = None
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownAccount:
+    """An account as the server has it: `created` says that it was opened by this very request."""
+
+    url: str
+    status: str
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A certificate with its chain, and where the same certificate is with other chains."""
+
+    chain: tuple[bytes, ...]
+    alternates: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +92,16 @@ def read_directory(document: object, host: str) -> Directory:
     fields = _object(document, host)
     nonce, account, order = (_string(fields, name, host) for name in ENDPOINTS)
     meta = fields.get("meta")
-    required = isinstance(meta, Mapping) and meta.get("externalAccountRequired") is True
-    return Directory(nonce, account, order, required)
+    meta = meta if isinstance(meta, Mapping) else {}
+    required = meta.get("externalAccountRequired") is True
+    revoke, change, renewal = (_optional(fields, name) for name in ("revokeCert", "keyChange", "renewalInfo"))
+    return Directory(nonce, account, order, required, revoke, change, renewal, _profiles(meta))
+
+
+def read_account(document: object, url: str, *, created: bool) -> KnownAccount:
+    """Read an account. One that tells no status is taken for valid: it was answered for."""
+    status = document.get("status") if isinstance(document, Mapping) else None
+    return KnownAccount(url, status[:LONGEST_WORD] if isinstance(status, str) else "valid", created)
 
 
 def read_order(document: object, url: str, host: str, retry_after: str | None) -> Order:
@@ -129,6 +160,18 @@ def _string(fields: Mapping[str, Any], name: str, host: str) -> str:
     if not isinstance(value, str) or len(value) > LONGEST_STRING:
         raise _garbled(host, name)
     return value
+
+
+def _optional(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    return value if isinstance(value, str) and 0 < len(value) <= LONGEST_STRING else None
+
+
+def _profiles(meta: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read the names of the profiles (draft-ietf-acme-profiles section 3)."""
+    profiles = meta.get("profiles")
+    names = list(profiles)[:MAX_PROFILES] if isinstance(profiles, Mapping) else []
+    return tuple(name for name in names if len(name) <= LONGEST_STRING)
 
 
 def _garbled(host: str, name: str) -> Garbled:

@@ -4,6 +4,7 @@ So the egress rules, TLS and the limits on size and time are those of `network/h
 """
 
 import io
+import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import requests
 from acme import messages
 from acme.client import ClientNetwork
+from acme.jws import JWS
 from josepy.b64 import b64encode
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
@@ -91,6 +93,14 @@ class AcmeNetwork(ClientNetwork):
         """Give the account key's thumbprint, as challenge responses have it (RFC 8555 section 8.1)."""
         return b64encode(self.jwk.thumbprint()).decode("ascii")
 
+    def sign_change(self, account_url: str, key: bytes, url: str) -> dict[str, Any]:
+        """Let another DER key sign that it wants to be the account's (RFC 8555 section 7.3.5)."""
+        wanted = JWKEC(key=load_private(key))
+        content = {"account": account_url, "oldKey": self.jwk.public_key().to_partial_json()}
+        signed = JWS.sign(json.dumps(content).encode(), key=wanted, alg=ES256, nonce=None, url=url)
+        change: dict[str, Any] = json.loads(signed.json_dumps())
+        return change
+
     def post(self, *args: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
         """Sign and send a request. A request whose nonce was refused was not looked at: it is signed again."""
         for _ in range(BAD_NONCES):
@@ -114,7 +124,7 @@ class AcmeNetwork(ClientNetwork):
         if response.ok:
             return response
         host, retry_after = host_of(response.url), response.headers.get("Retry-After")
-        problem = read_problem(_json(response), response.status_code, retry_after)
+        problem = read_problem(json_or_none(response), response.status_code, retry_after)
         if problem is None:
             raise Garbled(f"{host} answered with HTTP status {response.status_code}.", response.status_code, retry_after)
         raise AcmeProblem(problem, host)
@@ -122,13 +132,14 @@ class AcmeNetwork(ClientNetwork):
 
 def read_json(response: requests.Response) -> Mapping[str, Any]:
     """Read an answer that must be a JSON object. Raises Garbled."""
-    document = _json(response)
+    document = json_or_none(response)
     if not isinstance(document, dict):
         raise Garbled(f"{host_of(response.url)} sent something that is not a JSON object.")
     return document
 
 
-def _json(response: requests.Response) -> object:
+def json_or_none(response: requests.Response) -> object:
+    """Read an answer as JSON; none where it is not."""
     try:
         return response.json()
     except (ValueError, RecursionError):  # not JSON, or nested without end
