@@ -11,6 +11,7 @@ from threading import Event, Thread
 
 from certworker.api.app import build_app
 from certworker.api.challenges import build_challenge_app
+from certworker.api.handshakes import HandshakeResponder
 from certworker.api.ops import build_ops_app
 from certworker.api.sealed import build_sealed_app, build_sealed_ops_app, sealed_context
 from certworker.api.serve import BackgroundServer, serve
@@ -63,7 +64,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True)
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
-    for name in ("--https", "--ops", "--http01"):
+    for name in ("--https", "--ops", "--http01", "--tlsalpn01"):
         parser.add_argument(name, type=int, nargs="*", default=())
     return parser.parse_args(arguments)
 
@@ -138,9 +139,11 @@ def _run_worker(house: House, options: argparse.Namespace) -> None:
     settings = house.settings.worker
     rounds = [Rounds(house) for _ in range(settings.parallel)]
     scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
-    servers = []
+    servers: list[BackgroundServer | HandshakeResponder] = []
     if options.http01:
         servers.append(BackgroundServer(build_challenge_app(house), inherit(options.http01)))
+    if options.tlsalpn01:
+        servers.append(HandshakeResponder(house.challenges.find, house.clock, inherit(options.tlsalpn01)))
     if options.ops:
         servers.append(BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)))
     for server in servers:

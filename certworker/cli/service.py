@@ -57,27 +57,31 @@ class Service:
         self._https: list[socket.socket] = []
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []
+        self._tlsalpn01: list[socket.socket] = []
 
     def bind(self) -> None:
         """Listen on every port. Raises SetupError where one is taken."""
         settings = self._settings
-        self._sockets.callback(lambda: listening.close([*self._https, *self._ops, *self._http01]))
+        self._sockets.callback(lambda: listening.close([*self._https, *self._ops, *self._http01, *self._tlsalpn01]))
         if self._role is not Role.WORKER:
             self._https = listening.bind(settings.server.listen, settings.server.port, "server.port")
             # where the port was left to the system, the processes learn it from here
             os.environ[PREFIX + "SERVER__PORT"] = str(listening.port_of(self._https))
         self._ops = listening.bind((settings.metrics.listen,), settings.metrics.port, "metrics.port")
-        if self._role is not Role.API and settings.challenges.http01_port:
-            self._bind_responder(settings.challenges.http01_listen, settings.challenges.http01_port)
+        if self._role is not Role.API:
+            asked = settings.challenges
+            self._http01 = self._bind_responder("http-01", asked.http01_listen, asked.http01_port)
+            self._tlsalpn01 = self._bind_responder("tls-alpn-01", asked.tlsalpn01_listen, asked.tlsalpn01_port)
 
-    def _bind_responder(self, addresses: Sequence[str], port: int) -> None:
+    def _bind_responder(self, challenge: str, addresses: Sequence[str], port: int) -> list[socket.socket]:
         try:
-            self._http01 = listening.bind(addresses, port, "challenges.http01_port")
+            return listening.bind(addresses, port, f"challenges.{challenge.replace('-', '')}_port") if port else []
         except SetupError as error:
             # the responses lie in the database: a further worker may leave the answers to the first one
             if self._role is not Role.WORKER:
                 raise
-            _log.warning("%s This worker leaves http-01 challenges to another one.", error)
+            _log.warning("%s This worker leaves %s challenges to another one.", error, challenge)
+            return []
 
     def addresses(self) -> str:
         """Tell where the service can be reached."""
@@ -102,7 +106,11 @@ class Service:
             count = self._settings.server.processes
             programs += [self._program("api", f"api-{number}", sockets) for number in range(1, count + 1)]
         if self._role is not Role.API:
-            own = {"--http01": self._http01, "--ops": self._ops if self._role is Role.WORKER else []}
+            own = {
+                "--http01": self._http01,
+                "--tlsalpn01": self._tlsalpn01,
+                "--ops": self._ops if self._role is Role.WORKER else [],
+            }
             programs.append(self._program("worker", "worker", own))
         return programs
 
