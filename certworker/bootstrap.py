@@ -101,6 +101,15 @@ class ObjectBackups:
 
 
 @dataclass(frozen=True, slots=True)
+class Dealings:
+    """What CAs are asked for beside certificates."""
+
+    examinations: IssuerExaminations
+    account_keys: AccountKeys
+    revocations: Revocations
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that a door (API, worker, CLI) needs. Built after a process has started; closed before it ends."""
 
@@ -136,9 +145,7 @@ class House:
     contacts: ContactBook
     requested: RequestedRenewals
     histories: Histories
-    examinations: IssuerExaminations
-    account_keys: AccountKeys
-    revocations: Revocations
+    dealings: Dealings
     releases: Releases
 
 
@@ -219,9 +226,7 @@ def build(
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
-        examinations=IssuerExaminations(store, access, issuers, known, clock),
-        account_keys=AccountKeys(access, issuers, clock),
-        revocations=Revocations(store, access, issuers, clock),
+        dealings=_dealings(store, access, issuers, known, clock),
         releases=_releases(settings, store, access, materials, clock),
     )
 
@@ -232,6 +237,14 @@ def _key_life(store: Store, access: Access, materials: Materials, clock: Clock) 
         KeyUpdates(store, access, clock),
         KeyRotations(store, access, materials, clock),
         KeyDeletions(store, access, Deletions(), clock),
+    )
+
+
+def _dealings(store: Store, access: Access, issuers: Issuers, providers: Providers, clock: Clock) -> Dealings:
+    return Dealings(
+        IssuerExaminations(store, access, issuers, providers, clock),
+        AccountKeys(access, issuers, clock),
+        Revocations(store, access, issuers, clock),
     )
 
 
@@ -307,7 +320,7 @@ def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:
     def settings_of(issuer: str) -> AcmeIssuerSettings:
         found = settings.issuer(issuer)
         bundle = str(found.ca_bundle) if found.ca_bundle else None
-        return AcmeIssuerSettings(bundle, _challenge(found), found.contacts, found.timeout_seconds)
+        return AcmeIssuerSettings(bundle, _challenge(found), found.contacts, found.timeout_seconds, found.preferred_chain)
 
     return settings_of
 

@@ -219,6 +219,9 @@ class IssuerSettings(Section):
     )
     contacts: tuple[str, ...] = Field((), description="e-mail addresses for the CA account")
     timeout_seconds: float = Field(15.0, gt=0, le=60, description="seconds that one request to the CA may take")
+    preferred_chain: str = Field(
+        "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
+    )
 
 
 class Log(Section):

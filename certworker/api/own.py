@@ -32,12 +32,12 @@ async def latest(call: Call) -> Response:
 
 async def test(call: Call) -> Response:
     """POST /certworker/v1/issuers/{name}/test."""
-    return answer(examination_wire(call.view, await call.run(call.house.examinations.examine, call.name)))
+    return answer(examination_wire(call.view, await call.run(call.house.dealings.examinations.examine, call.name)))
 
 
 async def roll_key(call: Call) -> Response:
     """POST /certworker/v1/issuers/{name}/roll-key: answers when the CA goes by the new key."""
-    issuer = await call.run(call.house.account_keys.roll, call.name)
+    issuer = await call.run(call.house.dealings.account_keys.roll, call.name)
     return answer({"id": call.view.id(CERTIFICATES, "issuers", issuer.name), "provider": issuer.provider})
 
 
@@ -51,7 +51,7 @@ class RevocationBody(Body):
 async def revoke(call: Call) -> Response:
     """POST /certworker/v1/certificates/{name}/revoke: answers when its issuer has revoked it."""
     body = await call.body(RevocationBody)
-    revoked = await call.run(call.house.revocations.revoke, call.name, body.version, body.reason)
+    revoked = await call.run(call.house.dealings.revocations.revoke, call.name, body.version, body.reason)
     identifier = call.view.id(CERTIFICATES, revoked.version.name, revoked.version.version)
     return answer({"id": identifier, "issuer": revoked.issuer, "reason": revoked.reason.value})
 

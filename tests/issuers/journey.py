@@ -17,7 +17,7 @@ from tests.issuers.memory import MemoryAccounts, MemoryBoard
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LOOPBACK = EgressRules(("127.0.0.0/8", "::1"))
 KEY = generate_key("EC", None, "P-256")
-KEYS_OF_PROGRESS = {"step", "account_url", "order_url", "finalize_url", "certificate_url"} | {
+KEYS_OF_PROGRESS = {"step", "account_url", "account_key", "order_url", "finalize_url", "certificate_url"} | {
     "presented",
     "presented_at",
     "seen",

@@ -164,14 +164,14 @@ class ExaminableAuthority(ScriptedAuthority):
 def test_an_issuer_is_examined_by_its_provider(deployment: Deployment) -> None:
     """A provider without a test gives no result; one that is disabled, or missing here, does not pass."""
     house, caller, vault = deployment.house, deployment.administrator, deployment.vault
-    assert house.examinations.examine(caller, vault, ISSUER).result is None
+    assert house.dealings.examinations.examine(caller, vault, ISSUER).result is None
     with pytest.raises(IssuerNotFound):
-        house.examinations.examine(caller, vault, "nobody")
+        house.dealings.examinations.examine(caller, vault, "nobody")
     with house.store.writing() as writer:
         issuer = writer.issuer(vault.id, ISSUER)
         assert issuer is not None
         writer.put_issuer(replace(issuer, provider="Elsewhere"))
-    examined = house.examinations.examine(caller, vault, ISSUER)
+    examined = house.dealings.examinations.examine(caller, vault, ISSUER)
     assert examined.result == Examination(passed=False, findings=("This deployment does not have the provider Elsewhere.",))
 
 
@@ -180,10 +180,10 @@ def test_a_disabled_issuer_does_not_pass(tmp_path: Path, clock: FakeClock) -> No
     with open_deployment(tmp_path, clock, authority=ExaminableAuthority()) as deployment:
         house, caller, vault = deployment.house, deployment.administrator, deployment.vault
         house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted", "acme-7"))
-        passed = house.examinations.examine(caller, vault, ISSUER).result
+        passed = house.dealings.examinations.examine(caller, vault, ISSUER).result
         assert passed == Examination(passed=True, findings=("The account 'acme-7' works.",))
         house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted", "acme-7", enabled=False))
-        failed = house.examinations.examine(caller, vault, ISSUER).result
+        failed = house.dealings.examinations.examine(caller, vault, ISSUER).result
         assert failed == Examination(
             passed=False, findings=("The issuer is disabled: nothing is asked of it.", "The account 'acme-7' works.")
         )

@@ -133,6 +133,10 @@ class AcmeClient:
         """Read an authorization."""
         return read_authorization(read_json(self._post(url)), host_of(url))
 
+    def thumbprint(self) -> str:
+        """Give the thumbprint of the key that signs (RFC 7638)."""
+        return self._network.thumbprint()
+
     def deactivate(self, url: str) -> None:
         """Give up an authorization (RFC 8555 section 7.5.2)."""
         self._post(url, Payload(status="deactivated"))

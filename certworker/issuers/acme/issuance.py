@@ -70,13 +70,10 @@ class Issuance:
             return Pending(self._journal.show(), None, failure=str(error))
 
     def withdraw(self) -> None:
-        """Take the proofs of an order down that is not wanted any more, and give up what is pending of it at the CA.
+        """Give up what is pending of an order that is not wanted any more.
 
         An order itself cannot be withdrawn; without its authorizations it comes to nothing. Raises as the client does.
         """
-        self._proofs.take_all_down(self._at)
-        if not self._journal.order_url:
-            return
         order = self._client.look_at_order(self._journal.order_url)
         for url in order.authorizations[:MOST_WITHDRAWN] if order.status == "pending" else ():
             authorization = self._look_if_there(url)

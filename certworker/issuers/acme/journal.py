@@ -18,11 +18,13 @@ class Journal:
     authorizations whose proof was put up where it is seen only later, since `presented_at` (in seconds since 1970) all of
     them, and `seen` the proofs that were seen; `answered` and `cleared` the authorizations whose challenge was answered, and
     whose proof was taken down; `polls` the looks since the last step forward, `missing` those that found no order;
-    `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    `restarts` how often it began anew, because the CA had forgotten the account or the order. `account_key` is the thumbprint
+    of the account's key, which proofs are made with.
     """
 
     step: str = ""
     account_url: str = ""
+    account_key: str = ""
     order_url: str = ""
     finalize_url: str = ""
     certificate_url: str = ""
@@ -58,6 +60,12 @@ class Journal:
             missing=0,
         )
 
+    def under_key(self, thumbprint: str) -> "Journal":
+        """Note the account's key. Where it is another one than before, what was proven with that is to be proven again."""
+        if self.account_key in ("", thumbprint):
+            return replace(self, account_key=thumbprint)
+        return replace(self, account_key=thumbprint, presented=0, presented_at=0, seen=0, answered=0, cleared=0)
+
     def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
         """Note a look that found nothing new, and when the next is due: when the CA says, or less and less often."""
         pause = min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
@@ -69,4 +77,4 @@ class Journal:
 
 
 _COUNTS = frozenset({"presented", "presented_at", "seen", "answered", "cleared", "polls", "missing", "restarts"})
-_TEXTS = frozenset({"step", "account_url", "order_url", "finalize_url", "certificate_url"})
+_TEXTS = frozenset({"step", "account_url", "account_key", "order_url", "finalize_url", "certificate_url"})

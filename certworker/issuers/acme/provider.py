@@ -213,7 +213,7 @@ class AcmeProvider:
     ) -> Step:
         if account.url is None:
             return self._register(client, request, settings, journal, at)
-        journal = replace(journal, account_url=account.url)
+        journal = replace(journal, account_url=account.url).under_key(client.thumbprint())
         if not journal.order_url:
             told = Told.read(account)
             if told.is_behind(settings.contacts):
