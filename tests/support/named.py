@@ -35,10 +35,11 @@ zone "{zone}" {{ type primary; file "{folder}/zone.db"; update-policy {{ grant "
 
 @dataclass(frozen=True)
 class Named:
-    """A running name server, its zone, and the TSIG key that may change TXT records in it."""
+    """A running name server and its zone, whose names all have the address `target`. The TSIG key may change TXT records."""
 
     port: int
     zone: str
+    target: str
     key: str
     secret: str = field(repr=False)
     algorithm: str = "hmac-sha256"
@@ -59,7 +60,7 @@ def serving_zone(folder: Path, zone: str, address: str = "127.0.0.1") -> Iterato
     """Serve a zone, in which every name has one address, until the block ends. Needs the program `named`."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
-    named = Named(port, zone, "acme-update", b64encode(os.urandom(32)).decode())
+    named = Named(port, zone, address, "acme-update", b64encode(os.urandom(32)).decode())
     (folder / "zone.db").write_text(_ZONE.format(zone=zone, address=address))
     config, output = folder / "named.conf", folder / "output.txt"
     places = {"folder": folder, "port": port, "zone": zone}
