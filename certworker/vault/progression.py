@@ -3,16 +3,17 @@
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import cast
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import BadParameter, LeaseLost
 from certworker.vault.acceptance import accept
 from certworker.vault.events import Event, EventType
-from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
+from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
-from certworker.vault.operations import Evidence, Operation, OperationStatus, Progress
+from certworker.vault.operations import BACK_OFF, Evidence, Operation, OperationStatus, Progress, back_off
 from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import put_off
@@ -25,6 +26,8 @@ STEPPING_TIME = timedelta(minutes=1)
 MOST_STEPS = 100
 """How many steps at the most, so that a provider that always answers "now" cannot hold a worker, whatever the clock does."""
 ISSUER_ERROR = "Certificate issuer error"
+WITHDRAWALS = "withdrawals"
+"""In an operation's progress: how often its CA was told that the order is not wanted any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -198,9 +201,33 @@ class Progression:
             writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))
 
     def _cancel(self, operation: Operation) -> None:
-        at = whole_second(self._clock())
+        """Withdraw at the CA, then cancel. A CA that cannot be told is asked a few times, and then left with its order."""
+        pending = self._withdraw(operation)
+        at, asked = whole_second(self._clock()), int(operation.progress.get(WITHDRAWALS, "0")) + 1
         with self._store.writing() as writer:
-            cancel(writer, _take_up(writer, operation), at)
+            current = _take_up(writer, operation)
+            if pending is None or asked > len(BACK_OFF):
+                cancel(writer, current, at)
+                return
+            due_at = max(at + back_off(asked), _not_before(pending.retry_at, at))
+            details = (
+                f"{pending.failure or 'The CA is withdrawing the order.'} It is told again at {due_at:%Y-%m-%dT%H:%M:%SZ}."
+            )
+            progress = {**pending.progress, WITHDRAWALS: str(asked)}
+            writer.update_operation(replace(current, progress=progress, due_at=due_at, updated=at, status_details=details))
+            writer.add_journal(operation.id, at, "withdrawal-pending", progress)
+
+    def _withdraw(self, operation: Operation) -> Pending | None:
+        """Tell the CA that what was ordered is not wanted; none where there is nothing to tell, or nobody."""
+        if not operation.progress:
+            return None
+        try:
+            provider, request = self._prepare(operation)
+        except _Unfit:
+            return None
+        if not callable(getattr(provider, "cancel", None)):
+            return None
+        return cast("Canceller", provider).cancel(request, operation.progress, self._clock())
 
 
 class _Unfit(Exception):

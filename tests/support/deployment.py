@@ -12,7 +12,7 @@ from random import Random
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import load_pkcs12
 
-from certworker.bootstrap import House, build, make_master_key
+from certworker.bootstrap import NO_PROVIDERS, House, build, make_master_key
 from certworker.clock import Clock
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
@@ -23,7 +23,7 @@ from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE, Caller
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.events import Event
-from certworker.vault.issuance import IssuanceRequest, Issued, Step
+from certworker.vault.issuance import IssuanceRequest, Issued, Providers, Step
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import Operation, Progress, Renewal
 from certworker.vault.policy import PKCS12, KeyProperties, Policy, X509Properties
@@ -114,10 +114,12 @@ def open_deployment(
     seed: int = 1,
     authority: ScriptedAuthority | None = None,
     wrap: Callable[[Store], Store] = lambda store: store,
+    providers: Providers = NO_PROVIDERS,
 ) -> Iterator[Deployment]:
     """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
 
-    `wrap` puts something between the services and the store, once everything is set up.
+    `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
+    scripted one.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
@@ -130,7 +132,7 @@ def open_deployment(
     store = open_store(settings.database_url, clock)
     try:
         vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
-        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority})
+        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority, **providers})
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
     finally:
         store.close()

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -16,7 +17,7 @@ from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.progression import LEASE, MOST_STEPS
 from certworker.worker.rounds import Rounds
 from tests.support.clock import START, FakeClock
-from tests.support.deployment import ISSUER, Deployment, check_whole, policy_for
+from tests.support.deployment import ISSUER, Deployment, check_whole, open_deployment, policy_for
 
 MINUTE = timedelta(minutes=1)
 
@@ -263,3 +264,50 @@ def test_a_provider_that_never_waits_does_not_hold_the_worker(deployment: Deploy
     assert deployment.operation("web").progress == {"polls": str(MOST_STEPS)}
     with deployment.house.store.reading() as reader:
         assert len(reader.journal(operation.id)) == MOST_STEPS + 1
+
+
+class WithdrawingAuthority:
+    """A provider whose orders wait, and can be withdrawn; the CA does not hear of it the first `deaf` times."""
+
+    def __init__(self, deaf: int) -> None:
+        self.deaf = deaf
+        self.asked: list[Progress] = []
+
+    def step(self, _request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Step:
+        """Wait."""
+        return Pending({"step": "ordered", "order": "7"}, at + timedelta(days=1))
+
+    def cancel(self, _request: IssuanceRequest, progress: Progress, _at: datetime) -> Pending | None:
+        """Withdraw."""
+        self.asked.append(progress)
+        return Pending(progress, None, "The CA is down.") if len(self.asked) <= self.deaf else None
+
+
+@pytest.mark.parametrize(("deaf", "asked"), [(0, 1), (2, 3), (99, 4)])
+def test_a_cancelled_order_is_withdrawn_at_the_ca(tmp_path: Path, clock: FakeClock, deaf: int, asked: int) -> None:
+    """The CA is told, again where it cannot be; one that stays deaf is left with its order, and the operation ends."""
+    authority = WithdrawingAuthority(deaf)
+    with open_deployment(tmp_path, clock, providers={"withdrawing": authority}) as deployment:
+        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, IssuerParameters("withdrawing"))
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        deployment.house.certificates.request_cancellation(deployment.administrator, deployment.vault, "web")
+        for _ in range(10):
+            if (due := deployment.work()) and deployment.operation("web").status is OperationStatus.IN_PROGRESS:
+                assert "The CA is down." in (deployment.operation("web").status_details or "")
+                clock.set(due)
+        assert deployment.operation("web").status is OperationStatus.CANCELLED
+        assert len(authority.asked) == asked
+        assert {progress["order"] for progress in authority.asked} == {"7"}
+
+
+def test_what_was_never_ordered_is_not_withdrawn(tmp_path: Path, clock: FakeClock) -> None:
+    """An operation that was cancelled before its first step asks nothing of the CA."""
+    authority = WithdrawingAuthority(0)
+    with open_deployment(tmp_path, clock, providers={"withdrawing": authority}) as deployment:
+        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, IssuerParameters("withdrawing"))
+        deployment.create("web", policy_for("web.test"))
+        deployment.house.certificates.request_cancellation(deployment.administrator, deployment.vault, "web")
+        deployment.work()
+        assert deployment.operation("web").status is OperationStatus.CANCELLED
+        assert authority.asked == []
