@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca_sim.authority.hierarchy import Authority, serial_of, spki_sha256
+from ca_sim.authority.subject import NOBODY, Subject
 from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
 from ca_sim.csr import SigningRequest
@@ -20,6 +21,8 @@ class Application:
     """What is to be signed, by which API it was asked for, and for which account and order in that API's words.
 
     `not_before` and `not_after` take the place of what `validity` gives; `profile` is the name it goes by in the records.
+    `subject` is what stands beside the common name of `request`, which needs no CSR: SigningRequest(public_key, common_name).
+    `extended_key_usages` (dotted numbers) take the place of the usual ones.
     """
 
     api: str
@@ -31,6 +34,8 @@ class Application:
     validity: timedelta
     not_before: datetime | None = None
     not_after: datetime | None = None
+    subject: Subject = NOBODY
+    extended_key_usages: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -71,6 +76,8 @@ class Issuing:
             at=at,
             not_before=application.not_before,
             not_after=application.not_after,
+            subject=application.subject,
+            extended_key_usages=application.extended_key_usages,
         )
         return Certificate(
             serial=serial_of(leaf),

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
 from ca_sim.acme.jose import PublicKey
+from ca_sim.authority.subject import NOBODY, Subject
 from ca_sim.csr import SigningRequest
 from ca_sim.files import StateError, write_whole
 from ca_sim.identifiers import Identifier
@@ -30,6 +31,7 @@ from ca_sim.settings import KeyType
 
 SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 DOMAIN_VALIDATED = ObjectIdentifier("2.23.140.1.2.1")
+SERVER_AND_CLIENT = (ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string)
 ROOT_LIFETIME = timedelta(days=365 * 40)
 INTERMEDIATE_LIFETIME = timedelta(days=365 * 30)
 SERVER_LIFETIME = timedelta(days=397)
@@ -67,6 +69,8 @@ class Authority:
         at: datetime,
         not_before: datetime | None = None,
         not_after: datetime | None = None,
+        subject: Subject = NOBODY,
+        extended_key_usages: tuple[str, ...] = (),
     ) -> x509.Certificate:
         """Issue a leaf for the identifiers.
 
@@ -76,14 +80,17 @@ class Authority:
         """
         backdate = timedelta(seconds=min(LONGEST_BACKDATE, validity / 60) // timedelta(seconds=1))
         start = not_before or at - backdate
-        builder = _leaf(request.public_key, request.common_name, identifiers)
+        usages = extended_key_usages or SERVER_AND_CLIENT
+        builder = _leaf(request.public_key, subject.name(request.common_name), identifiers, usages)
         return self._sign(builder, start, not_after or start + validity)
 
     def issue_server(self, key: SigningKey, hosts: tuple[str, ...], at: datetime) -> x509.Certificate:
         """Issue the certificate of the ACME server itself, for host names and addresses, from an hour ago."""
         identifiers = tuple(dict.fromkeys(_identifier(host) for host in hosts))
         start = at - timedelta(hours=1)
-        return self._sign(_leaf(key.public_key(), None, identifiers), start, start + SERVER_LIFETIME)
+        return self._sign(
+            _leaf(key.public_key(), x509.Name([]), identifiers, SERVER_AND_CLIENT), start, start + SERVER_LIFETIME
+        )
 
     def chain(self, leaf: x509.Certificate) -> str:
         """Give leaf and intermediate in PEM, as RFC 8555 section 9.1 wants them."""
@@ -181,7 +188,7 @@ def _make_intermediate(key_type: KeyType, root: Signer, at: datetime) -> Signer:
         _ca(_ca_name("intermediate", key.public_key()), key.public_key(), path_length=0)
         .issuer_name(issuer.subject)
         .add_extension(_issued_by(issuer), critical=False)
-        .add_extension(_server_and_client(), critical=False)
+        .add_extension(_purposes(SERVER_AND_CLIENT), critical=False)
         .add_extension(_domain_validated(), critical=False)
     )
     end = min(at + INTERMEDIATE_LIFETIME, issuer.not_valid_after_utc)
@@ -206,18 +213,19 @@ def _ca(name: x509.Name, key: PublicKey, path_length: int | None) -> x509.Certif
     )
 
 
-def _leaf(key: PublicKey, common_name: str | None, identifiers: tuple[Identifier, ...]) -> x509.CertificateBuilder:
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)] if common_name else []
+def _leaf(
+    key: PublicKey, subject: x509.Name, identifiers: tuple[Identifier, ...], usages: tuple[str, ...]
+) -> x509.CertificateBuilder:
     encipher = isinstance(key, rsa.RSAPublicKey)
     names = x509.SubjectAlternativeName([_general_name(identifier) for identifier in identifiers])
     return (
         x509.CertificateBuilder()
-        .subject_name(x509.Name(attributes))
+        .subject_name(subject)
         .public_key(key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign=True, encipher=encipher, ca=False), critical=True)
-        .add_extension(_server_and_client(), critical=False)
-        .add_extension(names, critical=not attributes)  # RFC 5280 section 4.2.1.6: critical without a subject
+        .add_extension(_purposes(usages), critical=False)
+        .add_extension(names, critical=not len(subject))  # RFC 5280 section 4.2.1.6: critical without a subject
         .add_extension(_domain_validated(), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
@@ -233,8 +241,8 @@ def _issued_by(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
-def _server_and_client() -> x509.ExtendedKeyUsage:
-    return x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH])
+def _purposes(usages: tuple[str, ...]) -> x509.ExtendedKeyUsage:
+    return x509.ExtendedKeyUsage([ObjectIdentifier(usage) for usage in usages])
 
 
 def _domain_validated() -> x509.CertificatePolicies:
