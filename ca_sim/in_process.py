@@ -20,6 +20,8 @@ from ca_sim.planes import PEER_CERTIFICATE, TRANSPORTS, PlaneName, Transport
 from ca_sim.settings import Settings
 from ca_sim.validation.http01 import Validate
 
+MAX_BODY = 16 << 20
+"""So much of an answer is taken: nobody keeps a gigabyte in memory to see that it is too much."""
 PATIENCE_SECONDS = 10.0
 """An answer that comes later than this is not waited for."""
 
@@ -72,6 +74,8 @@ class InProcess:
                 answer.headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"]]
             else:
                 answer.body += message.get("body", b"")
+                if len(answer.body) > MAX_BODY:
+                    raise NoAnswerError(f"the answer has more than {MAX_BODY} bytes")
 
         self._late.clear()
         await self.house.planes[plane].app(scope, receive, send)
