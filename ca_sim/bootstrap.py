@@ -7,12 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from starlette.types import ASGIApp
 
 from ca_sim.acme.accounts import Accounts
 from ca_sim.acme.api import AcmeApi, refusal
+from ca_sim.acme.authorizations import Authorizations
 from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.orders import Orders
@@ -45,6 +47,7 @@ class House:
     planes: Mapping[PlaneName, Plane]
     authority: Authority
     orders: Orders
+    authorizations: Authorizations
     certificates: Certificates
     book: Book
     faults: Faults
@@ -104,13 +107,14 @@ def build(
 
 def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mapping[str, Validate]) -> House:
     urls = Urls(parts.bases[PlaneName.ACME])
-    orders = _orders(parts, background, validators)
+    authorizations = _authorizations(parts, background, validators)
+    orders = Orders(parts.book, parts.issuing, parts.settings, parts.clock, authorizations=authorizations)
 
     def faulty(name: PlaneName, app: ASGIApp, place: Place, refusal: Refusal = plain_refusal) -> Plane:
         return Plane(FaultyWire(app, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
 
     planes = {
-        PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, orders, urls).app(), acme_place, refusal),
+        PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, orders, authorizations, urls).app(), acme_place, refusal),
         PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, public_api.public_app([]), public_api.place),
         PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert_api.digicert_app(), digicert_api.place),
         PlaneName.GLOBALSIGN: faulty(PlaneName.GLOBALSIGN, globalsign_api.globalsign_app(), globalsign_api.place),
@@ -120,6 +124,7 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
         planes=planes,
         authority=parts.authority,
         orders=orders,
+        authorizations=authorizations,
         certificates=parts.certificates,
         book=parts.book,
         faults=parts.faults,
@@ -134,23 +139,24 @@ def _validators(settings: Settings) -> Mapping[str, Validate]:
     return {"http-01": Http01(resolve, port=settings.http01_port, timeout_seconds=settings.validation_timeout_seconds)}
 
 
-def _orders(parts: Parts, background: Background, validators: Mapping[str, Validate]) -> Orders:
-    return Orders(
+def _authorizations(parts: Parts, background: Background, validators: Mapping[str, Validate]) -> Authorizations:
+    return Authorizations(
         parts.book,
-        parts.issuing,
         parts.settings,
         parts.clock,
         faults=parts.faults,
         validators=dict(validators),
         worker=background,
+        random=Random(parts.settings.acme.seed),  # noqa: S311 - repeatable
     )
 
 
-def _acme(parts: Parts, orders: Orders, urls: Urls) -> AcmeApi:
+def _acme(parts: Parts, orders: Orders, authorizations: Authorizations, urls: Urls) -> AcmeApi:
     return AcmeApi(
         accounts=Accounts(parts.book, parts.settings, parts.clock, urls),
         orders=orders,
-        certificates=AccountCertificates(parts.book, parts.certificates, parts.clock),
+        authorizations=authorizations,
+        certificates=AccountCertificates(parts.certificates, authorizations),
         nonces=Nonces(timedelta(seconds=parts.settings.nonce_lifetime_seconds)),
         faults=parts.faults,
         settings=parts.settings,

@@ -2,56 +2,69 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ca_sim.problems import MalformedError, ProblemError, RejectedIdentifierError, UnsupportedIdentifierError
+from ca_sim.problems import MalformedError, ProblemError, RejectedIdentifierError, UnsupportedIdentifierError, problem_of_all
 
 MAX_NAME = 253
+WILDCARD = "*."
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Identifier:
-    """A DNS name in lower-case A-labels, or an IP address in its canonical text."""
+    """A DNS name in lower-case A-labels, which may be a wildcard, or an IP address in its canonical text."""
 
     type: Literal["dns", "ip"]
     value: str
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it stands for all names one label below another."""
+        return self.value.startswith(WILDCARD)
+
+    @property
+    def base(self) -> "Identifier":
+        """Give the name that a wildcard is below; what is no wildcard is its own base."""
+        return Identifier(self.type, self.value.removeprefix(WILDCARD))
+
+    @property
+    def as_wildcard(self) -> "Identifier":
+        """Give the wildcard below this name."""
+        return Identifier(self.type, WILDCARD + self.value)
 
     def document(self) -> dict[str, str]:
         """Give the ACME identifier object."""
         return {"type": self.type, "value": self.value}
 
 
-def read_identifiers(asked: Iterable[tuple[str, str]], *, blocked: Iterable[str] = ()) -> tuple[Identifier, ...]:
+def read_identifiers(
+    asked: Iterable[tuple[str, str]], *, blocked: Iterable[str] = (), check: Callable[[Identifier], None] | None = None
+) -> tuple[Identifier, ...]:
     """Check the (type, value) pairs of an order and give the identifiers, each once, in the order they were asked for.
 
-    Raises the problem itself when one identifier is at fault, and one with subproblems when several are (RFC 8555
-    section 6.7.1).
+    `check` raises a problem for what is not taken for other reasons than those of this module. Raises the problem itself
+    when one identifier is at fault, and one with subproblems when several are (RFC 8555 section 6.7.1).
     """
     rules = tuple(blocked)
     good: dict[Identifier, None] = {}
     problems: list[ProblemError] = []
     for kind, value in asked:
         try:
-            good[_read(kind, value, rules)] = None
+            identifier = _read(kind, value, rules)
+            if check is not None:
+                check(identifier)
+            good[identifier] = None
         except ProblemError as problem:
             problem.identifier = {"type": kind, "value": value}
             problems.append(problem)
-    if len(problems) == 1:
-        raise problems[0]
     if problems:
-        raise _all_of(problems)
+        raise problem_of_all(problems)
     if not good:
         raise MalformedError("an order needs at least one identifier")
     return tuple(good)
-
-
-def _all_of(problems: list[ProblemError]) -> ProblemError:
-    same = {type(problem) for problem in problems}
-    kind = same.pop() if len(same) == 1 else MalformedError
-    return kind(f"{len(problems)} identifiers were refused", subproblems=problems)
 
 
 def _read(kind: str, value: str, blocked: tuple[str, ...]) -> Identifier:
@@ -80,10 +93,12 @@ def _address(value: str) -> str:
 
 def _dns_name(value: str) -> str:
     name = value.lower()
-    if name.startswith("*."):
-        # A wildcard is proven by dns-01 alone (RFC 8555 section 7.1.3), and http-01 is what there is to offer.
-        raise RejectedIdentifierError("wildcard names cannot be validated here: only http-01 is offered")
-    return check_name(name)
+    if not name.startswith(WILDCARD):
+        return check_name(name)
+    base = check_name(name.removeprefix(WILDCARD))
+    if "." not in base:
+        raise RejectedIdentifierError(f"{name} stands for a whole top-level domain")
+    return WILDCARD + base
 
 
 def check_name(name: str) -> str:

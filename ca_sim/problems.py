@@ -5,13 +5,15 @@ ProblemError (serverInternal)
 |   +-- NotFoundError, MethodNotAllowedError, ConflictError, TooLargeError, UnsupportedMediaTypeError
 +-- UnauthorizedError
 |   +-- DeactivatedAccountError
-+-- AccountDoesNotExistError, UserActionRequiredError
++-- AccountDoesNotExistError, UserActionRequiredError, ExternalAccountRequiredError
 +-- BadNonceError, BadSignatureAlgorithmError, BadPublicKeyError
 +-- InvalidContactError, UnsupportedContactError
 +-- RejectedIdentifierError, UnsupportedIdentifierError, InvalidProfileError
-+-- OrderNotReadyError, BadCsrError
++-- OrderNotReadyError, BadCsrError, AlreadyReplacedError
++-- RateLimitedError
+|   +-- BusyError
 +-- AlreadyRevokedError, BadRevocationReasonError
-+-- ConnectionFailedError, DnsError, CaaError
++-- ConnectionFailedError, TlsError, DnsError, CaaError
 """
 
 from collections.abc import Mapping, Sequence
@@ -122,6 +124,13 @@ class UserActionRequiredError(ProblemError):
     status = 403
 
 
+class ExternalAccountRequiredError(ProblemError):
+    """The request has no externalAccountBinding, and this server wants one (RFC 8555 section 7.3.4)."""
+
+    word = "externalAccountRequired"
+    status = 403
+
+
 class BadNonceError(ProblemError):
     """The nonce is unknown, used already or too old (RFC 8555 section 6.5)."""
 
@@ -192,6 +201,26 @@ class BadCsrError(ProblemError):
     status = 400
 
 
+class AlreadyReplacedError(ProblemError):
+    """The certificate that an order replaces is replaced by another order already (RFC 9773 section 5)."""
+
+    word = "alreadyReplaced"
+    status = 409
+
+
+class RateLimitedError(ProblemError):
+    """A rate limit is exceeded (RFC 8555 section 6.6)."""
+
+    word = "rateLimited"
+    status = 429
+
+
+class BusyError(RateLimitedError):
+    """A rate limit is exceeded, and the server calls it its own load."""
+
+    status = 503
+
+
 class AlreadyRevokedError(ProblemError):
     """The certificate has been revoked already."""
 
@@ -213,6 +242,13 @@ class ConnectionFailedError(ProblemError):
     status = 400
 
 
+class TlsError(ProblemError):
+    """The server met a TLS error at the validation target."""
+
+    word = "tls"
+    status = 400
+
+
 class DnsError(ProblemError):
     """The address of an identifier could not be found."""
 
@@ -225,3 +261,12 @@ class CaaError(ProblemError):
 
     word = "caa"
     status = 403
+
+
+def problem_of_all(problems: Sequence[ProblemError]) -> ProblemError:
+    """Give the one problem, or one that has several identifiers' as its subproblems (RFC 8555 section 6.7.1)."""
+    if len(problems) == 1:
+        return problems[0]
+    same = {type(problem) for problem in problems}
+    kind = same.pop() if len(same) == 1 else MalformedError
+    return kind(f"{len(problems)} identifiers were refused", subproblems=problems)

@@ -9,14 +9,16 @@ DAY = 86_400
 Seconds = Annotated[int, Field(strict=True, ge=1)]
 Delay = Annotated[int, Field(strict=True, ge=0)]
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
+Switch = Annotated[bool, Field(strict=True)]
 
 
 class Section(BaseModel):
     """A table of the settings file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-def setting(default: Any, *, unit: str, help: str) -> Any:  # noqa: A002, ANN401 - pydantic's own shape
-    """Describe one setting."""
-    return Field(default=default, description=help, json_schema_extra={"unit": unit}, validate_default=True)
+def setting(default: Any, *, unit: str, help: str, secret: bool = False) -> Any:  # noqa: A002, ANN401 - pydantic's own shape
+    """Describe one setting; what is given for a secret one is in no message."""
+    extra: dict[str, Any] = {"unit": unit, "secret": secret}
+    return Field(default=default, description=help, json_schema_extra=extra, validate_default=True)

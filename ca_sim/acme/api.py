@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ca_sim.acme import urls, wire
 from ca_sim.acme.accounts import Accounts
+from ca_sim.acme.authorizations import Authorizations
 from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.envelope import Envelopes, Signed, Signer
 from ca_sim.acme.jose import decode
@@ -49,6 +50,7 @@ class AcmeApi:
 
     accounts: Accounts
     orders: Orders
+    authorizations: Authorizations
     certificates: AccountCertificates
     nonces: Nonces
     faults: Faults
@@ -148,18 +150,18 @@ class AcmeApi:
     def _authorization(self, signed: Signed, request: Request) -> Response:
         account, authorization_id = signed.account, request.path_params["id"]
         if not signed.payload:
-            return self._show_authorization(self.orders.authorization(account, authorization_id))
+            return self._show_authorization(self.authorizations.find(account, authorization_id))
         if wire.read(wire.StatusChange, signed.payload).status != Status.DEACTIVATED:
             raise MalformedError("an authorization can only be made deactivated")
-        return self._show_authorization(self.orders.deactivate(account, authorization_id))
+        return self._show_authorization(self.authorizations.deactivate(account, authorization_id))
 
     def _challenge(self, signed: Signed, request: Request) -> Response:
         account, parts = signed.account, request.path_params
         if signed.payload:
             wire.read(wire.StatusChange, signed.payload)
-            authorization = self.orders.answer(account, parts["id"], parts["kind"])
+            authorization = self.authorizations.answer(account, parts["id"], parts["kind"])
         else:
-            authorization = self.orders.authorization(account, parts["id"])
+            authorization = self.authorizations.find(account, parts["id"])
         return self._show_challenge(authorization, parts["kind"])
 
     def _certificate(self, signed: Signed, request: Request) -> Response:

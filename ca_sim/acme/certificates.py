@@ -3,21 +3,19 @@
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from ca_sim.acme.authorizations import Authorizations
 from ca_sim.acme.jose import PublicKey
-from ca_sim.acme.objects import Account, Status
-from ca_sim.book import Book
+from ca_sim.acme.objects import Account
 from ca_sim.certificates import SUBSCRIBER_REASONS, Certificate, Certificates
-from ca_sim.clock import Clock
 from ca_sim.problems import MalformedError, NotFoundError, UnauthorizedError
 
 
 class AccountCertificates:
     """The certificates as the accounts of ACME see them."""
 
-    def __init__(self, book: Book, certificates: Certificates, clock: Clock) -> None:
-        self._book = book
+    def __init__(self, certificates: Certificates, authorizations: Authorizations) -> None:
         self._certificates = certificates
-        self._clock = clock
+        self._authorizations = authorizations
 
     def of_account(self, account: Account, serial: str) -> Certificate:
         """Give a certificate of the account. Raises NotFoundError or UnauthorizedError."""
@@ -35,7 +33,7 @@ class AccountCertificates:
         if account is None:
             if x509.load_der_x509_certificate(der).public_key() != key:
                 raise UnauthorizedError("the request is signed neither by an account's key nor by the certificate's")
-        elif certificate.account_id != account.id and not self._controls(account, certificate):
+        elif certificate.account_id != account.id and not self._authorizations.controls(account, certificate.identifiers):
             raise UnauthorizedError("the account neither ordered the certificate nor holds authorizations for its names")
         return self._certificates.revoke(certificate.serial, reason, SUBSCRIBER_REASONS)
 
@@ -48,13 +46,3 @@ class AccountCertificates:
         if x509.load_pem_x509_certificate(certificate.chain.encode("ascii")).public_bytes(Encoding.DER) != der:
             raise NotFoundError("this certificate was not issued here")
         return certificate
-
-    def _controls(self, account: Account, certificate: Certificate) -> bool:
-        at = self._clock()
-        return all(
-            any(
-                authorization.identifier == identifier and authorization.as_of(at).status is Status.VALID
-                for authorization in self._book.valid_authorizations(account.id, identifier.value)
-            )
-            for identifier in certificate.identifiers
-        )

@@ -34,13 +34,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account: a public key that may order (section 7.1.2). `jwk` has the members that its thumbprint is made of."""
+    """An account: a public key that may order (section 7.1.2). `jwk` has the members that its thumbprint is made of.
+
+    `external_account_binding` is the JWS that bound it to an external account, as it came (section 7.3.4).
+    """
 
     id: str
     jwk: dict[str, str]
     created_at: datetime
     contacts: tuple[str, ...] = ()
     status: Status = Status.VALID
+    external_account_binding: Document | None = None
 
     def deactivated(self) -> Self:
         """Close the account for good (section 7.3.6)."""
@@ -48,19 +52,36 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What a validation found, and when it shows. `problem` is None where the challenge was met.
+
+    The authorization is then valid until `valid_until`.
+    """
+
+    ready_at: datetime
+    valid_until: datetime
+    problem: Document | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """One way to prove control of an identifier (sections 7.1.5 and 8)."""
+    """One way to prove control of an identifier (sections 7.1.5 and 8). It is in work until its verdict shows."""
 
     type: str
     token: str
     status: Status = Status.PENDING
     validated_at: datetime | None = None
     error: Document | None = None
+    verdict: Verdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authorization:
-    """An account's right to order for one identifier (section 7.1.4)."""
+    """An account's right to order for one identifier (section 7.1.4).
+
+    That of a wildcard name has the name without `*.` as its identifier, and `wildcard`. `order_id` is the order that it was
+    made for, empty when it came before any order; others may use it as well.
+    """
 
     id: str
     account_id: str
@@ -69,6 +90,11 @@ class Authorization:
     expires_at: datetime
     challenges: tuple[Challenge, ...]
     status: Status = Status.PENDING
+    wildcard: bool = False
+
+    def covers(self, identifier: Identifier) -> bool:
+        """Whether it is for this identifier of an order."""
+        return identifier == (self.identifier.as_wildcard if self.wildcard else self.identifier)
 
     def challenge(self, kind: str) -> Challenge:
         """Give the challenge of this type. Raises NotFoundError."""
@@ -78,7 +104,20 @@ class Authorization:
         raise NotFoundError(f"the authorization has no {kind} challenge")
 
     def as_of(self, at: datetime) -> Self:
-        """Let the time pass: a pending or valid authorization expires (section 7.1.6)."""
+        """Let the time pass: a verdict shows, and a pending or valid authorization expires (section 7.1.6)."""
+        passed = self
+        for challenge in self.challenges:
+            verdict = challenge.verdict
+            if challenge.status is Status.PROCESSING and verdict is not None and verdict.ready_at <= at:
+                passed = passed._expired(verdict.ready_at)._settled(challenge.type, verdict)
+        return passed._expired(at)
+
+    def _settled(self, kind: str, verdict: Verdict) -> Self:
+        if verdict.problem is not None:
+            return self.failed(kind, verdict.problem)
+        return self.validated(kind, at=verdict.ready_at, lifetime=verdict.valid_until - verdict.ready_at)
+
+    def _expired(self, at: datetime) -> Self:
         if self.status in {Status.PENDING, Status.VALID} and at >= self.expires_at:
             return replace(self, status=Status.EXPIRED)
         return self
@@ -94,6 +133,10 @@ class Authorization:
         if self.status is not Status.PENDING:
             raise MalformedError(f"the authorization is {self.status}: its challenges are closed")
         return self._with(replace(challenge, status=Status.PROCESSING))
+
+    def judged(self, kind: str, verdict: Verdict) -> Self:
+        """Record what the validation found; it shows when its time has come."""
+        return self._with(replace(self.challenge(kind), verdict=verdict))
 
     def validated(self, kind: str, *, at: datetime, lifetime: timedelta) -> Self:
         """Record that the challenge was met: the authorization is valid for `lifetime` from now."""
@@ -124,7 +167,8 @@ class Order:
     """A request for one certificate (section 7.1.3).
 
     `csr` is PEM, `serial` the hexadecimal one of what was issued. `ready_at` is when an order in work is issued; one that has
-    none is stuck.
+    none is stuck. `not_before` and `not_after` are what the client asked for, `replaces` is the identifier of a certificate as
+    RFC 9773 has it.
     """
 
     id: str
@@ -139,6 +183,9 @@ class Order:
     csr: str | None = None
     serial: str | None = None
     ready_at: datetime | None = None
+    not_before: datetime | None = None
+    not_after: datetime | None = None
+    replaces: str | None = None
 
     def as_of(self, at: datetime, authorizations: Sequence[Authorization]) -> Self:
         """Follow the authorizations and the time (section 7.1.6); an order in work or finished stays as it is."""

@@ -149,12 +149,15 @@ def order_document(to: Urls, order: Order) -> Document:
 
 def authorization_document(to: Urls, authorization: Authorization) -> Document:
     """Write an authorization with its challenges (section 7.1.4)."""
-    return {
+    document: Document = {
         "identifier": authorization.identifier.document(),
         "status": authorization.status,
         "expires": time(authorization.expires_at),
         "challenges": [challenge_document(to, authorization, challenge) for challenge in authorization.challenges],
     }
+    if authorization.wildcard:
+        document["wildcard"] = True
+    return document
 
 
 def challenge_document(to: Urls, authorization: Authorization, challenge: Challenge) -> Document:
