@@ -3,18 +3,29 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
-from certworker.errors import CertworkerError, Unavailable
+from certworker.errors import CertworkerError
+from certworker.issuers import wording
+from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, one_line, retry_time
 from certworker.vault.issuance import Rejected
 
-PREFIX = "urn:ietf:params:acme:error:"
-ISSUER_ERROR = "Certificate issuer error"
-REQUEST_REJECTED = "Request rejected"
-"""Key Vault's two words for an issuance that failed."""
+__all__ = [
+    "ISSUER_ERROR",
+    "NOT_FOUND",
+    "REQUEST_REJECTED",
+    "SERVICE_UNAVAILABLE",
+    "AcmeProblem",
+    "Garbled",
+    "NotOffered",
+    "Problem",
+    "clean",
+    "read_problem",
+    "retry_time",
+    "verdict",
+]
 
+PREFIX = "urn:ietf:params:acme:error:"
 REJECTING = frozenset(
     {"badCSR", "badPublicKey", "caa", "connection", "dns", "dnssec", "externalAccountRequired", "incorrectResponse"}
     | {"invalidContact", "invalidProfile", "rejectedIdentifier", "tls", "unauthorized", "unsupportedContact"}
@@ -28,13 +39,9 @@ CONFIGURATION = frozenset(
 )
 """Trying again soon would change nothing."""
 
-LONGEST_TEXT = 1000
-LONGEST_WAIT = timedelta(days=7)
 MAX_SUBPROBLEMS = 100
 TOO_MANY_REQUESTS, SERVER_ERRORS, NOT_FOUND, SERVICE_UNAVAILABLE = 429, 500, 404, 503
 _CHALLENGE_PATH = re.compile(r"(\.well-known/acme-challenge/)[\w.~%-]+")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+")
-"""What would break a line, or turn its text round: a console shows it as the CA wants it read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +85,6 @@ class AcmeProblem(CertworkerError):
         self.problem = problem
 
 
-class Garbled(Unavailable):
-    """The CA's answer makes no sense, or is no answer of an ACME server at all."""
-
-    code = "garbled_answer"
-
-    def __init__(self, message: str, status: int = 0, retry_after: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_header = retry_after
-
-
 class NotOffered(CertworkerError):
     """The CA has no way to do what was asked."""
 
@@ -102,9 +98,9 @@ def read_problem(document: object, status: int = 0, retry_after: str | None = No
     identifier, below = document.get("identifier"), document.get("subproblems")
     found = [read_problem(one, depth=depth - 1) for one in below[:MAX_SUBPROBLEMS]] if isinstance(below, list) and depth else []
     return Problem(
-        kind=_line(document["type"].removeprefix(PREFIX)),
-        detail=_line(_text(document.get("detail"))),
-        identifier=_line(_text(identifier.get("value"))) or None if isinstance(identifier, Mapping) else None,
+        kind=one_line(document["type"].removeprefix(PREFIX)),
+        detail=one_line(_text(document.get("detail"))),
+        identifier=one_line(_text(identifier.get("value"))) or None if isinstance(identifier, Mapping) else None,
         subproblems=tuple(problem for problem in found if problem),
         status=status,
         retry_after=retry_after,
@@ -121,32 +117,9 @@ def verdict(problems: Iterable[Problem], secrets: Iterable[str] = ()) -> Rejecte
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """Make a CA's words fit for a journal: one line, not too long, without the tokens of challenges."""
-    for secret in secrets:
-        text = text.replace(secret, "...")
-    text = _CHALLENGE_PATH.sub(r"\1...", text)
-    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
-
-
-def retry_time(header: str | None, at: datetime) -> datetime | None:
-    """Read a Retry-After header (RFC 9110 section 10.2.3), seconds or a date; never before `at`, nor a week after it."""
-    wait = _wait(header.strip(), at) if header else None
-    return None if wait is None else at + min(max(wait, timedelta()), LONGEST_WAIT)
-
-
-def _wait(header: str, at: datetime) -> timedelta | None:
-    if header.isascii() and header.isdigit():
-        return timedelta(seconds=int(header)) if len(header) < len("1000000000") else LONGEST_WAIT
-    try:
-        date = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return date - at if date.tzinfo else None
+    """Make a CA's words fit for a journal: not too long, without the tokens of challenges."""
+    return wording.clean(_CHALLENGE_PATH.sub(r"\1...", text), secrets)
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever JSON held
     return value if isinstance(value, str) else ""
-
-
-def _line(text: str) -> str:
-    return _UNSEEN.sub(" ", text[: LONGEST_TEXT * 4]).strip()

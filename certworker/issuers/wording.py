@@ -1,0 +1,59 @@
+"""What a CA's answers come to, whichever protocol it speaks: Key Vault's words, texts fit for a journal, times to ask again."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from certworker.errors import Unavailable
+
+ISSUER_ERROR = "Certificate issuer error"
+REQUEST_REJECTED = "Request rejected"
+"""Key Vault's two words for an issuance that failed."""
+
+LONGEST_TEXT = 1000
+LONGEST_WAIT = timedelta(days=7)
+A_WHILE = timedelta(minutes=1)
+"""When to ask a CA again that does not say."""
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+")
+"""What would break a line, or turn its text round: a console shows it as the CA wants it read."""
+
+
+class Garbled(Unavailable):
+    """The CA's answer makes no sense, or is no answer of its protocol at all."""
+
+    code = "garbled_answer"
+
+    def __init__(self, message: str, status: int = 0, retry_after: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_header = retry_after
+
+
+def clean(text: str, secrets: Iterable[str] = ()) -> str:
+    """Make a CA's words fit for a journal: not too long, and without `secrets`."""
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "...")
+    return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
+
+
+def one_line(text: str) -> str:
+    """Put a CA's words on one line, which reads as it is written."""
+    return _UNSEEN.sub(" ", text[: LONGEST_TEXT * 4]).strip()
+
+
+def retry_time(header: str | None, at: datetime) -> datetime | None:
+    """Read a Retry-After header (RFC 9110 section 10.2.3), seconds or a date; never before `at`, nor a week after it."""
+    wait = _wait(header.strip(), at) if header else None
+    return None if wait is None else at + min(max(wait, timedelta()), LONGEST_WAIT)
+
+
+def _wait(header: str, at: datetime) -> timedelta | None:
+    if header.isascii() and header.isdigit():
+        return timedelta(seconds=int(header)) if len(header) < len("1000000000") else LONGEST_WAIT
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return date - at if date.tzinfo else None
