@@ -16,6 +16,7 @@ from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
 from certworker.network.egress import EgressRules
+from certworker.network.http import Connect
 from certworker.seal.master_file import make_master_key, read_master_key
 from certworker.seal.sources import MasterKeySource, source_of
 from certworker.settings import IssuerSettings, Settings
@@ -177,8 +178,11 @@ def build(
     providers: Providers = NO_PROVIDERS,
     source: MasterKeySource | None = None,
     token: "Token | None" = None,
+    connect: Connect | None = None,
 ) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house; `token` is its HSM.
+
+    `connect` takes the place of what the house's providers build their HTTP clients with.
 
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
@@ -187,7 +191,7 @@ def build(
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
-    known = load_providers({"acme": _acme(settings, accounts, challenges), "local": local, **providers})
+    known = load_providers({"acme": _acme(settings, accounts, challenges, connect), "local": local, **providers})
     issuers = Issuers(store, keyring, access, known, clock)
     materials = Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
@@ -312,8 +316,9 @@ def _releases(settings: Settings, store: Store, access: Access, materials: Mater
     return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
 
 
-def _acme(settings: Settings, accounts: Accounts, challenges: Challenges) -> AcmeProvider:
-    return AcmeProvider(accounts, challenges, EgressRules(settings.network.allow_private), _acme_settings(settings))
+def _acme(settings: Settings, accounts: Accounts, challenges: Challenges, connect: Connect | None) -> AcmeProvider:
+    rules = EgressRules(settings.network.allow_private)
+    return AcmeProvider(accounts, challenges, rules, _acme_settings(settings), connect)
 
 
 def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:

@@ -7,7 +7,7 @@ time. What goes wrong is raised as an error of `network/egress.py`.
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,10 @@ def read_body(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise AnswerTooLarge(f"{response.url.host} sent an answer of more than {limit} bytes.")
     return bytes(body)
+
+
+Connect = Callable[[EgressRules, str | None, float], "EgressClient"]
+"""Builds a client from the rules, a CA bundle and the seconds for each wait; `build_client`, or what takes its place."""
 
 
 class Trust:
