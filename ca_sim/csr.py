@@ -27,7 +27,7 @@ class SigningRequest:
 
 def check_csr(csr: x509.CertificateSigningRequest, identifiers: Collection[Identifier]) -> SigningRequest:
     """Check signature, key and names against the identifiers of the order. Raises BadCsrError."""
-    key = _checked_key(csr)
+    key = check_key(csr)
     common_name = _common_name(csr)
     names = _alternative_names(csr)
     if common_name is not None:
@@ -38,7 +38,8 @@ def check_csr(csr: x509.CertificateSigningRequest, identifiers: Collection[Ident
     return SigningRequest(key, common_name)
 
 
-def _checked_key(csr: x509.CertificateSigningRequest) -> PublicKey:
+def check_key(csr: x509.CertificateSigningRequest) -> PublicKey:
+    """Check signature and key, whatever the names. Raises BadCsrError."""
     try:
         key = csr.public_key()
         valid = csr.is_signature_valid

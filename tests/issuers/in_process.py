@@ -1,4 +1,4 @@
-"""The simulated authority behind a provider's own HTTP client: what is asked is carried to it in this thread, without sockets."""
+"""The simulated authority behind a provider's own HTTP client: what is asked is carried to it in this thread, no sockets."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
