@@ -4,7 +4,7 @@ What proves who we are goes into headers, and nothing of those is ever shown, no
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,8 @@ from urllib.parse import urlsplit
 
 from certworker.errors import BadParameter, CertworkerError, SettingsError
 from certworker.issuers.wording import A_WHILE, Garbled, clean, one_line, retry_time
-from certworker.network.egress import EgressRefused, EgressRules, Unreachable
+from certworker.network.egress import EgressRefused, Unreachable
 from certworker.network.http import EgressClient
-
-Connect = Callable[[EgressRules, str | None, float], EgressClient]
-"""Builds an HTTP client from the rules, the CA bundle and the time for each wait."""
 
 REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERRORS = 408, 429, 500
 MOST_WORDS = 10

@@ -1,53 +1,40 @@
-"""The simulated authority behind a provider's own HTTP client: what is asked is carried to it in this thread, no sockets."""
-
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+"""The way from certworker's HTTP client to an authority in the same thread: no sockets, no TLS, the same at every run."""
 
 import httpx
 
-from ca_sim.clock import Clock
-from ca_sim.in_process import InProcess, NoAnswerError, in_process
-from ca_sim.settings import read
+from ca_sim.in_process import InProcess, NoAnswerError
 from certworker.network.egress import AnswerTooLarge, EgressRules, Unreachable
 from certworker.network.http import Budget, EgressClient
 
-Connect = Callable[[EgressRules, str | None, float], EgressClient]
-
 
 class InProcessTransport(httpx.BaseTransport):
-    """Carries requests to an authority in this thread. `requests` lists what was asked, as method and path."""
+    """Carries requests to an authority, as a client whose certificate is `peer_certificate` (DER), if it has one."""
 
-    def __init__(self, authority: InProcess, answer_bytes: int, peer_certificate: bytes | None = None) -> None:
+    def __init__(self, authority: InProcess, rules: EgressRules, peer_certificate: bytes | None = None) -> None:
         self._authority = authority
-        self._answer_bytes = answer_bytes
+        self._rules = rules
         self._peer_certificate = peer_certificate
-        self.requests: list[str] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Carry one request. Raises Unreachable and AnswerTooLarge as the transport of the house does."""
-        self.requests.append(f"{request.method} {request.url.path}")
+        """Send one request and give its answer. Raises Unreachable and AnswerTooLarge, as over a network."""
         headers = {name: value for name, value in request.headers.items() if name != "host"}
         try:
             answer = self._authority.request(request.method, str(request.url), headers, request.read(), self._peer_certificate)
         except NoAnswerError as error:
-            raise Unreachable(f"{request.url.host} broke the connection.") from error
-        if len(answer.body) > self._answer_bytes:
-            raise AnswerTooLarge(f"{request.url.host} sent an answer of more than {self._answer_bytes} bytes.")
-        return httpx.Response(answer.status, headers=answer.headers, content=answer.body)
+            raise Unreachable(f"{request.url.host} broke the connection: {error}.") from error
+        if len(answer.body) > self._rules.answer_bytes:
+            raise AnswerTooLarge(f"{request.url.host} sent an answer of more than {self._rules.answer_bytes} bytes.")
+        return httpx.Response(answer.status, headers=answer.headers, content=answer.body, request=request)
 
 
-def connect_to(authority: InProcess, peer_certificate: bytes | None = None) -> Connect:
-    """Give what a provider takes for `connect`: clients that ask this authority."""
+class InProcessConnect:
+    """What builds certworker's HTTP clients, for providers: each leads to the authority alone."""
 
-    def connect(rules: EgressRules, _bundle: str | None, timeout_seconds: float) -> EgressClient:
-        transport = InProcessTransport(authority, rules.answer_bytes, peer_certificate)
+    def __init__(self, authority: InProcess, peer_certificate: bytes | None = None) -> None:
+        self.authority = authority
+        self.peer_certificate = peer_certificate
+
+    def __call__(self, rules: EgressRules, _ca_bundle: str | None, timeout_seconds: float) -> EgressClient:
+        """Build a client."""
+        transport = InProcessTransport(self.authority, rules, self.peer_certificate)
         return EgressClient(rules, transport, Budget(rules.total.total_seconds()), timeout_seconds)
-
-    return connect
-
-
-@contextmanager
-def authority_in_process(clock: Clock, **changed: object) -> Iterator[InProcess]:
-    """Open an authority in memory whose time is that of `clock`; `changed` are its settings."""
-    with in_process(read(changed), clock) as authority:
-        yield authority
