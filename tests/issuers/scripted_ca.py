@@ -49,11 +49,17 @@ class ScriptedCA:
         self.challenge_error: Mapping[str, Any] | None = None
         self.order_error: Mapping[str, Any] | None = None
         self.order_more: dict[str, Any] = {}
+        self.more: dict[str, str] = {}
+        self.meta: dict[str, Any] = {}
         self.kinds = ["http-01"]
 
     def count(self, path: str) -> int:
         """Tell how often a path was asked."""
         return [asked for asked, _ in self.asked].count(path)
+
+    def payloads(self, path: str) -> list[str]:
+        """List what was sent to a path."""
+        return [payload for asked, payload in self.asked if asked == path]
 
     def answer(self, path: str) -> Answer:
         """Choose the answer to a request."""
@@ -64,9 +70,12 @@ class ScriptedCA:
 
     def _honest(self, path: str) -> Answer:
         answers: dict[str, Callable[[], Answer]] = {
-            "/directory": lambda: as_json({name: self.base + "/" + name for name in ("newNonce", "newAccount", "newOrder")}),
+            "/directory": lambda: as_json(self.directory()),
             "/newNonce": Answer,
             "/newAccount": lambda: as_json({"status": "valid"}, 201, Location=self.base + "/account"),
+            "/account": lambda: as_json({"status": "valid"}),
+            "/keyChange": lambda: as_json({"status": "valid"}),
+            "/revokeCert": Answer,
             "/newOrder": lambda: as_json(self.order(), 201, Location=self.base + "/order"),
             "/order": lambda: as_json(self.order()),
             "/authorization": lambda: as_json(self.authorization()),
@@ -74,6 +83,11 @@ class ScriptedCA:
             "/finalize": lambda: as_json(self.order()),
         }
         return answers.get(path, lambda: problem("malformed", "There is no such thing.", 404))()
+
+    def directory(self) -> dict[str, Any]:
+        """Show the directory: `more` names further resources, `meta` is what it tells of itself."""
+        resources = {name: f"/{name}" for name in ("newNonce", "newAccount", "newOrder")} | self.more
+        return {**{name: self.base + path for name, path in resources.items()}, **({"meta": self.meta} if self.meta else {})}
 
     def order(self) -> dict[str, Any]:
         """Show the order."""
@@ -148,6 +162,20 @@ class ScriptedHandler(BaseHTTPRequestHandler):
             self.wfile.write(b"x" if answer.drip else b"x" * 65536)
             if answer.drip:
                 time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Signed:
+    """The parts of a JWS."""
+
+    header: dict[str, Any]
+    payload: dict[str, Any]
+
+
+def open_signed(text: str) -> Signed:
+    """Read a JWS; its signature is not looked at."""
+    signed = json.loads(text)
+    return Signed(json.loads(_open(signed["protected"])), json.loads(_open(signed["payload"])))
 
 
 def _open(payload: str) -> str:

@@ -183,6 +183,8 @@ class AcmeProvider:
             with self._client(request, settings, replace(account, url=None), at) as client:
                 found.append("The CA's directory was read.")
                 passed = _examine(client, request, found, has_account=bool(known and known.url))
+                if known and (refused := Told.read(known).refused):
+                    found.append(f"The CA does not take the contacts that are set: {refused}")
         except (AcmeProblem, Garbled, Unreachable, EgressRefused, SettingsError, BadParameter) as error:
             return Examination(passed=False, findings=(*found, clean(str(error))))
         return Examination(passed, tuple(found))
