@@ -2,7 +2,7 @@
 
 import base64
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +17,8 @@ from certworker.clock import Clock
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
 from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, sign_csr
-from certworker.settings import Seal, Settings
+from certworker.network.http import Connect
+from certworker.settings import IssuerSettings, Seal, Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE, Caller
@@ -115,15 +116,19 @@ def open_deployment(
     authority: ScriptedAuthority | None = None,
     wrap: Callable[[Store], Store] = lambda store: store,
     providers: Providers = NO_PROVIDERS,
+    connect: Connect | None = None,
+    issuers: Mapping[str, IssuerSettings] | None = None,
 ) -> Iterator[Deployment]:
     """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
 
     `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
-    scripted one.
+    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
-        database_url=database_url or f"sqlite:///{folder}/certworker.db", seal=Seal(master_key_file=folder / "master.key")
+        database_url=database_url or f"sqlite:///{folder}/certworker.db",
+        seal=Seal(master_key_file=folder / "master.key"),
+        issuers=issuers or {},
     )
     make_master_key(settings.seal.master_key_file)
     if database_url is None:
@@ -132,7 +137,7 @@ def open_deployment(
     store = open_store(settings.database_url, clock)
     try:
         vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
-        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority, **providers})
+        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority, **providers}, connect=connect)
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
     finally:
         store.close()
