@@ -259,6 +259,8 @@ def _wrapped(server: NameServer) -> Iterator[None]:
         raise DnsRefused(f"The name server {server} does not sign as TSIG wants it ({type(error).__name__}).") from error
     except dns.exception.Timeout as error:
         raise Unreachable(f"The name server {server} did not answer in time.") from error
+    except dns.exception.FormError as error:
+        raise DnsRefused(f"The name server {server} sent no proper answer: {str(error) or 'it cannot be read'}.") from error
     except (dns.exception.DNSException, OSError, EOFError) as error:
         told = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
         raise Unreachable(f"The name server {server} cannot be asked: {told}.") from error

@@ -4,17 +4,20 @@ import json
 import os
 import secrets
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
+
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key, private_pem
-from certworker.crypto.x509 import CertificateRequest, self_sign, to_pem
+from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, split_pem, to_pem
 
 BINDING_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
@@ -27,10 +30,26 @@ class Pebble:
     ca_bundle: str
     management: str = ""
 
+    def root(self, number: int) -> str:
+        """Tell the common name of a root."""
+        return read_certificate(split_pem(self.ask_management(f"/roots/{number}"))[0]).subject.removeprefix("CN=")
+
+    def ask_management(self, path: str) -> bytes:
+        """Ask for something that only Pebble's management shows."""
+        context = ssl.create_default_context(cafile=self.ca_bundle)
+        return httpx.get(self.management + path, verify=context, trust_env=False, timeout=5).raise_for_status().content
+
 
 @contextmanager
-def running_pebble(folder: Path, http_port: int, binding: bool = False, **knobs: str) -> Iterator[Pebble]:  # noqa: FBT001, FBT002
-    """Start Pebble and its name server; `knobs` are variables of its environment without their prefix."""
+def running_pebble(
+    folder: Path,
+    http_port: int,
+    binding: bool = False,  # noqa: FBT001, FBT002
+    tls_port: int = 1,
+    name_server: str = "",
+    **knobs: str,
+) -> Iterator[Pebble]:
+    """Start Pebble and its name server, unless another one is given; `knobs` are variables of its environment."""
     port, management, dns, dns_management = _free_ports(4)
     key, certificate = write_certificate(folder)
     config = {
@@ -39,7 +58,7 @@ def running_pebble(folder: Path, http_port: int, binding: bool = False, **knobs:
         "certificate": str(certificate),
         "privateKey": str(key),
         "httpPort": http_port,
-        "tlsPort": 1,
+        "tlsPort": tls_port,
         "ocspResponderURL": "",
         "externalAccountBindingRequired": binding,
         "externalAccountMACKeys": {"kid-1": BINDING_KEY} if binding else {},
@@ -50,8 +69,11 @@ def running_pebble(folder: Path, http_port: int, binding: bool = False, **knobs:
     names = ["pebble-challtestsrv", "-dns01", f"127.0.0.1:{dns}", "-management", f"127.0.0.1:{dns_management}"]
     names += ["-http01", "", "-https01", "", "-tlsalpn01", "", "-defaultIPv6", ""]
     environment = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_AUTHZREUSE": "0"} | {f"PEBBLE_{k}": v for k, v in knobs.items()}
-    command = ["pebble", "-config", str(file), "-dnsserver", f"127.0.0.1:{dns}"]
-    with _process(names, {}, dns_management), _process(command, environment, port):
+    command = ["pebble", "-config", str(file), "-dnsserver", name_server or f"127.0.0.1:{dns}"]
+    with (
+        nullcontext() if name_server else _process(names, {}, dns_management),
+        _process(command, environment, port),
+    ):
         yield Pebble(f"https://localhost:{port}/dir", str(certificate), f"https://localhost:{management}")
 
 

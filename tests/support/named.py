@@ -22,6 +22,7 @@ _ZONE = """$TTL 1
 ns A 127.0.0.1
 @ A {address}
 * A {address}
+{records}
 """
 _SETTINGS = """options {{
   directory "{folder}"; pid-file none; session-keyfile none; listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
@@ -56,12 +57,12 @@ class Named:
 
 
 @contextmanager
-def serving_zone(folder: Path, zone: str, address: str = "127.0.0.1") -> Iterator[Named]:
-    """Serve a zone, in which every name has one address, until the block ends. Needs the program `named`."""
+def serving_zone(folder: Path, zone: str, address: str = "127.0.0.1", records: str = "") -> Iterator[Named]:
+    """Serve a zone, in which every name has one address, and further `records`. Needs the program `named`."""
     folder.mkdir(parents=True, exist_ok=True)
     (port,) = free_ports(1)
     named = Named(port, zone, address, "acme-update", b64encode(os.urandom(32)).decode())
-    (folder / "zone.db").write_text(_ZONE.format(zone=zone, address=address))
+    (folder / "zone.db").write_text(_ZONE.format(zone=zone, address=address, records=records))
     config, output = folder / "named.conf", folder / "output.txt"
     places = {"folder": folder, "port": port, "zone": zone}
     config.write_text(_SETTINGS.format(**places, key=named.key, secret=named.secret, algorithm=named.algorithm))

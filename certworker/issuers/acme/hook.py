@@ -81,9 +81,10 @@ class _Output:
         self._reader.start()
 
     def text(self) -> str:
-        """Give it in one line."""
+        """Give it in one line, without what would turn a terminal's or a console's text about."""
         self._reader.join(_DRAIN_SECONDS)
-        return " ".join(bytes(self._said).decode("utf-8", "replace").split())
+        said = bytes(self._said).decode("utf-8", "replace")
+        return " ".join("".join(letter if letter.isprintable() else " " for letter in said).split())
 
     def _read(self) -> None:
         # who was started by the hook may hold the pipe open after it; the pipe may be closed from our side then

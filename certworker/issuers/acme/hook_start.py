@@ -4,6 +4,19 @@ import os
 import signal
 import sys
 
-if __name__ == "__main__":
+NOT_A_PROGRAM = 126
+"""The exit code that shells give for what cannot be run."""
+
+
+def main(command: list[str]) -> None:
+    """Become the program."""
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.execvp(sys.argv[1], sys.argv[1:])  # noqa: S606  # without a shell, which is what is wanted
+    try:
+        os.execvp(command[0], command)  # noqa: S606  # without a shell, which is what is wanted
+    except OSError as error:
+        sys.stderr.write(f"it cannot be run: {error.strerror}\n")
+    raise SystemExit(NOT_A_PROGRAM)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
