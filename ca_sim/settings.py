@@ -98,10 +98,16 @@ class Settings(Section):
     http01_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = setting(
         5002, unit="TCP port", help="Port that http-01 validation connects to, in place of 80."
     )
+    tlsalpn01_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = setting(
+        5001,
+        unit="TCP port",
+        help="Port that tls-alpn-01 validation connects to, and http-01 when it is redirected to https, in place of 443.",
+    )
     dns_server: str = setting(
         "",
         unit="address:port, [address]:port for IPv6",
-        help="DNS server to ask for A and AAAA records, in place of the resolver table. Empty: the table.",
+        help="DNS server to ask for addresses, in place of the resolver table, and for TXT and CAA records, which dns-01 and"
+        " check_caa need. Empty: the table, and no dns-01.",
     )
     validation_timeout_seconds: Seconds = setting(5, unit="seconds", help="Longest time that one validation may take.")
     order_lifetime_seconds: Seconds = setting(
@@ -182,6 +188,8 @@ class Settings(Section):
             raise ValueError(f"default_profile = {self.default_profile!r} is not a profile: give one of {choice}")
         if self.dns_server and "resolver" in self.model_fields_set:
             raise ValueError("dns_server and resolver exclude each other: give one of them")
+        if self.validation.check_caa and not (self.dns_server or self.validation.system_resolver):
+            raise ValueError("validation.check_caa needs a server to ask: give dns_server or validation.system_resolver")
         return self
 
     @property
@@ -231,8 +239,8 @@ def _explain(fault: Any) -> str:  # noqa: ANN401 - pydantic's own shape
         return what
     if fault["type"] == "missing":
         return f"{where} is missing: expected {_right(fault['loc'])}"
-    given = json.dumps(fault["input"], default=str)
-    return f"{where} = {given}: {what}; expected {_right(fault['loc'])}"
+    given = "" if _holds_secrets(fault["loc"]) else " = " + json.dumps(fault["input"], default=str)
+    return f"{where}{given}: {what}; expected {_right(fault['loc'])}"
 
 
 def _explain_unknown(where: str, loc: tuple[str | int, ...]) -> str:
@@ -246,6 +254,15 @@ def _section(name: str | int) -> type[Section] | None:
     field = Settings.model_fields.get(str(name))
     kind = field.annotation if field else None
     return kind if isinstance(kind, type) and issubclass(kind, Section) else None
+
+
+def _holds_secrets(loc: tuple[str | int, ...]) -> bool:
+    """Whether a secret setting is meant, or a section that may have one."""
+    section = _section(loc[0])
+    if section is None:
+        return False
+    field = section.model_fields.get(str(loc[1])) if len(loc) > 1 else None
+    return field is None or (isinstance(field.json_schema_extra, dict) and bool(field.json_schema_extra.get("secret")))
 
 
 def _right(loc: tuple[str | int, ...]) -> str:

@@ -5,6 +5,7 @@ import re
 import secrets
 from dataclasses import replace
 
+from ca_sim.acme.external_accounts import ExternalAccounts
 from ca_sim.acme.jose import public_jwk, read_jwk, read_jws
 from ca_sim.acme.objects import Account, Status
 from ca_sim.acme.urls import ACCOUNT, Urls
@@ -34,11 +35,14 @@ class Accounts:
         self._settings = settings
         self._clock = clock
         self._urls = urls
+        acme = settings.acme
+        self._external = ExternalAccounts(book, acme.external_accounts, required=acme.external_account_required)
 
-    def register(self, jwk: dict[str, str], request: NewAccount) -> tuple[Account, bool]:
-        """Give the account of a key and whether it is new (sections 7.3 and 7.3.1).
+    def register(self, jwk: dict[str, str], request: NewAccount, *, url: str) -> tuple[Account, bool]:
+        """Give the account of a key and whether it is new (sections 7.3, 7.3.1 and 7.3.4); `url` is that of the request.
 
-        Raises AccountDoesNotExistError, UserActionRequiredError, DeactivatedAccountError or a contact's problem.
+        Raises AccountDoesNotExistError, UserActionRequiredError, DeactivatedAccountError, a contact's problem or that of an
+        external account's binding.
         """
         known = self._book.account_of_key(jwk)
         if known is not None:
@@ -50,9 +54,20 @@ class Accounts:
             # The spec wants this link only where terms have changed; here it says what is to be agreed to.
             headers = {"Link": f'<{terms}>;rel="terms-of-service"'}
             raise UserActionRequiredError(f"agree to the terms of service at {terms}", headers=headers)
-        account = Account(id=secrets.token_urlsafe(12), jwk=jwk, created_at=self._clock(), contacts=_checked(request.contact))
-        self._put(account)
-        log.info("account %s registered", account.id)
+        contacts = _checked(request.contact)
+        binding = self._external.check(request.external_account_binding, jwk=jwk, url=url)
+        account = Account(
+            id=secrets.token_urlsafe(12),
+            jwk=jwk,
+            created_at=self._clock(),
+            contacts=contacts,
+            external_account_binding=binding.document if binding else None,
+        )
+        with self._book.transaction():
+            self._book.put_account(account)
+            if binding is not None:
+                self._external.bind(binding, account)
+        log.info("account %s registered%s", account.id, f", bound to {binding.kid!r}" if binding else "")
         return account, True
 
     def of_url(self, url: object) -> Account:

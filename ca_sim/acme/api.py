@@ -110,7 +110,7 @@ class AcmeApi:
         return Response(status_code=NO_CONTENT)
 
     def _new_account(self, signed: Signed, _: Request) -> Response:
-        account, is_new = self.accounts.register(signed.jwk, wire.read(wire.NewAccount, signed.payload))
+        account, is_new = self.accounts.register(signed.jwk, wire.read(wire.NewAccount, signed.payload), url=signed.url)
         return self._show_account(account, status=CREATED if is_new else 200)
 
     def _account(self, signed: Signed, request: Request) -> Response:

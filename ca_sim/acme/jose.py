@@ -5,18 +5,20 @@ import binascii
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, hmac
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from ca_sim.problems import BadPublicKeyError, BadSignatureAlgorithmError, MalformedError
+from ca_sim.problems import BadPublicKeyError, BadSignatureAlgorithmError, MalformedError, UnauthorizedError
 
 PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 ALGORITHMS = ("ES256", "ES384", "ES512", "RS256")
+MAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 _MIN_EXPONENT = 65537
@@ -27,6 +29,9 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
     "ES256": hashes.SHA256(),
     "ES384": hashes.SHA384(),
     "ES512": hashes.SHA512(),
+    "HS256": hashes.SHA256(),
+    "HS384": hashes.SHA384(),
+    "HS512": hashes.SHA512(),
 }
 _NAME_OF_CURVE = {curve.name: name for name, curve in _CURVES.items()}
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
@@ -140,6 +145,15 @@ class Jws:
         except InvalidSignature as error:
             raise MalformedError("the signature of the JWS does not verify") from error
 
+    def verify_mac(self, key: bytes) -> None:
+        """Check the MAC by a shared key (RFC 7518 section 3.2). Raises UnauthorizedError."""
+        mac = hmac.HMAC(key, _HASHES[self.header["alg"]])
+        mac.update(self.signed)
+        try:
+            mac.verify(self.signature)
+        except InvalidSignature as error:
+            raise UnauthorizedError("the MAC of the JWS does not verify") from error
+
 
 def _check_fit(algorithm: str, key: PublicKey) -> None:
     right = "RS256"
@@ -158,11 +172,11 @@ def _der_signature(raw: bytes, key: ec.EllipticCurvePublicKey) -> bytes:
     return encode_dss_signature(int.from_bytes(raw[:size], "big"), int.from_bytes(raw[size:], "big"))
 
 
-def _bad_algorithm(detail: str) -> BadSignatureAlgorithmError:
-    return BadSignatureAlgorithmError(detail, extra={"algorithms": list(ALGORITHMS)})
+def _bad_algorithm(detail: str, algorithms: Sequence[str] = ALGORITHMS) -> BadSignatureAlgorithmError:
+    return BadSignatureAlgorithmError(detail, extra={"algorithms": list(algorithms)})
 
 
-def read_jws(body: bytes | dict[str, Any]) -> Jws:
+def read_jws(body: bytes | dict[str, Any], algorithms: Sequence[str] = ALGORITHMS) -> Jws:
     """Read a JWS in the flattened JSON serialization with a protected header only (RFC 8555 section 6.2).
 
     Raises MalformedError or BadSignatureAlgorithmError.
@@ -171,8 +185,8 @@ def read_jws(body: bytes | dict[str, Any]) -> Jws:
     if "signatures" in parts or "header" in parts:
         raise MalformedError("use one signature, in the flattened serialization, without an unprotected header")
     header = read_json(decode(parts.get("protected"), "protected"), "the protected header")
-    if header.get("alg") not in ALGORITHMS:
-        raise _bad_algorithm(f"alg {header.get('alg')!r} is not taken: use one of {', '.join(ALGORITHMS)}")
+    if header.get("alg") not in algorithms:
+        raise _bad_algorithm(f"alg {header.get('alg')!r} is not taken: use one of {', '.join(algorithms)}", algorithms)
     if "crit" in header or "b64" in header:
         raise MalformedError("no critical extension of JWS is known here")
     payload = decode(parts.get("payload"), "payload")

@@ -105,22 +105,20 @@ class Authorization:
 
     def as_of(self, at: datetime) -> Self:
         """Let the time pass: a verdict shows, and a pending or valid authorization expires (section 7.1.6)."""
-        passed = self
         for challenge in self.challenges:
             verdict = challenge.verdict
             if challenge.status is Status.PROCESSING and verdict is not None and verdict.ready_at <= at:
-                passed = passed._expired(verdict.ready_at)._settled(challenge.type, verdict)
-        return passed._expired(at)
-
-    def _settled(self, kind: str, verdict: Verdict) -> Self:
-        if verdict.problem is not None:
-            return self.failed(kind, verdict.problem)
-        return self.validated(kind, at=verdict.ready_at, lifetime=verdict.valid_until - verdict.ready_at)
-
-    def _expired(self, at: datetime) -> Self:
+                return self._settled(challenge.type, verdict).as_of(at)
         if self.status in {Status.PENDING, Status.VALID} and at >= self.expires_at:
             return replace(self, status=Status.EXPIRED)
         return self
+
+    def _settled(self, kind: str, verdict: Verdict) -> Self:
+        too_late = self.status is Status.PENDING and verdict.ready_at >= self.expires_at
+        then = replace(self, status=Status.EXPIRED) if too_late else self
+        if verdict.problem is not None:
+            return then.failed(kind, verdict.problem)
+        return then.validated(kind, at=verdict.ready_at, lifetime=verdict.valid_until - verdict.ready_at)
 
     def answered(self, kind: str) -> Self:
         """Take the client's word that the challenge is prepared (section 7.5.1); a second time changes nothing.

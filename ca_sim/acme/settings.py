@@ -31,7 +31,7 @@ class AcmeSettings(Section):
     )
     seed: int = setting(0, unit="number", help="Seed of what is drawn by lot: which valid authorizations are used again.")
     external_account_required: Switch = setting(
-        False, unit="true or false", help="Whether a new account must be bound to one of the external accounts."
+        default=False, unit="true or false", help="Whether a new account must be bound to one of the external accounts."
     )
     external_accounts: dict[Annotated[str, Field(min_length=1)], Annotated[SecretStr, AfterValidator(_mac_key)]] = setting(
         {},

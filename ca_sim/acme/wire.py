@@ -29,6 +29,7 @@ class NewAccount(Payload):
     contact: list[str] = Field(default=[], max_length=MAX_CONTACTS)
     terms_of_service_agreed: bool = False
     only_return_existing: bool = False
+    external_account_binding: Document | None = None
 
 
 class AccountUpdate(Payload):
@@ -101,7 +102,7 @@ def time(at: datetime) -> str:
 def directory_document(to: Urls, settings: Settings) -> Document:
     """Write the directory (section 7.1.1)."""
     meta: Document = {
-        "externalAccountRequired": False,
+        "externalAccountRequired": settings.acme.external_account_required,
         "profiles": {name: profile.description for name, profile in settings.profiles.items()},
     }
     if settings.terms_of_service:
@@ -122,12 +123,15 @@ def directory_document(to: Urls, settings: Settings) -> Document:
 
 def account_document(to: Urls, account: Account) -> Document:
     """Write an account (section 7.1.2)."""
-    return {
+    document: Document = {
         "status": account.status,
         "contact": list(account.contacts),
         "termsOfServiceAgreed": True,
         "orders": to.of(urls.ACCOUNT_ORDERS, id=account.id),
     }
+    if account.external_account_binding is not None:
+        document["externalAccountBinding"] = account.external_account_binding
+    return document
 
 
 def order_document(to: Urls, order: Order) -> Document:
