@@ -34,6 +34,12 @@ class Pebble:
         """Tell the common name of a root."""
         return read_certificate(split_pem(self.ask_management(f"/roots/{number}"))[0]).subject.removeprefix("CN=")
 
+    def status(self, certificate: bytes) -> tuple[str, int | None]:
+        """Tell what became of a DER certificate, and the reason of its revocation."""
+        serial = read_certificate(certificate).serial
+        found = json.loads(self.ask_management(f"/cert-status-by-serial/{serial}"))
+        return found["Status"], found.get("Reason")
+
     def ask_management(self, path: str) -> bytes:
         """Ask for something that only Pebble's management shows."""
         context = ssl.create_default_context(cafile=self.ca_bundle)

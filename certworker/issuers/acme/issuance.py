@@ -119,7 +119,7 @@ class Issuance:
                 return self._wait(self._finalized(order), order, ISSUING)
             case "valid":
                 return self._fetch(order)
-            case "invalid":
+            case "invalid" | "deactivated":  # the latter is what Pebble says when an authorization was given up
                 return self._give_up(order)
         raise Garbled(f"The CA says that the order is {order.status[:20]!r}, which is no status of ACME.")
 
