@@ -2,12 +2,13 @@
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,23 @@ class ExternalAccount:
     """An account at the CA's owner that an ACME account is bound to; the key is in base64url."""
 
     kid: str
-    hmac_key: str
-
-
-EXTERNAL_ACCOUNT = ExternalAccount("kid-1", "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W")
+    hmac_key: str = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Authority:
-    """A running ca-sim: where it is, where it validates, and whom it takes accounts from (none: from everybody)."""
+    """A running ca-sim: where it is, where it validates, and its external accounts (none: it takes everybody)."""
 
     directory: str
     management: str
     bundle: Path
     http01_port: int
     tlsalpn01_port: int
-    external_account: ExternalAccount | None = None
+    external_accounts: tuple[ExternalAccount, ...] = ()
+
+    def external_account(self, client: str) -> ExternalAccount | None:
+        """Give the external account of a client, which binds one ACME account alone."""
+        return next((account for account in self.external_accounts if account.kid == client), None)
 
     def told(self, path: str) -> Any:  # noqa: ANN401 - JSON
         """Ask the management endpoint."""
@@ -59,15 +61,21 @@ class Authority:
 
 
 @contextmanager
-def serving_authority(
-    folder: Path, *, external_account: ExternalAccount | None = None, **settings: object
-) -> Iterator[Authority]:
-    """Run it on free ports until the block ends; `settings` go into its settings file."""
+def serving_authority(folder: Path, *, bound: Sequence[str] = (), **settings: object) -> Iterator[Authority]:
+    """Run it on free ports until the block ends; `settings` go into its settings file.
+
+    `bound` names the clients that have an external account; without any, none is asked for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     http01, tlsalpn01 = free_ports(2)
     config, ready, output = folder / "ca-sim.toml", folder / "ready.json", folder / "output.txt"
-    state = {"state_directory": str(folder / "state")}
-    config.write_text(_toml(_FREE_PORTS | state | {"http01_port": http01} | settings))
+    accounts = tuple(ExternalAccount(client, secrets.token_urlsafe(32)) for client in bound)
+    places = {"state_directory": str(folder / "state"), "http01_port": http01, "tlsalpn01_port": tlsalpn01}
+    # What was proven once is proven again for a renewal.
+    acme: dict[str, object] = {"authorization_reuse": 0, "external_account_required": bool(accounts)}
+    acme["external_accounts"] = {account.kid: account.hmac_key for account in accounts}
+    config.write_text(_toml(_FREE_PORTS | places | {"acme": acme} | settings))
+    config.chmod(0o600)
     reader, writer = os.pipe()
     command = [str(Path(sys.executable).with_name("ca-sim")), "serve", "-c", str(config), "--ready-file", str(ready)]
     with output.open("wb") as said, closing(os.fdopen(writer, "wb")):
@@ -76,7 +84,7 @@ def serving_authority(
         try:
             document = _wait(process, ready, output)
             urls = document["acme_directory"], document["management_url"]
-            yield Authority(*urls, Path(document["ca_bundle"]), http01, tlsalpn01, external_account)
+            yield Authority(*urls, Path(document["ca_bundle"]), http01, tlsalpn01, accounts)
         finally:
             process.terminate()
             process.wait(10)

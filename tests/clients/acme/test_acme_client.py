@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.system("node"), pytest.mark.installed("tests/clients/j
 def test_http01(authority: Authority, tmp_path: Path) -> None:
     """Its automatic mode obtains two certificates one after the other, and it revokes the second with a reason."""
     first, second = tmp_path / "first.pem", tmp_path / "second.pem"
-    bound = authority.external_account
+    bound = authority.external_account("acme-client")
     environment = {
         "DIRECTORY": authority.directory,
         "NODE_EXTRA_CA_CERTS": str(authority.bundle),

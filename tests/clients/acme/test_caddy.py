@@ -89,7 +89,7 @@ class Caddy:
 @contextmanager
 def serving_caddy(authority: Authority, folder: Path, name: str, challenge: str) -> Iterator[Caddy]:
     """Run it with one site until the block ends."""
-    bound = authority.external_account
+    bound = authority.external_account(f"caddy-{challenge}")
     settings = {
         "folder": folder,
         "http": authority.http01_port,

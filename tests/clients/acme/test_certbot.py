@@ -1,12 +1,15 @@
 """certbot, as it comes from PyPI, at the simulated authority."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.clients.acme.authority import Authority
 from tests.clients.acme.programs import INSTALLED, PROGRAMS, assert_issued, assert_renewed, assert_revoked, run
+
+HOOK = Path(__file__).with_name("dns_hook.py")
 
 pytestmark = pytest.mark.installed(INSTALLED)
 
@@ -17,18 +20,19 @@ class Certbot:
 
     authority: Authority
     folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *arguments: str) -> str:
         """Run one command of it."""
         folders = [f"--{kind}-dir={self.folder / kind}" for kind in ("config", "work", "logs")]
         server = ["--non-interactive", "--server", self.authority.directory]
-        return run([PROGRAMS / "certbot", *arguments, *server, *folders], {"REQUESTS_CA_BUNDLE": str(self.authority.bundle)})
+        environment = {"REQUESTS_CA_BUNDLE": str(self.authority.bundle), **self.environment}
+        return run([PROGRAMS / "certbot", *arguments, *server, *folders], environment)
 
     def obtain(self, *arguments: str) -> str:
         """Run `certonly` with a new account."""
         account = ["--agree-tos", "--email", "admin@example.com", "--no-eff-email"]
-        if self.authority.external_account:
-            bound = self.authority.external_account
+        if bound := self.authority.external_account("certbot"):
             account += ["--eab-kid", bound.kid, "--eab-hmac-key", bound.hmac_key]
         return self.run("certonly", *account, *arguments)
 

@@ -18,6 +18,7 @@ class Lego:
 
     authority: Authority
     folder: Path
+    client: str
     names: tuple[str, ...]
     proof: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -33,8 +34,7 @@ class Lego:
             "--email",
             "admin@example.com",
         ]
-        if self.authority.external_account:
-            bound = self.authority.external_account
+        if bound := self.authority.external_account(self.client):
             command += ["--eab", "--kid", bound.kid, "--hmac", bound.hmac_key]
         command += ["--accept-tos", *self.proof, *(f"--domains={name}" for name in self.names), *arguments]
         return run(command, {"LEGO_CA_CERTIFICATES": str(self.authority.bundle), **self.environment})
@@ -57,4 +57,5 @@ class Lego:
 def test_http01(authority: Authority, tmp_path: Path) -> None:
     """Its own web server proves control of two names."""
     proof = ("--http", "--http.port", f"127.0.0.1:{authority.http01_port}")
-    Lego(authority, tmp_path, ("lego.example.com", "www.lego.example.com"), proof).obtain_renew_revoke()
+    names = ("lego.example.com", "www.lego.example.com")
+    Lego(authority, tmp_path, "lego-http-01", names, proof).obtain_renew_revoke()
