@@ -1,5 +1,6 @@
 """The one way to a certificate, whichever API it was ordered by: signed, and spoilt where a fault says so."""
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -7,13 +8,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ca_sim.authority.hierarchy import Authority, serial_of, spki_sha256
+from ca_sim.authority.profiles import USUAL, LeafRules, leaf_key_type
 from ca_sim.authority.subject import NOBODY, Subject
+from ca_sim.authority.templates import Extend
 from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
 from ca_sim.csr import SigningRequest
 from ca_sim.faults.engine import Faults
 from ca_sim.faults.rules import FaultKind
 from ca_sim.identifiers import Identifier
+from ca_sim.problems import BadCsrError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +26,8 @@ class Application:
 
     `not_before` and `not_after` take the place of what `validity` gives; `profile` is the name it goes by in the records.
     `subject` is what stands beside the common name of `request`, which needs no CSR: SigningRequest(public_key, common_name).
-    `extended_key_usages` (dotted numbers) take the place of the usual ones.
+    `extended_key_usages` (dotted numbers) take the place of those of the profile. A profile that the settings do
+    not know stands for the usual rules.
     """
 
     api: str
@@ -51,10 +56,20 @@ class Application:
 class Issuing:
     """Signs what was applied for. Call it in no transaction: a fault that strikes is written down."""
 
-    def __init__(self, authority: Authority, faults: Faults, clock: Clock) -> None:
+    def __init__(
+        self,
+        authority: Authority,
+        faults: Faults,
+        clock: Clock,
+        *,
+        profiles: Mapping[str, LeafRules] | None = None,
+        extend: Extend | None = None,
+    ) -> None:
         self._authority = authority
         self._faults = faults
         self._clock = clock
+        self._profiles = profiles or {}
+        self._extend = extend
 
     def ready_at(self, application_place: str, names: tuple[str, ...], at: datetime, delay: timedelta) -> datetime | None:
         """Say when what is applied for now will be issued: after `delay`, later where it is stuck; none is never."""
@@ -63,8 +78,25 @@ class Issuing:
             return at + delay
         return None if stuck.seconds is None else at + max(delay, timedelta(seconds=stuck.seconds))
 
+    def check(self, profile: str, request: SigningRequest, identifiers: Collection[Identifier]) -> None:
+        """Check key and number of names against the rules of a profile; others than those of the settings take the usual.
+
+        Raises BadCsrError.
+        """
+        rules = self._profiles.get(profile, USUAL)
+        if leaf_key_type(request.public_key) not in rules.key_types:
+            raise BadCsrError(f"the key of the CSR is not taken here: use {', '.join(rules.key_types)}")
+        if len(identifiers) > rules.max_names:
+            raise BadCsrError(
+                f"{len(identifiers)} names are too many: a certificate of this kind has at most {rules.max_names}"
+            )
+
     def issue(self, application: Application) -> Certificate:
-        """Sign, and give the record of it, which the caller writes into the book together with its order."""
+        """Sign, and give the record of it, which the caller writes into the book together with its order.
+
+        Raises BadCsrError as `check` does.
+        """
+        self.check(application.profile, application.request, application.identifiers)
         at = self._clock()
         if skew := self._strikes(FaultKind.CLOCK_SKEW, application):
             at += timedelta(seconds=skew)
@@ -78,7 +110,10 @@ class Issuing:
             not_after=application.not_after,
             subject=application.subject,
             extended_key_usages=application.extended_key_usages,
+            rules=self._profiles.get(application.profile, USUAL),
+            extend=self._extend,
         )
+        issuer = self._authority.issuer_of(leaf)
         return Certificate(
             serial=serial_of(leaf),
             account_id=application.account_id,
@@ -90,6 +125,7 @@ class Issuing:
             not_before=leaf.not_valid_before_utc,
             not_after=leaf.not_valid_after_utc,
             api=application.api,
+            issuer=issuer.id if issuer else "",
         )
 
     def _spoilt(self, application: Application) -> tuple[SigningRequest, tuple[Identifier, ...], timedelta]:

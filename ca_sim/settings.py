@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, ValidationError, field_validator, mo
 from pydantic.fields import FieldInfo
 
 from ca_sim.acme.settings import AcmeSettings
+from ca_sim.authority.profiles import Profile
 from ca_sim.authority.settings import AuthoritySettings
 from ca_sim.clock_settings import ClockSettings
 from ca_sim.digicert.settings import DigicertSettings
@@ -59,13 +60,6 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 KeyType = Literal["ec-p256", "ec-p384", "rsa-2048", "rsa-4096"]
 
 
-class Profile(Section):
-    """A kind of certificate that an order can ask for by name (draft-ietf-acme-profiles)."""
-
-    validity_seconds: Annotated[int, Field(strict=True, ge=10, le=3650 * DAY)]
-    description: str = ""
-
-
 class Settings(Section):
     """What a simulated authority is set up with; `load` reads it from a file."""
 
@@ -93,7 +87,7 @@ class Settings(Section):
     key_type: KeyType = setting(
         "ec-p256",
         unit="ec-p256, ec-p384, rsa-2048 or rsa-4096",
-        help="Keys of root and intermediate, when they are made; keys in the state directory stay as they are.",
+        help="Keys of the default root and intermediate, when they are made; keys in the state directory stay as they are.",
     )
     http01_port: Annotated[int, Field(strict=True, ge=1, le=65535)] = setting(
         5002, unit="TCP port", help="Port that http-01 validation connects to, in place of 80."
@@ -153,7 +147,10 @@ class Settings(Section):
             "classic": {"validity_seconds": 90 * DAY, "description": "A server certificate for 90 days"},
             "shortlived": {"validity_seconds": 6 * DAY, "description": "A server certificate for 6 days"},
         },
-        unit="table of validity_seconds (seconds, 10 to 315360000) and description (text)",
+        unit="table of validity_seconds (seconds, 10 to 315360000), description (text), issuer (ec, rsa or ml-dsa;"
+        " empty: that of key_type), extended_key_usages (serverAuth, clientAuth), key_encipherment, must_staple,"
+        " ocsp (true or false), common_name (asked, always or never), max_names (number),"
+        " key_types (rsa, ec-p256, ec-p384, ec-p521)",
         help="Kinds of certificates that an order can ask for by name.",
     )
 

@@ -1,64 +1,104 @@
-"""The authority: a root, an intermediate, and the certificates that they sign (RFC 5280).
+"""The authority: roots, intermediates, and the leaves that they sign (RFC 5280).
 
-The ACME server's own TLS certificate is issued under the same root, so the root is the one bundle that a client needs.
+The TLS certificates of the authority's own servers are issued under the same root, so the root is the one bundle that a client
+needs. What a few ask for, such as a root of another kind of key, is made when it is first asked for.
 """
 
 import hashlib
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ca_sim.acme.jose import PublicKey
+from ca_sim.authority.keys import AnyKeyType, Family, SigningKey, digest_for, family_of, key_pem, make_key, type_of
+from ca_sim.authority.lineage import Lineage, Nursery, Span
+from ca_sim.authority.links import Links, Shard
+from ca_sim.authority.profiles import USUAL, LeafRules
+from ca_sim.authority.settings import AuthoritySettings
+from ca_sim.authority.signers import Safe, Signer, key_id
 from ca_sim.authority.subject import NOBODY, Subject
-from ca_sim.csr import SigningRequest
-from ca_sim.files import StateError, write_whole
+from ca_sim.authority.templates import Extend, issued_by, leaf_template, linked, signed
+from ca_sim.csr import MAX_COMMON_NAME, SigningRequest
 from ca_sim.identifiers import Identifier
 from ca_sim.settings import KeyType
 
-SigningKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-DOMAIN_VALIDATED = ObjectIdentifier("2.23.140.1.2.1")
-SERVER_AND_CLIENT = (ExtendedKeyUsageOID.SERVER_AUTH.dotted_string, ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string)
-ROOT_LIFETIME = timedelta(days=365 * 40)
-INTERMEDIATE_LIFETIME = timedelta(days=365 * 30)
+__all__ = ["Authority", "SigningKey", "key_pem", "make_key", "open_authority", "serial_of", "spki_sha256"]
+
 SERVER_LIFETIME = timedelta(days=397)
-# A client whose clock is a little slow must not find a certificate of the future.
-CA_BACKDATE = timedelta(days=1)
 LONGEST_BACKDATE = timedelta(minutes=1)
+EXAMPLE_BASE = "http://public.ca-sim.example"
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """A certificate of the authority with its private key."""
-
-    key: SigningKey
-    certificate: x509.Certificate
-
-
-@dataclass(frozen=True, slots=True)
 class Authority:
-    """A root and the intermediate that issues. Opened with `open_authority`."""
+    """Roots, each with intermediates below it. Opened with `open_authority`."""
 
-    root: Signer
-    intermediate: Signer
+    def __init__(self, safe: Safe, settings: AuthoritySettings, links: Links, span: Span, key_type: KeyType) -> None:
+        self._nursery = Nursery(safe, links, span, settings.intermediates)
+        self._settings = settings
+        self._links = links
+        self._span = span
+        first = self._nursery.open("", key_type)
+        self._main = family_of(first.root.key)
+        self._lineages: dict[Family, list[Lineage]] = {self._main: [first]}
+        self._key_types: dict[Family, AnyKeyType] = {"ec": "ec-p256", "rsa": "rsa-2048", "ml-dsa": "ml-dsa-65"}
+        self._key_types[self._main] = key_type
+        self._older: list[Signer] = []
+        for family in self._key_types:
+            self._find(family)
+
+    @property
+    def root(self) -> Signer:
+        """Give the root of the default intermediate."""
+        return self._current(self._main).root
+
+    @property
+    def intermediate(self) -> Signer:
+        """Give the intermediate that issues by default."""
+        return self._current(self._main).issuer
 
     @property
     def root_pem(self) -> bytes:
-        """Give the bundle that verifies all of this authority, its TLS server too."""
-        return self.root.certificate.public_bytes(Encoding.PEM)
+        """Give the bundle that verifies all of this authority, its TLS servers too: the default root, then the others."""
+        return b"".join(root.public_bytes(Encoding.PEM) for root in self._own_roots())
+
+    def roots(self) -> list[x509.Certificate]:
+        """Give all roots that a chain can end in, the default one first, the older ones last."""
+        return [*self._own_roots(), *(older.certificate for older in self._older_roots())]
+
+    def signers(self) -> Iterator[Signer]:
+        """Give all that have signed something."""
+        for lineages in self._lineages.values():
+            for lineage in lineages:
+                yield from lineage.signers()
+        yield from self._older
+
+    def signer(self, signer_id: str) -> Signer | None:
+        """Find a signer by the name that it goes by in URLs and records."""
+        return next((signer for signer in self.signers() if signer.id == signer_id), None)
+
+    def is_issuer(self, signer: Signer) -> bool:
+        """Whether a signer issues leaves, or has."""
+        return any(signer in lineage.issuers for lineages in self._lineages.values() for lineage in lineages)
+
+    def issuer_of(self, leaf: x509.Certificate) -> Signer | None:
+        """Find who signed a leaf."""
+        identifier = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+        return None if identifier is None else self.signer(key_id(identifier))
+
+    def prepare(self, families: Collection[str]) -> None:
+        """Make the roots and intermediates of these families of keys now; an empty name is the default's."""
+        for family in self._key_types:
+            if family in families:
+                self._current(family)
+
+    def certified(self, signer: Signer) -> list[x509.Certificate]:
+        """Give the certificates of the authority's own that a signer signed, a root's own aside."""
+        found = [*(other.certificate for other in self.signers()), *(cross for _, cross in self._crosses())]
+        name = signer.certificate.subject
+        return [certificate for certificate in found if certificate.issuer == name and certificate.subject != name]
 
     def issue(
         self,
@@ -71,41 +111,115 @@ class Authority:
         not_after: datetime | None = None,
         subject: Subject = NOBODY,
         extended_key_usages: tuple[str, ...] = (),
+        rules: LeafRules = USUAL,
+        extend: Extend | None = None,
     ) -> x509.Certificate:
         """Issue a leaf for the identifiers.
 
         notBefore lies before `at` by a sixtieth of the validity, one minute at most (5 seconds for 5 minutes);
         notAfter is notBefore plus the validity, so that the lifetime is the profile's to the second, or the end of
         the intermediate if that comes first. What is given as `not_before` or `not_after` stands as it is.
+        `extended_key_usages` take the place of those of the rules; `extend` adds the last extensions.
         """
         backdate = timedelta(seconds=min(LONGEST_BACKDATE, validity / 60) // timedelta(seconds=1))
         start = not_before or at - backdate
-        usages = extended_key_usages or SERVER_AND_CLIENT
-        builder = _leaf(request.public_key, subject.name(request.common_name), identifiers, usages)
-        return self._sign(builder, start, not_after or start + validity)
+        issuer = self._current(rules.issuer or self._main).issuer
+        serial = x509.random_serial_number()
+        name = subject.name(_common_name(request, identifiers, rules))
+        builder = leaf_template(request.public_key, name, identifiers, extended_key_usages, rules)
+        shard = Shard.of(serial, self._settings.crl_shards)
+        builder = linked(issued_by(builder, issuer), self._links, issuer, ocsp=rules.ocsp, shard=shard)
+        end = min(not_after or start + validity, issuer.certificate.not_valid_after_utc)
+        builder = builder.not_valid_before(start).not_valid_after(end).serial_number(serial)
+        if extend is not None:
+            builder = extend(builder, issuer)
+        return builder.sign(issuer.key, digest_for(issuer.key))
 
     def issue_server(self, key: SigningKey, hosts: tuple[str, ...], at: datetime) -> x509.Certificate:
-        """Issue the certificate of the ACME server itself, for host names and addresses, from an hour ago."""
+        """Issue the certificate of a server of the authority's own, for host names and addresses, from an hour ago.
+
+        It lives in real time, so it points to no CRL and no responder, which live in virtual time.
+        """
         identifiers = tuple(dict.fromkeys(_identifier(host) for host in hosts))
+        issuer = self.intermediate
+        builder = issued_by(leaf_template(key.public_key(), x509.Name([]), identifiers, (), USUAL), issuer)
+        builder = linked(builder, self._links, issuer, ocsp=False, crl=False)
         start = at - timedelta(hours=1)
-        return self._sign(
-            _leaf(key.public_key(), x509.Name([]), identifiers, SERVER_AND_CLIENT), start, start + SERVER_LIFETIME
-        )
+        end = min(start + SERVER_LIFETIME, issuer.certificate.not_valid_after_utc)
+        return signed(builder, issuer.key, start, end)
 
     def chain(self, leaf: x509.Certificate) -> str:
-        """Give leaf and intermediate in PEM, as RFC 8555 section 9.1 wants them."""
-        certificates = (leaf, self.intermediate.certificate)
-        return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
+        """Give leaf and intermediates in PEM, as RFC 8555 section 9.1 wants them. Raises ValueError for a leaf not of here."""
+        return _pem(leaf, *self._line_of(leaf)[1])
+
+    def chains(self, leaf: x509.Certificate) -> list[str]:
+        """Give the chains of a leaf in PEM, the default first; each ends below another root.
+
+        Raises ValueError for a leaf not of here.
+        """
+        lineage, above = self._line_of(leaf)
+        crosses = [cross for line, cross in self._crosses() if line is lineage]
+        return [_pem(leaf, *above), *(_pem(leaf, *above, cross) for cross in crosses)]
 
     def wrong_chain(self, leaf: x509.Certificate, at: datetime) -> str:
         """Give the leaf with an intermediate that did not issue it, as a misconfigured authority would."""
-        other = _make_intermediate("ec-p256", _make_root("ec-p256", at), at)
-        return "".join(part.public_bytes(Encoding.PEM).decode("ascii") for part in (leaf, other.certificate))
+        return _pem(leaf, self._nursery.stranger(at).certificate)
 
-    def _sign(self, builder: x509.CertificateBuilder, start: datetime, end: datetime) -> x509.Certificate:
-        issuer = self.intermediate.certificate
-        builder = builder.add_extension(_issued_by(issuer), critical=False).issuer_name(issuer.subject)
-        return _signed(builder, self.intermediate.key, start, min(end, issuer.not_valid_after_utc))
+    def rotate_intermediate(self, at: datetime, family: Family | None = None) -> Signer:
+        """Let another intermediate issue from now on; the old one goes on signing its CRLs. None is the default family."""
+        return self._nursery.rotate(self._current(family or self._main), self._span_with(at))
+
+    def rotate_root(self, at: datetime, family: Family | None = None) -> Signer:
+        """Let another root with an intermediate of its own issue from now on. None is the default family."""
+        family = family or self._main
+        old = self._current(family)
+        lineages = self._lineages[family]
+        lineages.append(self._nursery.open(self._label(family, len(lineages) + 1), type_of(old.root.key), self._span_with(at)))
+        return lineages[-1].root
+
+    def _own_roots(self) -> list[x509.Certificate]:
+        return [line.root.certificate for lines in self._lineages.values() for line in reversed(lines)]
+
+    def _span_with(self, at: datetime) -> Span:
+        return Span(at, self._span.real)
+
+    def _current(self, family: Family) -> Lineage:
+        if family not in self._lineages:
+            self._lineages[family] = [self._nursery.open(self._label(family, 1), self._key_types[family])]
+        return self._lineages[family][-1]
+
+    def _find(self, family: Family) -> None:
+        """Load what was made at earlier starts."""
+        known = self._lineages.get(family, [])
+        while self._nursery.holds(label := self._label(family, len(known) + 1)):
+            known.append(self._nursery.open(label, self._key_types[family]))
+        if known:
+            self._lineages[family] = known
+
+    def _label(self, family: Family, generation: int) -> str:
+        parts = ("" if family == self._main else family, f"g{generation}" if generation > 1 else "")
+        return "".join(f"-{part}" for part in parts if part)
+
+    def _line_of(self, leaf: x509.Certificate) -> tuple[Lineage, list[x509.Certificate]]:
+        issuer = self.issuer_of(leaf)
+        for lineages in self._lineages.values():
+            for lineage in lineages:
+                if issuer in lineage.issuers:
+                    return lineage, lineage.above(issuer)
+        raise ValueError("the leaf was issued by none of the intermediates of this authority")
+
+    def _crosses(self) -> Iterator[tuple[Lineage, x509.Certificate]]:
+        """Give the default family's roots as the older roots certify them."""
+        for number, older in enumerate(self._older_roots(), 1):
+            for lineage in self._lineages[self._main]:
+                yield lineage, self._nursery.cross(lineage, number, older)
+
+    def _older_roots(self) -> list[Signer]:
+        # Of another family than the default one, then by turns.
+        types: tuple[AnyKeyType, ...] = ("ec-p384", "rsa-2048") if self._main == "rsa" else ("rsa-2048", "ec-p384")
+        for number in range(len(self._older) + 1, self._settings.alternate_chains + 1):
+            self._older.append(self._nursery.older(number, types[(number - 1) % 2]))
+        return self._older
 
 
 def serial_of(certificate: x509.Certificate) -> str:
@@ -115,152 +229,33 @@ def serial_of(certificate: x509.Certificate) -> str:
 
 def spki_sha256(certificate: x509.Certificate) -> str:
     """Give the SHA-256 of the public key (SubjectPublicKeyInfo) in hexadecimal."""
-    key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(key).hexdigest()
+    return hashlib.sha256(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
 
 
-def open_authority(directory: Path | None, key_type: KeyType, at: datetime) -> Authority:
-    """Load root and intermediate from the directory, or make what is missing; without a directory, in memory.
+def open_authority(
+    directory: Path | None,
+    key_type: KeyType,
+    at: datetime,
+    *,
+    real: datetime | None = None,
+    settings: AuthoritySettings | None = None,
+    base: str = EXAMPLE_BASE,
+) -> Authority:
+    """Load roots and intermediates from the directory, or make what is missing; without a directory, in memory.
 
-    Raises StateError when what is there cannot be used.
+    They are valid at the virtual time `at` and at the `real` one (the same unless it is given). `base` is the URL of the public
+    server. Raises StateError when what is there cannot be used.
     """
-    root = _load(directory, "root")
-    if root is None:
-        root = _make_root(key_type, at)
-        _save(directory, "root", root)
-    intermediate = _load(directory, "intermediate")
-    if intermediate is None:
-        intermediate = _make_intermediate(key_type, root, at)
-        _save(directory, "intermediate", intermediate)
-    try:
-        intermediate.certificate.verify_directly_issued_by(root.certificate)
-    except (ValueError, TypeError, InvalidSignature) as error:
-        raise StateError(f"{directory}: the intermediate was not issued by the root") from error
-    return Authority(root, intermediate)
+    span = Span(at, at if real is None else real)
+    return Authority(Safe(directory), settings or AuthoritySettings(), Links(base), span, key_type)
 
 
-def _load(directory: Path | None, name: str) -> Signer | None:
-    if directory is None or not (directory / f"{name}.pem").exists():
+def _common_name(request: SigningRequest, identifiers: tuple[Identifier, ...], rules: LeafRules) -> str | None:
+    if rules.common_name == "never":
         return None
-    try:
-        certificate = x509.load_pem_x509_certificate((directory / f"{name}.pem").read_bytes())
-        key = load_pem_private_key((directory / f"{name}.key.pem").read_bytes(), password=None)
-    except (OSError, ValueError) as error:
-        raise StateError(f"{directory}: the {name} of the authority cannot be read: {error}") from error
-    if not isinstance(key, SigningKey) or key.public_key() != certificate.public_key():
-        raise StateError(f"{directory}: key and certificate of the {name} do not belong together")
-    return Signer(key, certificate)
-
-
-def _save(directory: Path | None, name: str, signer: Signer) -> None:
-    if directory is None:
-        return
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The certificate is written last: a start after a crash goes by it and never meets one without its key.
-    write_whole(directory / f"{name}.key.pem", key_pem(signer.key))
-    write_whole(directory / f"{name}.pem", signer.certificate.public_bytes(Encoding.PEM))
-
-
-def key_pem(key: SigningKey) -> bytes:
-    """Give the private key in PKCS #8 PEM."""
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def make_key(key_type: KeyType) -> SigningKey:
-    """Make a private key."""
-    if key_type.startswith("rsa-"):
-        return rsa.generate_private_key(public_exponent=65537, key_size=int(key_type.removeprefix("rsa-")))
-    return ec.generate_private_key(ec.SECP384R1() if key_type == "ec-p384" else ec.SECP256R1())
-
-
-def _make_root(key_type: KeyType, at: datetime) -> Signer:
-    key = make_key(key_type)
-    name = _ca_name("root", key.public_key())
-    builder = _ca(name, key.public_key(), path_length=None).issuer_name(name)
-    start = at - CA_BACKDATE
-    return Signer(key, _signed(builder, key, start, start + ROOT_LIFETIME))
-
-
-def _make_intermediate(key_type: KeyType, root: Signer, at: datetime) -> Signer:
-    key = make_key(key_type)
-    issuer = root.certificate
-    builder = (
-        _ca(_ca_name("intermediate", key.public_key()), key.public_key(), path_length=0)
-        .issuer_name(issuer.subject)
-        .add_extension(_issued_by(issuer), critical=False)
-        .add_extension(_purposes(SERVER_AND_CLIENT), critical=False)
-        .add_extension(_domain_validated(), critical=False)
-    )
-    end = min(at + INTERMEDIATE_LIFETIME, issuer.not_valid_after_utc)
-    return Signer(key, _signed(builder, root.key, at - CA_BACKDATE, end))
-
-
-def _ca_name(role: str, key: PublicKey) -> x509.Name:
-    # Part of the key's digest tells the authorities of two state directories apart.
-    mark = x509.SubjectKeyIdentifier.from_public_key(key).digest.hex()[:6]
-    names = ((NameOID.ORGANIZATION_NAME, "ca-sim"), (NameOID.COMMON_NAME, f"ca-sim {role} {mark}"))
-    return x509.Name([x509.NameAttribute(oid, value) for oid, value in names])
-
-
-def _ca(name: x509.Name, key: PublicKey, path_length: int | None) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .public_key(key)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
-        .add_extension(_key_usage(sign=False, encipher=False, ca=True), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _leaf(
-    key: PublicKey, subject: x509.Name, identifiers: tuple[Identifier, ...], usages: tuple[str, ...]
-) -> x509.CertificateBuilder:
-    encipher = isinstance(key, rsa.RSAPublicKey)
-    names = x509.SubjectAlternativeName([_general_name(identifier) for identifier in identifiers])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .public_key(key)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(sign=True, encipher=encipher, ca=False), critical=True)
-        .add_extension(_purposes(usages), critical=False)
-        .add_extension(names, critical=not len(subject))  # RFC 5280 section 4.2.1.6: critical without a subject
-        .add_extension(_domain_validated(), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _signed(builder: x509.CertificateBuilder, key: SigningKey, start: datetime, end: datetime) -> x509.Certificate:
-    dated = builder.not_valid_before(start).not_valid_after(end)
-    return dated.serial_number(x509.random_serial_number()).sign(key, hashes.SHA256())
-
-
-def _issued_by(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
-    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
-    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
-
-
-def _purposes(usages: tuple[str, ...]) -> x509.ExtendedKeyUsage:
-    return x509.ExtendedKeyUsage([ObjectIdentifier(usage) for usage in usages])
-
-
-def _domain_validated() -> x509.CertificatePolicies:
-    return x509.CertificatePolicies([x509.PolicyInformation(DOMAIN_VALIDATED, None)])
-
-
-def _key_usage(*, sign: bool, encipher: bool, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=sign,
-        content_commitment=False,
-        key_encipherment=encipher,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=ca,
-        crl_sign=ca,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    if rules.common_name == "asked" or request.common_name:
+        return request.common_name
+    return next((name.value for name in identifiers if name.type == "dns" and len(name.value) <= MAX_COMMON_NAME), None)
 
 
 def _identifier(host: str) -> Identifier:
@@ -270,7 +265,5 @@ def _identifier(host: str) -> Identifier:
         return Identifier("dns", host)
 
 
-def _general_name(identifier: Identifier) -> x509.GeneralName:
-    if identifier.type == "ip":
-        return x509.IPAddress(ipaddress.ip_address(identifier.value))
-    return x509.DNSName(identifier.value)
+def _pem(*certificates: x509.Certificate) -> str:
+    return "".join(certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in certificates)
