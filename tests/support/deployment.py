@@ -24,7 +24,7 @@ from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE, Caller
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.events import Event
-from certworker.vault.issuance import IssuanceRequest, Issued, Providers, Step
+from certworker.vault.issuance import IssuanceRequest, Issued, KeyRoll, Providers, Revocation, Step
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.operations import Operation, Progress, Renewal
 from certworker.vault.policy import PKCS12, KeyProperties, Policy, X509Properties
@@ -46,6 +46,9 @@ class ScriptedAuthority:
     script: deque[Act] = field(default_factory=deque)
     requests: list[IssuanceRequest] = field(default_factory=list)
     issued: int = 0
+    refusals: deque[Revocation] = field(default_factory=deque)
+    revoked: list[tuple[str, bytes, int]] = field(default_factory=list)
+    exchanges: deque[KeyRoll] = field(default_factory=deque)
 
     def __post_init__(self) -> None:
         """Make the root."""
@@ -60,6 +63,18 @@ class ScriptedAuthority:
         if self.script:
             return self.script.popleft()(request, progress, at)
         return self.issue(request, progress, at)
+
+    def revoke(self, request: IssuanceRequest, certificate: bytes, reason: int, _at: datetime) -> Revocation:
+        """Refuse for as long as there are refusals, then revoke; `revoked` lists issuer, certificate and reason."""
+        if self.refusals:
+            return self.refusals.popleft()
+        self.revoked.append((request.issuer, certificate, reason))
+        return Revocation(done=True)
+
+    def roll_key(self, request: IssuanceRequest, _at: datetime) -> KeyRoll:
+        """Say what the script says, or that it is done."""
+        self.requests.append(request)
+        return self.exchanges.popleft() if self.exchanges else KeyRoll(done=True)
 
     def issue(self, request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Issued:
         """Issue what the CSR asks for."""
