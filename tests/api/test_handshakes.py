@@ -122,7 +122,7 @@ def test_everything_else_is_refused(
 def test_a_token_of_http01_is_no_name(running: Running, board: MemoryBoard) -> None:
     """What lies on the board for another challenge is not to be had by a server name."""
     board.post("token", RESPONSE, datetime(2100, 1, 1, tzinfo=UTC))
-    with pytest.raises(ssl.SSLError, match="(?i)unrecognized"):
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized"):
         shake_hands(running.port, "token", "acme-tls/1")
 
 
