@@ -1,7 +1,11 @@
-"""What Key Vault has no word for: renew now, histories, the test of an issuer."""
+"""What Key Vault has no word for: renew and revoke now, histories, an issuer's test and the key of its account."""
+
+from datetime import timedelta
 
 import pytest
 
+from certworker.vault.issuance import Revocation
+from certworker.worker.rounds import Rounds
 from tests.api.world import SELF_SIGNED, Caller, World
 
 CERTIFICATES, ISSUERS = "/certworker/v1/certificates", "/certworker/v1/issuers"
@@ -75,6 +79,80 @@ def test_an_issuer_is_tested(call: Caller) -> None:
     assert "allow_private" in failed["findings"][0]
 
 
+def issued_by_a_ca(call: Caller) -> str:
+    """Get a certificate from a CA, and give its id."""
+    call("PUT", "/certificates/issuers/ca", {"provider": "Scripted"})
+    call.create("web", SELF_SIGNED | {"issuer": {"name": "ca"}})
+    Rounds(call.world.house, "test-worker").run_due(call.world.clock())
+    identifier: str = call("GET", "/certificates/web").json()["id"]
+    return identifier
+
+
+def test_a_certificate_is_revoked(call: Caller) -> None:
+    """The current version, or the one that is named; the answer says which, by whom and why."""
+    identifier = issued_by_a_ca(call)
+    answer = call("POST", f"{CERTIFICATES}/WEB/revoke", {"reason": "superseded"})
+    assert (answer.status_code, answer.json()) == (200, {"id": identifier, "issuer": "ca", "reason": "superseded"})
+    named = call("POST", f"{CERTIFICATES}/web/revoke", {"version": identifier.rpartition("/")[2], "reason": 1})
+    assert named.json()["reason"] == "keyCompromise"
+    assert [reason for _, _, reason in call.world.authority.revoked] == [4, 1]
+
+
+def test_a_revocation_that_has_to_wait_says_how_long(call: Caller) -> None:
+    """503 with Retry-After, in the shape of Key Vault's errors."""
+    issued_by_a_ca(call)
+    later = call.world.clock() + timedelta(seconds=77)
+    call.world.authority.refusals.append(Revocation(done=False, message="Too many.", retry_at=later))
+    answer = call("POST", f"{CERTIFICATES}/web/revoke", {"reason": "superseded"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "77")
+    assert answer.json()["error"] == {
+        "code": "ServiceUnavailable",
+        "message": "The certificate web is not revoked. Too many.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"reason": "because"}, 400, "superseded (4)"),
+        ({}, 400, "reason"),
+        ({"reason": None}, 400, "reason"),
+        ({"reason": [4]}, 400, "reason"),
+        ({"reason": 4, "version": 7}, 400, "version"),
+        ({"reason": 4, "version": "0" * 32}, 404, "not found"),
+    ],
+)
+def test_a_revocation_that_cannot_be_meant_is_refused(call: Caller, body: dict[str, object], status: int, text: str) -> None:
+    """The message names the field; the CA is not asked."""
+    issued_by_a_ca(call)
+    answer = call("POST", f"{CERTIFICATES}/web/revoke", body)
+    assert answer.status_code == status, answer.text
+    assert text in answer.json()["error"]["message"]
+    assert call.world.authority.revoked == []
+
+
+def test_a_self_signed_certificate_is_not_revoked(call: Caller) -> None:
+    """There is nobody to ask: 409, and the words say so."""
+    call.create("web")
+    answer = call("POST", f"{CERTIFICATES}/web/revoke", {"reason": "superseded"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "Conflict")
+    assert "nobody to revoke it" in answer.json()["error"]["message"]
+
+
+def test_an_accounts_key_is_exchanged(call: Caller) -> None:
+    """The answer names the issuer; what its provider cannot do is a conflict."""
+    call("PUT", "/certificates/issuers/ca", {"provider": "Scripted"})
+    answer = call("POST", f"{ISSUERS}/CA/roll-key")
+    assert (answer.status_code, answer.json()["provider"]) == (200, "Scripted")
+    assert answer.json()["id"].endswith("/certificates/issuers/ca")
+    assert call("POST", f"{ISSUERS}/nobody/roll-key").json()["error"]["code"] == "CertificateIssuerNotFound"
+    credentials = {"account_id": "https://127.0.0.1:1/directory"}
+    call("PUT", "/certificates/issuers/acme", {"provider": "Acme", "credentials": credentials})
+    refused = call("POST", f"{ISSUERS}/acme/roll-key")
+    assert refused.status_code == 409
+    assert "no account at the CA yet" in refused.json()["error"]["message"]
+
+
 def test_nobody_comes_in_by_this_door_without_a_token(call: Caller, world: World) -> None:
     """The same challenge, and the same permissions."""
     answer = call.bare("POST", f"{CERTIFICATES}/web/renew")
@@ -85,9 +163,11 @@ def test_nobody_comes_in_by_this_door_without_a_token(call: Caller, world: World
     for method, path in (
         ("POST", f"{CERTIFICATES}/web/renew"),
         ("GET", f"{CERTIFICATES}/web/operations/latest"),
+        ("POST", f"{CERTIFICATES}/web/revoke"),
         ("POST", f"{ISSUERS}/ca/test"),
+        ("POST", f"{ISSUERS}/ca/roll-key"),
     ):
-        refused = call.bare(method, path, headers=headers)
+        refused = call.bare(method, path, {"reason": "superseded"}, headers=headers)
         assert refused.status_code == 403, path
         assert refused.json()["error"]["code"] == "Forbidden"
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from certworker.vault.access import Caller
-from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Step
+from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Revocation, Step
 from certworker.vault.operations import Progress
 from certworker.worker.rounds import Rounds
 from tests.cli.terminal import Terminal, working
@@ -199,3 +199,18 @@ def test_a_long_list_is_given_whole(terminal: Terminal) -> None:
     assert len(listed["value"]) == 27
     assert listed["nextLink"] is None
     assert len(terminal("certificate", "list").table()) == 27
+
+
+def test_a_certificate_is_revoked_by_its_issuer(terminal: Terminal, issuer: str) -> None:
+    """The version that is meant is told; a reason that is none, and a CA that refuses, are errors."""
+    with working(terminal.world):
+        version = terminal(*WEB, "--issuer", issuer, "--json").json["id"].rpartition("/")[2]
+    words = ("certificate", "revoke", "web")
+    assert terminal(*words, "--reason", "superseded").out == f"web, version {version}, is revoked by ca (reason: superseded).\n"
+    said = terminal(*words, "--version", version, "--reason", "keycompromise", "--yes", "--json")
+    assert said.json["reason"] == "keyCompromise"
+    assert terminal.try_(*words).code == 2
+    assert "superseded (4)" in terminal.try_(*words, "--reason", "because").err
+    terminal.world.authority.refusals.append(Revocation(done=False, message="Not\x1b[31m yours."))
+    refused = terminal.try_(*words, "--reason", "superseded")
+    assert (refused.code, "not revoked. Not" in refused.err, "\x1b" in refused.err) == (5, True, False)

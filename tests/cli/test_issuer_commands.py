@@ -1,5 +1,6 @@
 """Issuers from the command line."""
 
+from certworker.vault.issuance import KeyRoll
 from tests.cli.terminal import Terminal
 
 
@@ -44,3 +45,14 @@ def test_an_issuer_is_tested(terminal: Terminal) -> None:
     failed = terminal.try_("issuer", "test", "acme", "--json")
     assert (failed.code, failed.json["result"]) == (1, "failed")
     assert terminal.try_("issuer", "test", "nobody").code == 3
+
+
+def test_the_key_of_an_account_is_exchanged(terminal: Terminal) -> None:
+    """What the CA has against it is the command's error."""
+    terminal("issuer", "set", "ca", "--provider", "Scripted")
+    assert terminal("issuer", "roll-key", "ca").out == "The account of ca has a new key.\n"
+    assert terminal("issuer", "roll-key", "ca", "--json").json["provider"] == "Scripted"
+    terminal.world.authority.exchanges.append(KeyRoll(done=False, message="Not today."))
+    refused = terminal.try_("issuer", "roll-key", "ca")
+    assert (refused.code, "Not today." in refused.err) == (5, True)
+    assert terminal.try_("issuer", "roll-key", "nobody").code == 3
