@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import ASGIApp
 
 from ca_sim.acme.accounts import Accounts
@@ -32,8 +33,17 @@ from ca_sim.faults.engine import Faults
 from ca_sim.faults.wire import FaultyWire, Place, Refusal, Sleep, plain_refusal
 from ca_sim.files import write_whole
 from ca_sim.globalsign import api as globalsign_api
+from ca_sim.globalsign.api import AtlasApi
+from ca_sim.globalsign.claims import Claims
+from ca_sim.globalsign.clients import Clients, read_trusted
+from ca_sim.globalsign.errors import refusal as globalsign_refusal
+from ca_sim.globalsign.issuance import AtlasCertificates
+from ca_sim.globalsign.looks import file_look
+from ca_sim.globalsign.policy import ValidationPolicy
+from ca_sim.globalsign.sessions import Sessions
 from ca_sim.issuing import Issuing
 from ca_sim.management.api import ManagementApi
+from ca_sim.management.globalsign_routes import globalsign_routes
 from ca_sim.planes import TRANSPORTS, Bases, Plane, PlaneName, Transport
 from ca_sim.settings import Settings
 from ca_sim.validation.http01 import Http01, Validate
@@ -113,12 +123,15 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
     def faulty(name: PlaneName, app: ASGIApp, place: Place, refusal: Refusal = plain_refusal) -> Plane:
         return Plane(FaultyWire(app, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
 
+    clients = Clients(parts.book, parts.authority, read_trusted(parts.settings.globalsign.client_roots))
     planes = {
         PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, orders, authorizations, urls).app(), acme_place, refusal),
         PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, public_api.public_app([]), public_api.place),
         PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert_api.digicert_app(), digicert_api.place),
-        PlaneName.GLOBALSIGN: faulty(PlaneName.GLOBALSIGN, globalsign_api.globalsign_app(), globalsign_api.place),
-        PlaneName.MANAGEMENT: Plane(_management(parts, orders, urls).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
+        PlaneName.GLOBALSIGN: faulty(
+            PlaneName.GLOBALSIGN, _globalsign(parts, clients).app(), globalsign_api.place, globalsign_refusal
+        ),
+        PlaneName.MANAGEMENT: Plane(_management(parts, orders, urls, clients).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
     }
     return House(
         planes=planes,
@@ -165,7 +178,33 @@ def _acme(parts: Parts, orders: Orders, authorizations: Authorizations, urls: Ur
     )
 
 
-def _management(parts: Parts, orders: Orders, urls: Urls) -> ManagementApi:
+def _globalsign(parts: Parts, clients: Clients) -> AtlasApi:
+    settings, of_api = parts.settings, parts.settings.globalsign
+    look = file_look(make_resolver(settings), settings.http01_port, settings.validation_timeout_seconds)
+    claims = Claims(parts.book, of_api, parts.clock, {"http": look})
+    certificates = AtlasCertificates(
+        book=parts.book,
+        issuing=parts.issuing,
+        authority=parts.authority,
+        certificates=parts.certificates,
+        claims=claims,
+        faults=parts.faults,
+        settings=of_api,
+        blocked=settings.blocked_identifiers,
+        clock=parts.clock,
+        policy=lambda: ValidationPolicy(of_api, parts.authority.intermediate.certificate.not_valid_after_utc),
+    )
+    return AtlasApi(
+        clients=clients,
+        sessions=Sessions(of_api, parts.clock),
+        certificates=certificates,
+        claims=claims,
+        clock=parts.clock,
+        base=parts.bases[PlaneName.GLOBALSIGN],
+    )
+
+
+def _management(parts: Parts, orders: Orders, urls: Urls, clients: Clients) -> ManagementApi:
     return ManagementApi(
         book=parts.book,
         orders=orders,
@@ -175,6 +214,7 @@ def _management(parts: Parts, orders: Orders, urls: Urls) -> ManagementApi:
         settings=parts.settings,
         clock=parts.clock,
         directory_url=urls.of(DIRECTORY),
+        more=globalsign_routes(clients, utc_now),
     )
 
 
@@ -194,5 +234,8 @@ def server_context(authority: Authority, settings: Settings, transport: Transpor
         context.load_cert_chain(bundle)
     if transport is Transport.MUTUAL_TLS:
         context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # one that is trusted by itself needs no root
         context.load_verify_locations(cadata=authority.root_pem.decode("ascii"))
+        for trusted in read_trusted(settings.globalsign.client_roots):
+            context.load_verify_locations(cadata=trusted.public_bytes(Encoding.DER))
     return context

@@ -1,9 +1,50 @@
 """Settings of the API in the style of GlobalSign Atlas."""
 
-from ca_sim.setting import Port, Section, setting
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ca_sim.setting import DAY, Delay, Port, Seconds, Section, setting
+
+Amount = Annotated[int, Field(strict=True, ge=0)]
 
 
 class GlobalsignSettings(Section):
     """[globalsign]."""
 
     port: Port = setting(14011, unit="TCP port", help="Port of this API (HTTPS with client certificates); 0 takes a free one.")
+    client_roots: str = setting(
+        "",
+        unit="PEM file",
+        help="Client certificates that are let in, or the authorities that issue them themselves. Those that management issues"
+        " are let in besides.",
+    )
+    token_seconds: Seconds = setting(600, unit="seconds", help="Time that the access token of a log-in can be used.")
+    issue_seconds: Delay = setting(0, unit="seconds", help="Time from the request until its certificate can be fetched.")
+    stats_lag_seconds: Delay = setting(
+        10, unit="seconds", help="Time from the issuance until a certificate shows in the statistics, by which it can be found."
+    )
+    requests_per_second: Amount = setting(
+        100, unit="requests", help="How many requests an account may make in a second before it is told 429; 0 is no limit."
+    )
+    quota: Amount = setting(1_000_000, unit="certificates", help="How many certificates an account may have issued in all.")
+    claimed_domains: tuple[str, ...] = setting(
+        ("*",),
+        unit="domains or addresses",
+        help='What every account controls without a claim: these, and all names below them; "*" is everything.',
+    )
+    claim_days: Seconds = setting(365, unit="days", help="Time that a domain claim holds once it is verified.")
+    least_validity_seconds: Seconds = setting(3600, unit="seconds", help="Shortest validity that the validation policy takes.")
+    most_validity_seconds: Seconds = setting(397 * DAY, unit="seconds", help="Longest validity that it takes.")
+    key_type: Literal["RSA", "ECDSA", "ANY"] = setting(
+        "ANY", unit="RSA, ECDSA or ANY", help="Keys that it takes. An account at Atlas has one kind; ANY is of this simulation."
+    )
+    proof: Literal["signature", "csr", "none"] = setting(
+        "signature",
+        unit="signature, csr or none",
+        help="What proves the possession of the key: a signature of the public key, a CSR in its place, or nothing.",
+    )
+    accounts: dict[str, str] = setting({"ca-sim-key": "ca-sim-secret"}, unit="API key = API secret", help="Who can log in.")
+    subject: dict[Literal["organization", "locality", "state", "country"], str] = setting(
+        {}, unit="field of a subject = value", help="What the validation policy puts into every subject. Empty: names alone."
+    )
