@@ -147,7 +147,11 @@ def test_a_certificate_that_is_none_is_a_failure_for_now(ca: ScriptedCA, ordered
     """Garbage in the place of a certificate is not issued, and nothing breaks."""
     ca.status, ca.order_more = "valid", {"certificate": ca.base + "/certificate"}
     ca.script["/certificate"] = Answer(200, pem, {"Content-Type": "application/pem-certificate-chain"})
-    assert "not a certificate" in str(ordered.failing().failure)
+    for _ in range(3):
+        assert "not a certificate" in str(ordered.failing().failure)
+    given_up = ordered.step()
+    assert isinstance(given_up, Rejected)
+    assert "fetched 4 times" in given_up.message
 
 
 def test_a_valid_order_without_a_certificate_is_a_failure_for_now(ca: ScriptedCA, ordered: Journey) -> None:
@@ -157,17 +161,17 @@ def test_a_valid_order_without_a_certificate_is_a_failure_for_now(ca: ScriptedCA
 
 
 def test_waiting_grows_and_hears_the_ca(ca: ScriptedCA, ordered: Journey) -> None:
-    """Looks come after 1, 2, 4 ... 30 seconds, or when the CA says."""
+    """Looks come after 1, 2, 4 ... 120 seconds, and never before the CA says."""
     pauses = []
-    for _ in range(7):
+    for _ in range(9):
         before = ordered.at
         ordered.step()
         pauses.append((ordered.at - before).total_seconds())
-    assert pauses == [1, 2, 4, 8, 16, 30, 30]
-    ca.script["/order"] = as_json(ca.order(), Retry_After="77")
+    assert pauses == [1, 2, 4, 8, 16, 32, 64, 120, 120]
+    ca.script["/order"] = as_json(ca.order(), Retry_After="177")
     before = ordered.at
     ordered.step()
-    assert ordered.at - before == timedelta(seconds=77)
+    assert ordered.at - before == timedelta(seconds=177)
 
 
 @pytest.mark.parametrize(

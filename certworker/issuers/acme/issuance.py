@@ -267,9 +267,24 @@ class Issuance:
     def _fetch(self, order: Order) -> Step:
         if not order.certificate:
             raise Garbled("The CA says that the certificate is issued, but not where it is.")
-        chain, warnings = fetch(self._client, order.certificate, self._preferred_chain)
+        try:
+            chain, warnings = fetch(self._client, order.certificate, self._preferred_chain)
+        except Garbled as error:
+            return self._miss_certificate(error)
         self._proofs.take_all_down(self._at)
         return Issued(chain, self._journal.forward("issued", order).show(), warnings)
+
+    def _miss_certificate(self, error: Garbled) -> Step:
+        """Deal with something else in a certificate's place: a broken proxy's for a while, the CA's if it stays.
+
+        Another order could end in a second certificate for one issuance: the operation ends, and the next one orders anew.
+        """
+        if error.status:
+            raise error
+        if self._journal.missing < PATIENCE:
+            return Pending(replace(self._journal, missing=self._journal.missing + 1).show(), None, failure=str(error))
+        self._proofs.take_all_down(self._at)
+        return Rejected(ISSUER_ERROR, f"{error} It was fetched {PATIENCE + 1} times.")
 
     def _wait(self, journal: Journal, order: Order | None, why: str) -> Pending:
         journal, retry_at = journal.polled(order.retry_after if order else None, self._at)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from certworker.issuers.acme.problems import retry_time
 from certworker.issuers.acme.resources import Order
 
-LONGEST_POLL = timedelta(seconds=30)
+LONGEST_POLL = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +17,9 @@ class Journal:
     `step` tells what was done last: account, ordered, presented, answered, cleared, finalized. `presented` counts the
     authorizations whose proof was put up where it is seen only later, since `presented_at` (in seconds since 1970) all of
     them, and `seen` the proofs that were seen; `answered` and `cleared` the authorizations whose challenge was answered, and
-    whose proof was taken down; `polls` the looks since the last step forward, `missing` those that found no order;
-    `restarts` how often it began anew, because the CA had forgotten the account or the order. `account_key` is the thumbprint
-    of the account's key, which proofs are made with.
+    whose proof was taken down; `polls` the looks since the last step forward, `missing` those that found no order, or no
+    certificate where it should be; `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    `account_key` is the thumbprint of the account's key, which proofs are made with.
     """
 
     step: str = ""
@@ -67,9 +67,9 @@ class Journal:
         return replace(self, account_key=thumbprint, presented=0, presented_at=0, seen=0, answered=0, cleared=0)
 
     def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
-        """Note a look that found nothing new, and when the next is due: when the CA says, or less and less often."""
-        pause = min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
-        return replace(self, polls=self.polls + 1), retry_time(retry_after, at) or at + pause
+        """Note a look that found nothing new, and when the next is due: less and less often, never before the CA says."""
+        next_look = at + min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
+        return replace(self, polls=self.polls + 1), max(next_look, retry_time(retry_after, at) or at)
 
     def begun_anew(self) -> "Journal":
         """Forget the order."""
