@@ -29,7 +29,7 @@ from certworker.network.egress import EgressRules, Unreachable
 PORT: Final = 53
 MOST_ALIASES = 8
 MOST_SERVERS = 20
-MOST_ADDRESSES = 4
+MOST_ADDRESSES = 2
 """So many addresses of one name server are tried."""
 
 _ANSWERED = (dns.rcode.NOERROR, dns.rcode.NXDOMAIN)

@@ -109,6 +109,21 @@ def test_what_is_not_seen_is_waited_for(proving: Journey, dns: DnsSettings, name
     assert_issued(proving.run(), "www.example.test")
 
 
+def test_a_proof_that_belongs_elsewhere_is_put_there(
+    proving: Journey, dns: DnsSettings, named: Named, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An alias that leads nowhere is mended while the order waits: it goes on, and what is noted of the old place is tried."""
+    with serving_zone(tmp_path / "other", "example.test", records="_acme-challenge.www CNAME lost.other.test.") as wrong:
+        with_dns(proving, replace(dns, servers=(wrong.address,)))
+        failure = proving.until(lambda result: isinstance(result, Pending) and result.failure is not None)
+        assert "does not say which zone lost.other.test. is in" in str(failure)
+    with_dns(proving, dns)
+    assert_issued(proving.run(), "www.example.test")
+    assert named.texts(OWNER) == set()
+    assert "What was put up to prove lost.other.test. was not taken down" in caplog.text
+    assert list(proving.board.notes) == ["presented:operation"]
+
+
 def test_a_refused_order_leaves_nothing_in_the_zone(proving: Journey, named: Named) -> None:
     """What is removed by somebody before the CA looks makes the order invalid; the rest of it is removed by us."""
     proving.ask_for("one.example.test", "two.example.test")

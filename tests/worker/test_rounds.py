@@ -170,6 +170,22 @@ def test_a_lease_runs_from_its_own_claim(deployment: Deployment, clock: FakeCloc
     assert deployment.authority.issued == 1
 
 
+def test_what_is_waited_for_is_told(deployment: Deployment, clock: FakeClock) -> None:
+    """The operation says it in the provider's words, for as long as the provider has none that are newer."""
+    waits = [
+        Pending({"step": "waits"}, START + SECOND, waits_for="The CA looks."),
+        Pending({"step": "waits"}, START + 2 * SECOND),
+    ]
+    deployment.authority.script.extend([lambda *_: waits.pop(0)] * 2)
+    deployment.create("web", policy_for("web.test"))
+    for _ in range(2):
+        deployment.work()
+        assert deployment.operation("web").status_details == "The CA looks."
+        clock.advance(SECOND)
+    deployment.work()
+    assert deployment.authority.issued == 1
+
+
 def test_upkeep_purges_at_the_scheduled_date(deployment: Deployment, clock: FakeClock) -> None:
     """Not a minute before; certificate, key and secret go together, and the name is free again."""
     deployment.create("web", policy_for("web.test", "Self"))

@@ -36,30 +36,36 @@ class Proofs:
         """Put proofs up, each until its time. Raises as `Solver.present` does."""
         placed = [(replace(proof, place=self.solver.place(proof.identifier)), expires) for proof, expires in proofs]
         # noted first: a process that is killed in between leaves nothing up that nobody knows of
-        self._write(dict.fromkeys([*self._read(), *(proof for proof, _ in placed)]), at)
+        self._write(_noted(self._read(), [proof for proof, _ in placed]), at)
         for proof, expires in placed:
             self.solver.present(proof, expires, insist=insist)
 
     def take_down(self, at: datetime) -> bool:
         """Take the next few down; tell whether some are left. One that cannot be taken down is logged, and stays noted."""
-        noted = self._read()
-        return self._take_down(noted, noted[: self.solver.batch], at)
+        return bool(self._take_down(self._read(), at, monotonic() + LONGEST_CLEANING_SECONDS))
 
     def take_all_down(self, at: datetime) -> None:
         """Take all down, as far as that goes at once."""
         until = monotonic() + LONGEST_CLEANING_SECONDS
-        before = -1
-        while (noted := self._read()) and len(noted) != before and monotonic() < until:
-            before = len(noted)
-            self._take_down(noted, noted[: self.solver.batch], at)
+        noted = self._read()
+        while noted and monotonic() < until:
+            left = self._take_down(noted, at, until)
+            if len(left) == len(noted):
+                break
+            noted = left
 
-    def _take_down(self, noted: Sequence[Proof], chosen: Sequence[Proof], at: datetime) -> bool:
-        gone = [proof for proof in chosen if self._clean_up(proof)]
-        left = [proof for proof in noted if proof not in gone]
+    def _take_down(self, noted: Sequence[Proof], at: datetime, until: float) -> list[Proof]:
+        """Take a batch down; gives what is left, with what did not go behind the others."""
+        tried, gone = list[Proof](), list[Proof]()
+        for proof in noted[: self.solver.batch]:
+            if monotonic() > until:
+                break
+            tried.append(proof)
+            gone += [proof] if self._clean_up(proof) else []
+        left = sorted((proof for proof in noted if proof not in gone), key=lambda proof: proof in tried)
         if gone:
-            # what did not go is behind the others, so that they come first the next time
-            self._write(sorted(left, key=lambda proof: proof in chosen), at)
-        return bool(left)
+            self._write(left, at)
+        return left
 
     def _clean_up(self, proof: Proof) -> bool:
         if proof.kind != self.solver.kind:
@@ -85,3 +91,10 @@ class Proofs:
             self._board.post(self._note, json.dumps(noted), at + NOTED)
         else:
             self._board.take_down(self._note)
+
+
+def _noted(before: Sequence[Proof], placed: Sequence[Proof]) -> Iterable[Proof]:
+    """Add proofs to a note. One that belongs elsewhere now is of no order any more, but is to be taken down all the same."""
+    tokens = {proof.token for proof in placed}
+    old = [replace(proof, order="") if proof.token in tokens and proof not in placed else proof for proof in before]
+    return dict.fromkeys([*old, *placed])
