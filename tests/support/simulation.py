@@ -13,10 +13,11 @@ from ca_sim.in_process import InProcess, in_process
 from ca_sim.problems import UnauthorizedError
 from ca_sim.settings import Settings as AuthoritySettings
 from ca_sim.settings import read
+from certworker.network.http import Connect
 from certworker.settings import IssuerSettings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
-from tests.issuers.in_process import connect_to
+from tests.issuers.in_process import InProcessConnect
 from tests.support.clock import FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment
 
@@ -61,30 +62,47 @@ class Simulation:
         return self.clock()
 
 
+Prepare = Callable[[InProcess], tuple[IssuerParameters, IssuerSettings]]
+"""Gives an issuer's record and settings, once its CA is there."""
+
+
+def acme_issuer(authority: InProcess) -> tuple[IssuerParameters, IssuerSettings]:
+    """Take certificates over ACME."""
+    return IssuerParameters("Acme", authority.house.directory_url), IssuerSettings()
+
+
 @contextmanager
 def open_simulation(
     folder: Path,
     clock: FakeClock,
     *,
-    issuer: IssuerParameters | None = None,
-    issuer_settings: IssuerSettings | None = None,
+    issuer: Prepare = acme_issuer,
     authority_settings: Mapping[str, object] | None = None,
     database_url: str | None = None,
+    connect: Callable[[InProcess], Connect] = InProcessConnect,
 ) -> Iterator[Simulation]:
-    """Open both sides; without an `issuer`, certificates come over ACME."""
+    """Open both sides. `issuer` tells how certificates come, `connect` makes the way between the two."""
     board = Board()
     settings: AuthoritySettings = read(dict(authority_settings or {}))
     with (
         in_process(settings, clock, {"http-01": board}) as authority,
-        open_deployment(
-            folder,
-            clock,
-            database_url,
-            connect=connect_to(authority),
-            issuers={ISSUER: issuer_settings or IssuerSettings()},
-        ) as deployment,
+        _deployed(folder, clock, database_url, authority, issuer, connect) as deployment,
     ):
         board.find = deployment.house.challenges.find
-        parameters = issuer or IssuerParameters("Acme", authority.house.directory_url)
-        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, parameters)
         yield Simulation(deployment, authority, clock)
+
+
+@contextmanager
+def _deployed(
+    folder: Path,
+    clock: FakeClock,
+    database_url: str | None,
+    authority: InProcess,
+    issuer: Prepare,
+    connect: Callable[[InProcess], Connect],
+) -> Iterator[Deployment]:
+    parameters, settings = issuer(authority)
+    way = connect(authority)
+    with open_deployment(folder, clock, database_url, connect=way, issuers={ISSUER: settings}) as deployment:
+        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, parameters)
+        yield deployment

@@ -1,0 +1,102 @@
+"""The parties of the contract: each provider of the house with the simulated CA that it talks to, and what differs."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from ca_sim.certificates import Certificate
+from ca_sim.in_process import InProcess
+from certworker.network.egress import EgressRules
+from certworker.network.http import Budget, Connect, EgressClient
+from tests.issuers.in_process import InProcessConnect, InProcessTransport
+from tests.support.clock import FakeClock
+from tests.support.simulation import Prepare, Simulation, acme_issuer, open_simulation
+
+BLOCKED = "blocked.test"
+SLOW_SECONDS = 1800
+
+
+@dataclass(frozen=True, kw_only=True)
+class Party:
+    """A provider and its CA.
+
+    `places` is the pattern of its requests' kinds, `issues` the kind at which the CA makes the certificate, `slow` the settings
+    of a CA that takes SLOW_SECONDS. `prepare` gives issuer record and settings once the CA is there.
+    """
+
+    name: str
+    places: str
+    issues: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    slow: Mapping[str, object]
+    prepare: Prepare
+    peer_certificate: Callable[[InProcess], bytes | None] = lambda _authority: None
+
+    @contextmanager
+    def open(self, folder: Path, clock: FakeClock, *, slow: bool = False, wire: "Wire | None" = None) -> Iterator[Simulation]:
+        """Open a deployment whose issuer is this one."""
+        wire = wire or Wire()
+        settings = {"blocked_identifiers": [BLOCKED], **self.settings, **(self.slow if slow else {})}
+
+        def connect(authority: InProcess) -> Connect:
+            return wire.connect(InProcessConnect(authority, self.peer_certificate(authority)))
+
+        with open_simulation(folder, clock, issuer=self.prepare, authority_settings=settings, connect=connect) as simulation:
+            yield simulation
+
+
+class KilledError(BaseException):
+    """The process is killed: nothing that it would have done afterwards is done."""
+
+
+@dataclass
+class Wire:
+    """Counts the exchanges with the CA, and kills the process before or after one of them."""
+
+    exchanges: int = 0
+    kill_at: int | None = None
+    after: bool = False
+
+    def connect(self, inner: InProcessConnect) -> Connect:
+        """Put this between a provider and its CA."""
+
+        def build(rules: EgressRules, ca_bundle: str | None, timeout_seconds: float) -> EgressClient:
+            del ca_bundle
+            transport = InProcessTransport(inner.authority, rules, inner.peer_certificate)
+            return EgressClient(rules, _Killing(self, transport), Budget(rules.total.total_seconds()), timeout_seconds)
+
+        return build
+
+
+class _Killing(httpx.BaseTransport):
+    def __init__(self, wire: Wire, inner: httpx.BaseTransport) -> None:
+        self._wire = wire
+        self._inner = inner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        number = self._wire.exchanges
+        self._wire.exchanges += 1
+        if number == self._wire.kill_at and not self._wire.after:
+            raise KilledError
+        answer = self._inner.handle_request(request)
+        if number == self._wire.kill_at:
+            raise KilledError
+        return answer
+
+
+def issued(simulation: Simulation) -> list[Certificate]:
+    """List what the CA has issued, by its own book."""
+    return [certificate for _, certificate in simulation.authority.house.book.certificates(after=0, limit=10_000)]
+
+
+ACME = Party(
+    name="acme",
+    places="acme.*",
+    issues="acme.finalize",
+    slow={"acme": {"issue_seconds": SLOW_SECONDS}},
+    prepare=acme_issuer,
+)
+PARTIES = (ACME,)
