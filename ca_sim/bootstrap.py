@@ -14,12 +14,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from starlette.types import ASGIApp
 
 from ca_sim.acme.accounts import Accounts
-from ca_sim.acme.api import AcmeApi, refusal
+from ca_sim.acme.answers import refusal
+from ca_sim.acme.api import AcmeApi
 from ca_sim.acme.authorizations import Authorizations
 from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.orders import Orders
-from ca_sim.acme.urls import DIRECTORY, Urls
+from ca_sim.acme.pauses import Pauses
+from ca_sim.acme.rate_limits import RateLimits
+from ca_sim.acme.renewal_info import Renewals
+from ca_sim.acme.urls import ACCOUNT, DIRECTORY, Urls
 from ca_sim.acme.urls import place as acme_place
 from ca_sim.authority import public_api
 from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
@@ -29,6 +33,11 @@ from ca_sim.certificates import Certificates
 from ca_sim.clock import Clock, VirtualClock, utc_now
 from ca_sim.clock_memory import open_clock
 from ca_sim.digicert import api as digicert_api
+from ca_sim.digicert.api import DigicertApi
+from ca_sim.digicert.deliveries import Deliveries
+from ca_sim.digicert.errors import refusal as digicert_refusal
+from ca_sim.digicert.limits import RequestLimits
+from ca_sim.digicert.orders import CertificateOrders, OrderParts
 from ca_sim.faults.engine import Faults
 from ca_sim.faults.wire import FaultyWire, Place, Refusal, Sleep, plain_refusal
 from ca_sim.files import write_whole
@@ -43,11 +52,26 @@ from ca_sim.globalsign.policy import ValidationPolicy
 from ca_sim.globalsign.sessions import Sessions
 from ca_sim.issuing import Issuing
 from ca_sim.management.api import ManagementApi
+from ca_sim.management.digicert_routes import digicert_routes
 from ca_sim.management.globalsign_routes import globalsign_routes
+from ca_sim.management.pause_routes import pause_routes
+from ca_sim.management.renewal_routes import renewal_routes
 from ca_sim.planes import TRANSPORTS, Bases, Plane, PlaneName, Transport
 from ca_sim.settings import Settings
-from ca_sim.validation.http01 import Http01, Validate
+from ca_sim.validation.choice import make_caa, make_validators
+from ca_sim.validation.http01 import Validate
 from ca_sim.validation.resolver import make_resolver
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcmeServices:
+    """What is behind the ACME server, and of use to others."""
+
+    orders: Orders
+    authorizations: Authorizations
+    renewals: Renewals
+    limits: RateLimits
+    pauses: Pauses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +80,14 @@ class House:
 
     planes: Mapping[PlaneName, Plane]
     authority: Authority
-    orders: Orders
-    authorizations: Authorizations
+    acme: AcmeServices
     certificates: Certificates
     book: Book
     faults: Faults
     clock: VirtualClock
     bases: Bases
     directory_url: str
+    digicert: DigicertApi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +122,15 @@ def build(
     book = Book(state and state / "book.sqlite")
     try:
         virtual = open_clock(book, settings.clock, clock)
-        authority = open_authority(state and state / "authority", settings.key_type, virtual())
+        authority = open_authority(
+            state and state / "authority",
+            settings.key_type,
+            virtual(),
+            real=utc_now(),
+            settings=settings.authority,
+            base=bases[PlaneName.PUBLIC],
+        )
+        authority.prepare({profile.issuer for profile in settings.profiles.values()})
         faults = Faults(book, virtual)
         parts = Parts(
             settings=settings,
@@ -107,69 +139,106 @@ def build(
             authority=authority,
             certificates=Certificates(book, virtual),
             faults=faults,
-            issuing=Issuing(authority, faults, virtual),
+            issuing=Issuing(authority, faults, virtual, profiles=settings.profiles),
             bases=bases,
         )
-        yield _house(parts, background, sleep, validators or _validators(settings))
+        yield _house(parts, background, sleep, validators or make_validators(settings))
     finally:
         book.close()
 
 
 def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mapping[str, Validate]) -> House:
     urls = Urls(parts.bases[PlaneName.ACME])
-    authorizations = _authorizations(parts, background, validators)
-    orders = Orders(parts.book, parts.issuing, parts.settings, parts.clock, authorizations=authorizations)
+    acme = _acme_services(parts, background, validators, urls)
+    digicert = _digicert(parts)
 
     def faulty(name: PlaneName, app: ASGIApp, place: Place, refusal: Refusal = plain_refusal) -> Plane:
         return Plane(FaultyWire(app, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
 
     clients = Clients(parts.book, parts.authority, read_trusted(parts.settings.globalsign.client_roots))
     planes = {
-        PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, orders, authorizations, urls).app(), acme_place, refusal),
+        PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, acme, urls).app(), acme_place, refusal),
         PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, public_api.public_app([]), public_api.place),
-        PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert_api.digicert_app(), digicert_api.place),
+        PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert.app(), digicert_api.place, digicert_refusal),
         PlaneName.GLOBALSIGN: faulty(
             PlaneName.GLOBALSIGN, _globalsign(parts, clients).app(), globalsign_api.place, globalsign_refusal
         ),
-        PlaneName.MANAGEMENT: Plane(_management(parts, orders, urls, clients).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
+        PlaneName.MANAGEMENT: Plane(_management(parts, acme, urls, clients, digicert).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
     }
     return House(
         planes=planes,
         authority=parts.authority,
-        orders=orders,
-        authorizations=authorizations,
+        acme=acme,
         certificates=parts.certificates,
         book=parts.book,
         faults=parts.faults,
         clock=parts.clock,
         bases=parts.bases,
         directory_url=urls.of(DIRECTORY),
+        digicert=digicert,
     )
 
 
-def _validators(settings: Settings) -> Mapping[str, Validate]:
-    resolve = make_resolver(settings)
-    return {"http-01": Http01(resolve, port=settings.http01_port, timeout_seconds=settings.validation_timeout_seconds)}
+def _digicert(parts: Parts) -> DigicertApi:
+    of_api = parts.settings.digicert
+    orders = CertificateOrders(
+        OrderParts(
+            book=parts.book,
+            issuing=parts.issuing,
+            faults=parts.faults,
+            settings=of_api,
+            clock=parts.clock,
+            blocked=parts.settings.blocked_identifiers,
+        )
+    )
+    return DigicertApi(
+        orders=orders,
+        deliveries=Deliveries(parts.book, orders, parts.certificates, parts.authority, of_api, parts.clock),
+        limits=RequestLimits(((of_api.requests_in_5_seconds, 5), (of_api.requests_in_3_minutes, 180))),
+        settings=of_api,
+        clock=parts.clock,
+    )
 
 
-def _authorizations(parts: Parts, background: Background, validators: Mapping[str, Validate]) -> Authorizations:
-    return Authorizations(
+def _acme_services(parts: Parts, background: Background, validators: Mapping[str, Validate], urls: Urls) -> AcmeServices:
+    of_api = parts.settings.acme
+    limits = RateLimits(parts.book, of_api, parts.clock)
+    pauses = Pauses(parts.book, of_api, urls)
+    renewals = Renewals(parts.book, parts.certificates, of_api, parts.clock)
+    authorizations = Authorizations(
         parts.book,
         parts.settings,
         parts.clock,
         faults=parts.faults,
         validators=dict(validators),
+        caa=make_caa(parts.settings, lambda account_id: urls.of(ACCOUNT, id=account_id)),
         worker=background,
-        random=Random(parts.settings.acme.seed),  # noqa: S311 - repeatable
+        random=Random(of_api.seed),  # noqa: S311 - repeatable
+        limits=limits,
+        pauses=pauses,
     )
+    orders = Orders(
+        parts.book,
+        parts.issuing,
+        parts.settings,
+        parts.clock,
+        authorizations=authorizations,
+        renewals=renewals,
+        limits=limits,
+        pauses=pauses,
+    )
+    return AcmeServices(orders=orders, authorizations=authorizations, renewals=renewals, limits=limits, pauses=pauses)
 
 
-def _acme(parts: Parts, orders: Orders, authorizations: Authorizations, urls: Urls) -> AcmeApi:
+def _acme(parts: Parts, services: AcmeServices, urls: Urls) -> AcmeApi:
     return AcmeApi(
         accounts=Accounts(parts.book, parts.settings, parts.clock, urls),
-        orders=orders,
-        authorizations=authorizations,
-        certificates=AccountCertificates(parts.certificates, authorizations),
+        orders=services.orders,
+        authorizations=services.authorizations,
+        certificates=AccountCertificates(parts.certificates, services.authorizations, parts.authority),
+        renewals=services.renewals,
+        limits=services.limits,
+        pauses=services.pauses,
         nonces=Nonces(timedelta(seconds=parts.settings.nonce_lifetime_seconds)),
         faults=parts.faults,
         settings=parts.settings,
@@ -204,17 +273,24 @@ def _globalsign(parts: Parts, clients: Clients) -> AtlasApi:
     )
 
 
-def _management(parts: Parts, orders: Orders, urls: Urls, clients: Clients) -> ManagementApi:
+def _management(
+    parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, digicert: DigicertApi
+) -> ManagementApi:
     return ManagementApi(
         book=parts.book,
-        orders=orders,
+        orders=acme.orders,
         certificates=parts.certificates,
         authority=parts.authority,
         faults=parts.faults,
         settings=parts.settings,
         clock=parts.clock,
         directory_url=urls.of(DIRECTORY),
-        more=globalsign_routes(clients, utc_now),
+        more=[
+            *globalsign_routes(clients, utc_now),
+            *digicert_routes(digicert.orders, digicert.deliveries),
+            *renewal_routes(acme.renewals, parts.certificates),
+            *pause_routes(acme.pauses),
+        ],
     )
 
 

@@ -188,7 +188,7 @@ async def _run(
     try:
         while not (all(server.started for server, _ in servers) or any(task.done() for task in tasks)):  # noqa: ASYNC110
             await asyncio.sleep(0.002)  # uvicorn has a flag, but no event, for its start
-        house.authorizations.resume()
+        house.acme.authorizations.resume()
         announce()
         # A server that ends by itself takes the other one with it.
         await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)

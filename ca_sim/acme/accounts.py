@@ -70,6 +70,10 @@ class Accounts:
         log.info("account %s registered%s", account.id, f", bound to {binding.kid!r}" if binding else "")
         return account, True
 
+    def knows(self, jwk: dict[str, str]) -> bool:
+        """Whether a key has an account."""
+        return self._book.account_of_key(jwk) is not None
+
     def of_url(self, url: object) -> Account:
         """Find the account that a `kid` names. Raises AccountDoesNotExistError or DeactivatedAccountError."""
         account_id = self._urls.account_id(url)

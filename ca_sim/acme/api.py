@@ -1,20 +1,18 @@
 """The ACME server as a web application (RFC 8555): HTTP in, one call, HTTP out."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from ca_sim.acme import urls, wire
 from ca_sim.acme.accounts import Accounts
+from ca_sim.acme.answers import AcmeHeaders, http_problem, internal_problem, problem_answer
 from ca_sim.acme.authorizations import Authorizations
 from ca_sim.acme.certificates import AccountCertificates
 from ca_sim.acme.envelope import Envelopes, Signed, Signer
@@ -22,26 +20,20 @@ from ca_sim.acme.jose import decode
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.objects import Account, Authorization, Order, Status
 from ca_sim.acme.orders import Orders
+from ca_sim.acme.pauses import Pauses
+from ca_sim.acme.rate_limits import RateLimits
+from ca_sim.acme.renewal_info import Renewals
 from ca_sim.acme.urls import Urls
+from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
 from ca_sim.faults.engine import Faults
-from ca_sim.faults.rules import TOO_MANY_REQUESTS
-from ca_sim.problems import PREFIX, MalformedError, MethodNotAllowedError, NotFoundError, ProblemError
+from ca_sim.problems import MalformedError, NotFoundError, ProblemError
 from ca_sim.settings import Settings
 
 PEM_CHAIN = "application/pem-certificate-chain"
 CREATED = 201
 NO_CONTENT = 204
-NOT_FOUND = 404
-METHOD_NOT_ALLOWED = 405
 Handler = Callable[[Signed, Request], Response]
-
-
-def refusal(status: int, detail: str) -> tuple[str, bytes]:
-    """Write an error of the wire as a problem document: rateLimited for 429, serverInternal otherwise."""
-    word = "rateLimited" if status == TOO_MANY_REQUESTS else "serverInternal"
-    document = {"type": PREFIX + word, "detail": detail, "status": status}
-    return "application/problem+json", json.dumps(document).encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +44,9 @@ class AcmeApi:
     orders: Orders
     authorizations: Authorizations
     certificates: AccountCertificates
+    renewals: Renewals
+    limits: RateLimits
+    pauses: Pauses
     nonces: Nonces
     faults: Faults
     settings: Settings
@@ -62,12 +57,14 @@ class AcmeApi:
         """Make the application: the routes, problems as their documents, and the headers that every answer has."""
         app = Starlette(
             routes=self._routes(),
-            exception_handlers={ProblemError: _problem, HTTPException: _http_problem, Exception: _internal_problem},
+            exception_handlers={ProblemError: problem_answer, HTTPException: http_problem, Exception: internal_problem},
         )
-        return _AcmeHeaders(app, self)
+        return AcmeHeaders(app, self.nonces, self.limits, self.clock, self.urls)
 
     def _routes(self) -> list[Route]:
+        ahead = [self._post(urls.NEW_AUTHORIZATION, self._new_authorization)] if self.settings.acme.pre_authorization else []
         return [
+            *ahead,
             Route(urls.DIRECTORY, self._directory, methods=["GET"]),
             Route(urls.NEW_NONCE, self._new_nonce, methods=["GET"]),
             self._post(urls.DIRECTORY, self._directory_signed),
@@ -82,7 +79,11 @@ class AcmeApi:
             self._post(urls.AUTHORIZATION, self._authorization),
             self._post(urls.CHALLENGE, self._challenge),
             self._post(urls.CERTIFICATE, self._certificate),
+            self._post(urls.ALTERNATE, self._certificate),
             self._post(urls.REVOKE, self._revoke, Signer.EITHER),
+            Route(urls.RENEWAL_INFO_OF, self._renewal_info, methods=["GET"]),
+            Route(urls.UNPAUSE, self._paused, methods=["GET"]),
+            Route(urls.UNPAUSE, self._unpause, methods=["POST"]),
         ]
 
     def _post(self, path: str, handler: Handler, signer: Signer = Signer.ACCOUNT) -> Route:
@@ -109,8 +110,14 @@ class AcmeApi:
         signed.expect_no_payload()
         return Response(status_code=NO_CONTENT)
 
-    def _new_account(self, signed: Signed, _: Request) -> Response:
-        account, is_new = self.accounts.register(signed.jwk, wire.read(wire.NewAccount, signed.payload), url=signed.url)
+    def _new_account(self, signed: Signed, request: Request) -> Response:
+        asked = wire.read(wire.NewAccount, signed.payload)
+        address = request.client.host if request.client else ""
+        if not asked.only_return_existing and not self.accounts.knows(signed.jwk):
+            self.limits.check_account(address)
+        account, is_new = self.accounts.register(signed.jwk, asked, url=signed.url)
+        if is_new:
+            self.limits.registered(address)
         return self._show_account(account, status=CREATED if is_new else 200)
 
     def _account(self, signed: Signed, request: Request) -> Response:
@@ -123,7 +130,7 @@ class AcmeApi:
         """Section 7.1.2.1: a page of order URLs, without the invalid ones, and a link to the next page."""
         account = _own(signed, request)
         signed.expect_no_payload()
-        page = self.orders.of_account(account, after=_cursor(request))
+        page = self.orders.of_account(account, after=_number(request.query_params.get("after", "0")))
         shown = [order for _, order in page if self.orders.current(order).status is not Status.INVALID]
         document = {"orders": [self.urls.of(urls.ORDER, id=order.id) for order in shown]}
         response = JSONResponse(document)
@@ -138,6 +145,14 @@ class AcmeApi:
     def _new_order(self, signed: Signed, _: Request) -> Response:
         order = self.orders.place(signed.account, wire.read(wire.NewOrder, signed.payload))
         return self._show_order(order, status=CREATED)
+
+    def _new_authorization(self, signed: Signed, _: Request) -> Response:
+        asked = wire.read(wire.NewAuthorization, signed.payload)
+        authorization = self.authorizations.authorize_ahead(signed.account, asked.identifier)
+        response = self._show_authorization(authorization)
+        response.status_code = CREATED
+        response.headers["Location"] = self.urls.of(urls.AUTHORIZATION, id=authorization.id)
+        return response
 
     def _order(self, signed: Signed, request: Request) -> Response:
         signed.expect_no_payload()
@@ -165,9 +180,39 @@ class AcmeApi:
         return self._show_challenge(authorization, parts["kind"])
 
     def _certificate(self, signed: Signed, request: Request) -> Response:
+        """Section 7.4.2: the chain that was chosen, with links to the others."""
         signed.expect_no_payload()
         certificate = self.certificates.of_account(signed.account, request.path_params["id"])
-        return Response(certificate.chain, media_type=PEM_CHAIN)
+        chains = self.certificates.chains(certificate)
+        chosen = _number(request.path_params.get("number", "0"))
+        if chosen >= len(chains):
+            raise NotFoundError("there is no such chain of this certificate")
+        response = Response(chains[chosen], media_type=PEM_CHAIN)
+        for other in range(len(chains)):
+            if other != chosen:
+                response.headers.append("Link", f'<{self._chain_url(certificate, other)}>;rel="alternate"')
+        return response
+
+    def _chain_url(self, certificate: Certificate, number: int) -> str:
+        if number == 0:
+            return self.urls.of(urls.CERTIFICATE, id=certificate.serial)
+        return self.urls.of(urls.ALTERNATE, id=certificate.serial, number=str(number))
+
+    async def _renewal_info(self, request: Request) -> Response:
+        """RFC 9773 section 4.2, which is asked for without a signature."""
+        window = self.renewals.window(self.renewals.find(request.path_params["id"]))
+        headers = {"Retry-After": str(self.settings.acme.renewal_retry_seconds)}
+        return JSONResponse(wire.renewal_document(window), headers=headers)
+
+    async def _paused(self, request: Request) -> Response:
+        """Tell a person what is paused for the account, and how to lift it."""
+        pauses = self.pauses.list_(self.pauses.account_of(request.path_params["ticket"]))
+        names = "".join(f"  {pause.value}\n" for pause in pauses) or "  nothing\n"
+        return PlainTextResponse(f"Paused for this account:\n{names}Send a POST to this URL to lift all of it.\n")
+
+    async def _unpause(self, request: Request) -> Response:
+        count = self.pauses.resume(self.pauses.account_of(request.path_params["ticket"]))
+        return PlainTextResponse(f"{count} lifted.\n")
 
     def _revoke(self, signed: Signed, _: Request) -> Response:
         asked = wire.read(wire.Revocation, signed.payload)
@@ -207,56 +252,8 @@ def _own(signed: Signed, request: Request) -> Account:
     return signed.account
 
 
-def _cursor(request: Request) -> int:
-    after = request.query_params.get("after", "0")
-    if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004 - what fits in a column of SQLite
-        raise MalformedError("after is not a number")
-    return int(after)
-
-
-async def _problem(_: Request, error: Exception) -> Response:
-    problem = error if isinstance(error, ProblemError) else ProblemError("the server failed; its log says more")
-    document: dict[str, Any] = problem.document()
-    return JSONResponse(document, problem.status, problem.headers, media_type="application/problem+json")
-
-
-async def _internal_problem(request: Request, _: Exception) -> Response:
-    return await _problem(request, ProblemError("the server failed; its log says more"))
-
-
-async def _http_problem(request: Request, error: Exception) -> Response:
-    """Starlette's own refusals: no such path, or another method."""
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    if status == METHOD_NOT_ALLOWED:
-        allowed = {"Allow": (getattr(error, "headers", None) or {}).get("Allow", "POST")}
-        return await _problem(request, MethodNotAllowedError("this resource does not take this method", headers=allowed))
-    if status == NOT_FOUND:
-        return await _problem(request, NotFoundError("there is nothing at this URL"))
-    return await _problem(request, ProblemError(f"HTTP status {status}"))
-
-
-class _AcmeHeaders:
-    """Puts on what every answer has: a nonce after a POST, also after a refused one (6.5), the link to the directory."""
-
-    def __init__(self, app: ASGIApp, api: AcmeApi) -> None:
-        self._app = app
-        self._api = api
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-
-        async def send_more(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                self._add(MutableHeaders(scope=message), scope["method"], scope["path"])
-            await send(message)
-
-        await self._app(scope, receive, send_more)
-
-    def _add(self, headers: MutableHeaders, method: str, path: str) -> None:
-        headers["Cache-Control"] = "no-store"
-        if method == "POST" or path == urls.NEW_NONCE:
-            headers["Replay-Nonce"] = self._api.nonces.issue(self._api.clock())
-        if path != urls.DIRECTORY:
-            headers.append("Link", f'<{self._api.urls.of(urls.DIRECTORY)}>;rel="index"')
+def _number(text: str) -> int:
+    """Read a number of the URL: after which order to go on, or which chain. Raises MalformedError."""
+    if not text.isdecimal() or not text.isascii() or len(text) > 18:  # noqa: PLR2004 - what fits in a column of SQLite
+        raise MalformedError("what is to be a number in the URL is none")
+    return int(text)

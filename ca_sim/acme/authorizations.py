@@ -8,7 +8,9 @@ from random import Random
 from typing import Protocol
 
 from ca_sim.acme.jose import key_authorization
-from ca_sim.acme.objects import Account, Authorization, Challenge, Status
+from ca_sim.acme.objects import Account, Authorization, Challenge, Order, Status, Verdict
+from ca_sim.acme.pauses import Pauses
+from ca_sim.acme.rate_limits import RateLimits
 from ca_sim.acme.wire import AskedIdentifier
 from ca_sim.book import Book
 from ca_sim.clock import Clock
@@ -25,6 +27,7 @@ from ca_sim.problems import (
     UnauthorizedError,
 )
 from ca_sim.settings import Settings
+from ca_sim.validation.caa import Caa
 from ca_sim.validation.http01 import Validate
 
 log = logging.getLogger(__name__)
@@ -44,7 +47,7 @@ class Authorizations:
     """The authorizations of one authority.
 
     `validators` has what validates each type of challenge that is offered; `random` decides which valid authorizations are
-    reused where not all are.
+    reused where not all are. `caa` is where CAA records are looked at.
     """
 
     def __init__(
@@ -55,16 +58,22 @@ class Authorizations:
         *,
         faults: Faults,
         validators: Mapping[str, Validate],
+        caa: Caa | None = None,
         worker: Worker,
         random: Random,
+        limits: RateLimits,
+        pauses: Pauses,
     ) -> None:
         self._book = book
         self._settings = settings
         self._clock = clock
         self._faults = faults
         self._validators = validators
+        self._caa = caa
         self._worker = worker
         self._random = random
+        self._limits = limits
+        self._pauses = pauses
 
     def check_identifiers(self, asked: Sequence[AskedIdentifier]) -> tuple[Identifier, ...]:
         """Give the identifiers of a request, each once, if each can be validated here. Raises the problem of an identifier."""
@@ -102,7 +111,18 @@ class Authorizations:
             raise NotFoundError("there is no such authorization")
         if authorization.account_id != account.id:
             raise UnauthorizedError("this belongs to another account")
-        return authorization.as_of(self._clock())
+        return self._current(authorization)
+
+    def of_order(self, order: Order) -> list[Authorization]:
+        """List the authorizations of an order as they are now."""
+        found = (self._book.authorization(part) for part in order.authorization_ids)
+        return [self._current(authorization) for authorization in found if authorization is not None]
+
+    def _current(self, authorization: Authorization) -> Authorization:
+        current = authorization.as_of(self._clock())
+        if current != authorization:
+            self._record(current)
+        return current
 
     def deactivate(self, account: Account, authorization_id: str) -> Authorization:
         """Give an authorization up (section 7.5.2); an order that needs it becomes invalid."""
@@ -123,7 +143,7 @@ class Authorizations:
         """Take up the validations that the end of the last process cut off."""
         for authorization in self._book.authorizations_in_work():
             for challenge in authorization.challenges:
-                if challenge.status is Status.PROCESSING:
+                if challenge.status is Status.PROCESSING and challenge.verdict is None:
                     self._worker.start(self._validate(authorization, challenge.type))
 
     def controls(self, account: Account, identifiers: Sequence[Identifier]) -> bool:
@@ -171,12 +191,18 @@ class Authorizations:
             self._fail_on_purpose(authorization)
             validate = self._validators[kind]
             await validate(authorization.identifier, challenge.token, key_authorization(challenge.token, account.jwk))
+            await self._check_caa(authorization, kind)
         except ProblemError as error:
             problem = error
         except Exception:  # whatever went wrong, a challenge must not stay in processing for ever
             log.exception("validating %s", authorization.identifier.value)
             problem = ProblemError("the validation failed within the server")
         self._record_validation(authorization.id, kind, problem)
+
+    async def _check_caa(self, authorization: Authorization, kind: str) -> None:
+        if self._caa is not None:
+            account_id, wildcard = authorization.account_id, authorization.wildcard
+            await self._caa.check(authorization.identifier, challenge=kind, account_id=account_id, wildcard=wildcard)
 
     def _fail_on_purpose(self, authorization: Authorization) -> None:
         names = (authorization.identifier.value,)
@@ -190,13 +216,20 @@ class Authorizations:
         if authorization is None:
             return
         at = self._clock()
-        authorization = authorization.as_of(at)
-        if problem is None:
-            lifetime = timedelta(seconds=self._settings.authorization_lifetime_seconds)
-            self._record(authorization.validated(kind, at=at, lifetime=lifetime))
-        else:
-            self._record(authorization.failed(kind, problem.document()))
+        ready_at = at + timedelta(seconds=self._settings.validation.delay_seconds)
+        valid_until = ready_at + timedelta(seconds=self._settings.authorization_lifetime_seconds)
+        verdict = Verdict(ready_at=ready_at, valid_until=valid_until, problem=problem.document() if problem else None)
+        settled = authorization.judged(kind, verdict).as_of(at)
+        with self._book.transaction():
+            self._book.put_authorization(settled)
+            self._count(settled, is_valid=problem is None)
         log.info("%s of %s: %s", kind, authorization.identifier.value, problem.detail if problem else "valid")
+
+    def _count(self, authorization: Authorization, *, is_valid: bool) -> None:
+        account_id, identifier = authorization.account_id, authorization.identifier
+        self._pauses.validated(account_id, identifier, is_valid=is_valid)
+        if not is_valid:
+            self._limits.failed(account_id, identifier)
 
 
 def offered(kinds: Mapping[str, object], identifier: Identifier) -> list[str]:

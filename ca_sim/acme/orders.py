@@ -1,24 +1,31 @@
 """What is done with orders and authorizations: place, answer, validate, finalize, issue (RFC 8555 sections 7.4, 7.5)."""
 
+import hashlib
+import json
 import logging
 import secrets
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.acme.authorizations import Authorizations, usable_until
+from ca_sim.acme.dates import check_dates, read_time
 from ca_sim.acme.jose import public_jwk
-from ca_sim.acme.objects import Account, Authorization, Order
+from ca_sim.acme.objects import Account, Authorization, Order, Status
+from ca_sim.acme.pauses import Pauses
+from ca_sim.acme.rate_limits import RateLimits
+from ca_sim.acme.renewal_info import Renewals
 from ca_sim.acme.wire import NewOrder
 from ca_sim.book import Book
 from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
 from ca_sim.csr import check_csr
-from ca_sim.identifiers import Identifier
 from ca_sim.issuing import Application, Issuing
 from ca_sim.problems import (
+    AlreadyReplacedError,
     BadCsrError,
     InvalidProfileError,
     MalformedError,
@@ -29,6 +36,8 @@ from ca_sim.problems import (
 from ca_sim.settings import Settings
 
 log = logging.getLogger(__name__)
+OPEN_ORDERS = "acme.open-order"
+REPLACEMENTS = "acme.replacement"
 
 
 class Orders:
@@ -42,48 +51,89 @@ class Orders:
         clock: Clock,
         *,
         authorizations: Authorizations,
+        renewals: Renewals,
+        limits: RateLimits,
+        pauses: Pauses,
     ) -> None:
         self._book = book
         self._issuing = issuing
         self._settings = settings
         self._clock = clock
         self._authorizations = authorizations
+        self._renewals = renewals
+        self._limits = limits
+        self._pauses = pauses
 
     def place(self, account: Account, request: NewOrder) -> Order:
-        """Place an order with an authorization for each identifier (section 7.4).
+        """Place an order with an authorization for each identifier (section 7.4), or give the open one that is the same.
 
-        Raises MalformedError, InvalidProfileError or the problem of an identifier.
+        Raises MalformedError, InvalidProfileError, UnauthorizedError, AlreadyReplacedError, RateLimitedError or the problem of
+        an identifier.
         """
-        if request.not_before is not None or request.not_after is not None:
-            raise MalformedError("notBefore and notAfter are not taken here: the profile says how long")
-        profile = request.profile if request.profile is not None else self._settings.profile_of_default
-        if profile not in self._settings.profiles:
-            choice = ", ".join(self._settings.profiles)
-            raise InvalidProfileError(f"there is no profile {profile!r}: use one of {choice}")
-        identifiers = self._authorizations.check_identifiers(request.identifiers)
-        order, authorizations = self._draw_up(account, identifiers, profile)
+        asked = self._read(account, request)
+        self._pauses.check(account, asked.identifiers)
+        replaced = self._renewals.replaced_by(account, asked.replaces, asked.identifiers) if asked.replaces else None
+        if (known := self._open_order(asked)) is not None:
+            return known
+        if replaced is not None:
+            self._check_not_replaced(replaced.serial)
+        self._limits.check_order(account, asked.identifiers, replaces=replaced is not None)
+        authorizations = self._authorizations.draw_up(account, asked.identifiers, asked.id)
+        order = _drawn_up(asked, authorizations)
         with self._book.transaction():
             self._book.put_order(order)
             for authorization in authorizations:
                 self._book.put_authorization(authorization)
-        log.info("order %s placed for %s", order.id, ", ".join(identifier.value for identifier in identifiers))
+            self._book.put_document(OPEN_ORDERS, _mark(order), order.id)
+            if replaced is not None:
+                self._book.put_document(REPLACEMENTS, replaced.serial, order.id)
+            self._limits.ordered(account, order.identifiers, replaces=replaced is not None)
+        log.info("order %s placed for %s", order.id, ", ".join(identifier.value for identifier in order.identifiers))
         return order
 
-    def _draw_up(self, account: Account, identifiers: Sequence[Identifier], profile: str) -> tuple[Order, list[Authorization]]:
+    def _read(self, account: Account, request: NewOrder) -> Order:
+        """Check what is asked for by itself, and give the order without authorizations."""
+        profile = request.profile if request.profile is not None else self._settings.profile_of_default
+        if profile not in self._settings.profiles:
+            choice = ", ".join(self._settings.profiles)
+            raise InvalidProfileError(f"there is no profile {profile!r}: use one of {choice}")
         at = self._clock()
-        order_id = secrets.token_urlsafe(12)
-        authorizations = self._authorizations.draw_up(account, identifiers, order_id)
-        end = usable_until(authorizations, at + timedelta(seconds=self._settings.order_lifetime_seconds))
-        order = Order(
-            id=order_id,
+        not_before, not_after = self._read_dates(request, profile, at)
+        return Order(
+            id=secrets.token_urlsafe(12),
             account_id=account.id,
-            identifiers=tuple(identifiers),
+            identifiers=self._authorizations.check_identifiers(request.identifiers),
             profile=profile,
-            authorization_ids=tuple(authorization.id for authorization in authorizations),
+            authorization_ids=(),
             created_at=at,
-            expires_at=end,
+            expires_at=at + timedelta(seconds=self._settings.order_lifetime_seconds),
+            not_before=not_before,
+            not_after=not_after,
+            replaces=request.replaces,
         )
-        return order.as_of(at, authorizations), authorizations
+
+    def _read_dates(self, request: NewOrder, profile: str, at: datetime) -> tuple[datetime | None, datetime | None]:
+        given = {"notBefore": request.not_before, "notAfter": request.not_after}
+        if any(given.values()) and not self._settings.acme.order_dates:
+            raise MalformedError("notBefore and notAfter are not taken here: the profile says how long")
+        not_before, not_after = (None if text is None else read_time(text, name) for name, text in given.items())
+        longest = timedelta(seconds=self._settings.profiles[profile].validity_seconds)
+        check_dates(not_before, not_after, at=at, longest=longest)
+        return not_before, not_after
+
+    def _open_order(self, asked: Order) -> Order | None:
+        """Find an order for just what is asked for that is not finalized yet, as Let's Encrypt does."""
+        found = self._book.document(OPEN_ORDERS, _mark(asked)) if self._settings.acme.order_reuse else None
+        order = self._book.order(found) if found is not None else None
+        current = None if order is None else self.current(order)
+        return current if current is not None and current.status in {Status.PENDING, Status.READY} else None
+
+    def _check_not_replaced(self, serial: str) -> None:
+        """Raise AlreadyReplacedError if another order replaces the certificate; one that failed does not."""
+        found = self._book.document(REPLACEMENTS, serial)
+        order = self._book.order(found) if found is not None else None
+        if order is not None and self.current(order).status is not Status.INVALID:
+            raise AlreadyReplacedError(f"certificate {serial} is replaced by another order already")
 
     def find(self, account: Account, order_id: str) -> Order:
         """Give an order of the account as it is now. Raises NotFoundError or UnauthorizedError."""
@@ -115,6 +165,7 @@ class Orders:
         order = order.finalized(csr.public_bytes(Encoding.PEM).decode("ascii"), ready_at)
         with self._book.transaction():
             self._book.put_order(order)
+            self._book.delete_document(OPEN_ORDERS, _mark(order))
         return order
 
     def current(self, order: Order) -> Order:
@@ -128,9 +179,9 @@ class Orders:
         return changed
 
     def _refreshed(self, order: Order) -> Order:
-        at = self._clock()
-        found = (self._book.authorization(part) for part in order.authorization_ids)
-        return order.as_of(at, [authorization.as_of(at) for authorization in found if authorization is not None])
+        if order.status not in {Status.PENDING, Status.READY}:
+            return order
+        return order.as_of(self._clock(), self._authorizations.of_order(order))
 
     def _issue(self, order: Order) -> Order:
         try:
@@ -145,6 +196,7 @@ class Orders:
             with self._book.transaction():
                 self._book.put_certificate(certificate)
                 self._book.put_order(order)
+                self._limits.issued(order)
             log.info("order %s: certificate %s issued", order.id, certificate.serial)
             return order
         with self._book.transaction():
@@ -155,6 +207,8 @@ class Orders:
         profile = self._settings.profiles.get(order.profile)
         if profile is None:
             raise InvalidProfileError(f"the profile {order.profile!r} is not offered any more")
+        if order.not_after is not None and order.not_after <= self._clock():
+            raise MalformedError("the order's notAfter has passed before its certificate was issued")
         request = check_csr(x509.load_pem_x509_csr((order.csr or "").encode("ascii")), order.identifiers)
         validity = timedelta(seconds=profile.validity_seconds)
         return self._issuing.issue(
@@ -166,6 +220,8 @@ class Orders:
                 identifiers=order.identifiers,
                 profile=order.profile,
                 validity=validity,
+                not_before=order.not_before or (order.not_after and self._clock()),
+                not_after=order.not_after,
             )
         )
 
@@ -175,3 +231,19 @@ def _read_csr(der: bytes) -> x509.CertificateSigningRequest:
         return x509.load_der_x509_csr(der)
     except ValueError as error:
         raise BadCsrError("the CSR is not DER of a PKCS #10 request") from error
+
+
+def _drawn_up(asked: Order, authorizations: Sequence[Authorization]) -> Order:
+    order = replace(
+        asked,
+        authorization_ids=tuple(authorization.id for authorization in authorizations),
+        expires_at=usable_until(authorizations, asked.expires_at),
+    )
+    return order.as_of(order.created_at, authorizations)
+
+
+def _mark(order: Order) -> str:
+    """Name what an order is for: two that ask for the same have the same mark."""
+    names = sorted(f"{identifier.type}:{identifier.value}" for identifier in order.identifiers)
+    asked = (order.account_id, names, order.profile, str(order.not_before), str(order.not_after), order.replaces)
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()

@@ -6,6 +6,7 @@ DIRECTORY = "/directory"
 NEW_NONCE = "/acme/new-nonce"
 NEW_ACCOUNT = "/acme/new-account"
 NEW_ORDER = "/acme/new-order"
+NEW_AUTHORIZATION = "/acme/new-authorization"
 REVOKE = "/acme/revoke-certificate"
 KEY_CHANGE = "/acme/key-change"
 ACCOUNT = "/acme/account/{id}"
@@ -15,6 +16,10 @@ FINALIZE = "/acme/order/{id}/finalize"
 AUTHORIZATION = "/acme/authorization/{id}"
 CHALLENGE = "/acme/challenge/{id}/{kind}"
 CERTIFICATE = "/acme/certificate/{id}"
+ALTERNATE = "/acme/certificate/{id}/{number}"
+RENEWAL_INFO = "/acme/renewal-info"
+RENEWAL_INFO_OF = "/acme/renewal-info/{id}"
+UNPAUSE = "/unpause/{ticket}"
 
 
 @dataclass(frozen=True, slots=True)

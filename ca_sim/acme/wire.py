@@ -8,6 +8,7 @@ from pydantic.alias_generators import to_camel
 
 from ca_sim.acme import urls
 from ca_sim.acme.objects import Account, Authorization, Challenge, Order
+from ca_sim.acme.renewal_info import Window
 from ca_sim.acme.urls import Urls
 from ca_sim.problems import MalformedError
 from ca_sim.settings import Settings
@@ -47,12 +48,19 @@ class AskedIdentifier(Payload):
 
 
 class NewOrder(Payload):
-    """Section 7.4, and the profile of draft-ietf-acme-profiles."""
+    """Section 7.4, the profile of draft-ietf-acme-profiles, and what it replaces (RFC 9773 section 5)."""
 
     identifiers: list[AskedIdentifier] = Field(max_length=MAX_IDENTIFIERS)
     profile: str | None = None
     not_before: str | None = None
     not_after: str | None = None
+    replaces: str | None = Field(default=None, max_length=200)
+
+
+class NewAuthorization(Payload):
+    """Section 7.4.1."""
+
+    identifier: AskedIdentifier
 
 
 class Finalize(Payload):
@@ -111,14 +119,18 @@ def directory_document(to: Urls, settings: Settings) -> Document:
         meta["website"] = settings.website
     if settings.caa_identities:
         meta["caaIdentities"] = list(settings.caa_identities)
-    return {
+    document: Document = {
         "newNonce": to.of(urls.NEW_NONCE),
         "newAccount": to.of(urls.NEW_ACCOUNT),
         "newOrder": to.of(urls.NEW_ORDER),
         "revokeCert": to.of(urls.REVOKE),
         "keyChange": to.of(urls.KEY_CHANGE),
+        "renewalInfo": to.of(urls.RENEWAL_INFO),
         "meta": meta,
     }
+    if settings.acme.pre_authorization:
+        document["newAuthz"] = to.of(urls.NEW_AUTHORIZATION)
+    return document
 
 
 def account_document(to: Urls, account: Account) -> Document:
@@ -144,6 +156,12 @@ def order_document(to: Urls, order: Order) -> Document:
         "authorizations": [to.of(urls.AUTHORIZATION, id=part) for part in order.authorization_ids],
         "finalize": to.of(urls.FINALIZE, id=order.id),
     }
+    if order.not_before is not None:
+        document["notBefore"] = time(order.not_before)
+    if order.not_after is not None:
+        document["notAfter"] = time(order.not_after)
+    if order.replaces is not None:
+        document["replaces"] = order.replaces
     if order.serial is not None:
         document["certificate"] = to.of(urls.CERTIFICATE, id=order.serial)
     if order.error is not None:
@@ -161,6 +179,14 @@ def authorization_document(to: Urls, authorization: Authorization) -> Document:
     }
     if authorization.wildcard:
         document["wildcard"] = True
+    return document
+
+
+def renewal_document(window: Window) -> Document:
+    """Write renewal information (RFC 9773 section 4.2)."""
+    document: Document = {"suggestedWindow": {"start": time(window.start), "end": time(window.end)}}
+    if window.explanation_url:
+        document["explanationURL"] = window.explanation_url
     return document
 
 

@@ -198,7 +198,7 @@ def test_the_directory_says_what_there_is(caller: Caller) -> None:
     assert meta["externalAccountRequired"] is False
     assert set(meta["profiles"]) == {"long", "brief"}
     assert {"termsOfService", "website", "caaIdentities"} <= set(meta)
-    assert json.dumps(caller.directory).count("https://localhost:") == 5
+    assert json.dumps(caller.directory).count("https://localhost:") == 6
 
 
 def test_a_client_that_goes_away_leaves_no_traceback(caller: Caller, caplog: pytest.LogCaptureFixture) -> None:
