@@ -37,7 +37,7 @@ class HandshakeResponder:
         self._clock = clock
         self._sockets = list(sockets)
         self._threads = Threads(_THREADS)
-        self._ready, self._failed = threading.Event(), False
+        self._ready, self._serving = threading.Event(), False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ending: asyncio.Event | None = None
         self._open = 0
@@ -46,7 +46,7 @@ class HandshakeResponder:
     def start(self) -> None:
         """Start, and come back when connections are taken. Raises SetupError where that fails."""
         self._thread.start()
-        if not self._ready.wait(_START_SECONDS) or self._failed:
+        if not self._ready.wait(_START_SECONDS) or not self._serving:
             raise SetupError("The tls-alpn-01 responder did not start; the log says why.")
 
     def stop(self) -> None:
@@ -61,7 +61,6 @@ class HandshakeResponder:
             asyncio.run(self._serve())
         except OSError:
             _log.exception("The tls-alpn-01 responder ended.")
-            self._failed = True
         finally:
             self._threads.close()
             self._ready.set()
@@ -71,6 +70,7 @@ class HandshakeResponder:
         async with AsyncExitStack() as stack:
             for listener in self._sockets:
                 await stack.enter_async_context(await asyncio.start_server(self._meet, sock=listener))
+            self._serving = True
             self._ready.set()
             await self._ending.wait()
 

@@ -14,7 +14,7 @@ from cryptography import x509
 from certworker.api.handshakes import HandshakeResponder
 from certworker.crypto.handshakes import ACME_IDENTIFIER
 from certworker.errors import Unavailable
-from certworker.issuers.acme import AcmeIssuerSettings, ChallengeSettings
+from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings
 from certworker.issuers.acme.issuance import POLITE
 from certworker.issuers.challenges import handshake_token
 from certworker.vault.issuance import Pending, Rejected
@@ -216,8 +216,9 @@ def test_of_two_orders_for_one_name_the_second_waits(proving: Journey) -> None:
     assert isinstance(waiting, Pending)
     assert "goes first" in str(waiting.waits_for)
     assert first.board.responses == responses
-    cancelled = first.provider().cancel(first.request, first.progress or {}, first.at)  # type: ignore[attr-defined]
-    assert cancelled is None
+    provider = first.provider()
+    assert isinstance(provider, AcmeProvider)
+    assert provider.cancel(first.request, first.progress or {}, first.at) is None
     assert_issued(second.run(), NAME, "two.example.test")
     third = replace(proving, request=replace(proving.request, operation_id="third"), progress=None, seen=[])
     third.board.post(handshake_token(NAME), f"{NAME} of-one-that-died", datetime(2100, 1, 1, tzinfo=UTC))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from certworker.issuers.acme import AcmeIssuerSettings, ChallengeSettings, DnsSettings
+from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings, DnsSettings
 from certworker.network.dns import DynamicUpdates, NameServer, UpdateKey
 from certworker.network.egress import EgressRules
 from certworker.vault.issuance import Pending, Rejected
@@ -142,7 +142,9 @@ def test_a_cancelled_order_leaves_nothing_in_the_zone(proving: Journey, named: N
     proving.until_step("presented")
     assert len(named.texts(OWNER)) == 1
     proving.ask("https://127.0.0.1:9/dir")
-    assert proving.provider().cancel(proving.request, proving.progress or {}, proving.at) is None  # type: ignore[attr-defined]
+    provider = proving.provider()
+    assert isinstance(provider, AcmeProvider)
+    assert provider.cancel(proving.request, proving.progress or {}, proving.at) is None
     assert named.texts(OWNER) == set()
 
 
@@ -193,6 +195,18 @@ def test_what_is_set_up_wrong_is_told(
     dns.key_file.write_text(right)
     with_dns(proving, dns)
     assert_issued(proving.run(), "www.example.test")
+
+
+def test_an_examination_finds_what_is_set_up_wrong(proving: Journey, dns: DnsSettings) -> None:
+    """A look at the issuer tells of the key's file before anything is asked for."""
+    provider = proving.provider()
+    assert isinstance(provider, AcmeProvider)
+    assert provider.examine(proving.request, proving.at).passed
+    assert dns.key_file
+    dns.key_file.chmod(0o644)
+    found = provider.examine(proving.request, proving.at)
+    assert (found.passed, len(found.findings)) == (False, 1)
+    assert "is open to others than its owner; run: chmod 600" in found.findings[0]
 
 
 def test_a_zone_that_is_not_the_servers_is_refused(proving: Journey, dns: DnsSettings) -> None:

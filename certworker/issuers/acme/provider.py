@@ -176,9 +176,12 @@ class AcmeProvider:
         """Read the directory anew; look at the binding, and at the account where there is one. No account is opened."""
         settings, found = self._settings_of(request.issuer), list[str]()
         self._directories.forget(request.account_id)
-        known = self._accounts.find(request)
-        account = known or Account(generate_key("EC", None, "P-256"))
         try:
+            known = self._accounts.find(request)
+            if known and known.url:
+                known = self._accounts.settled(request, self._dial(request, settings, at), at)
+            account = known or Account(generate_key("EC", None, "P-256"))
+            choose_solver(settings.challenge, self._challenges, self._rules)  # whether its settings can be used
             # without its URL, so that requests are signed as RFC 8555 section 7.3.1 wants it
             with self._client(request, settings, replace(account, url=None), at) as client:
                 found.append("The CA's directory was read.")
