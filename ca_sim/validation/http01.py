@@ -1,31 +1,49 @@
-"""Validation of challenges: the authority's own look at the identifier (RFC 8555 section 8)."""
+"""The http-01 challenge: a page of a web server (RFC 8555 section 8.3)."""
 
 import asyncio
 import hmac
+import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
 from ca_sim.identifiers import Identifier, read_identifiers
-from ca_sim.problems import ConnectionFailedError, MalformedError, ProblemError, UnauthorizedError
+from ca_sim.problems import ConnectionFailedError, MalformedError, ProblemError, TlsError, UnauthorizedError
 from ca_sim.validation.http_get import Answer, HttpGetError, get
 from ca_sim.validation.resolver import Resolver
+from ca_sim.validation.unchecked_tls import unchecked_context
 
 Validate = Callable[[Identifier, str, str], Awaitable[None]]
 """Takes identifier, token and key authorization. Returns when the challenge is met, raises a problem when not."""
 
+
 MAX_REDIRECTS = 10
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
-_HTTP_PORT = 80
+_USUAL_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a URL leads: the port is the one that is connected to, and `tls` is for https."""
+
+    identifier: Identifier
+    port: int
+    path: str
+    tls: ssl.SSLContext | None
 
 
 class Http01:
-    """The http-01 challenge (section 8.3), with `port` in place of port 80. Calling it is a `Validate`."""
+    """Connects to `port` in place of 80, and to `tls_port` in place of 443. Calling it is a `Validate`.
 
-    def __init__(self, resolve: Resolver, *, port: int, timeout_seconds: float) -> None:
+    A redirect may lead to https, as at public authorities; the certificate is not checked, since it may be what is missing.
+    """
+
+    def __init__(self, resolve: Resolver, *, port: int, tls_port: int, timeout_seconds: float) -> None:
         self._resolve = resolve
-        self._port = port
+        self._ports = {"http": port, "https": tls_port}
         self._timeout_seconds = timeout_seconds
+        self._tls = unchecked_context("http/1.1")
 
     async def __call__(self, identifier: Identifier, token: str, key_authorization: str) -> None:
         """Fetch the token's resource and compare it with the key authorization, all within the timeout."""
@@ -50,30 +68,34 @@ class Http01:
         raise ConnectionFailedError(f"fetching {url}: more than {MAX_REDIRECTS} redirects")
 
     async def _fetch(self, url: str) -> Answer:
-        identifier, port, path = self._read_url(url)
+        place = self._read_url(url)
         failure = ""
-        for address in await self._resolve(identifier):
+        for address in await self._resolve(place.identifier):
             try:
-                return await get(address, port, _host(identifier), path)
+                return await get(address, place.port, _host(place.identifier), place.path, place.tls)
+            except ssl.SSLError as error:
+                raise TlsError(f"fetching {url} from {address} port {place.port}: {error.reason or error}") from error
             except (OSError, HttpGetError) as error:
                 reason = error.strerror if isinstance(error, OSError) else None
-                failure = f"{address} port {port}: {reason or error}"
+                failure = f"{address} port {place.port}: {reason or error}"
         raise ConnectionFailedError(f"fetching {url} from {failure}")
 
-    def _read_url(self, url: str) -> tuple[Identifier, int, str]:
-        """Take a URL of a redirect apart: only plain HTTP to the validation's port, as public authorities have it."""
+    def _read_url(self, url: str) -> _Place:
+        """Take a URL of a redirect apart: only to the usual ports and those in their place, as public authorities have it."""
         try:
             parts = urlsplit(url)
-            port = parts.port or _HTTP_PORT
-            if parts.scheme != "http" or port not in {_HTTP_PORT, self._port}:
-                raise MalformedError(f"only http on port {_HTTP_PORT} or {self._port} is followed")
+            if parts.scheme not in self._ports:
+                raise MalformedError("only http and https are followed")
+            taken = {_USUAL_PORTS[parts.scheme], self._ports[parts.scheme]}
+            if (parts.port or _USUAL_PORTS[parts.scheme]) not in taken:
+                raise MalformedError(f"{parts.scheme} is followed to the ports {', '.join(map(str, sorted(taken)))} only")
             identifier = _identifier(parts.hostname or "")
         except (ValueError, ProblemError) as error:
             raise ConnectionFailedError(f"redirected to {url[:200]!r}: {error}") from error
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if not path.isascii() or any(letter <= " " for letter in path):
             raise ConnectionFailedError(f"redirected to {url[:200]!r}: the path is not a URL's")
-        return identifier, self._port, path
+        return _Place(identifier, self._ports[parts.scheme], path, self._tls if parts.scheme == "https" else None)
 
 
 def _identifier(host: str) -> Identifier:

@@ -4,7 +4,7 @@ The address that was resolved is the one connected to, whatever the name in the 
 """
 
 import asyncio
-from contextlib import suppress
+import ssl
 from dataclasses import dataclass, field
 
 import httptools
@@ -41,16 +41,18 @@ class Answer:
         self.complete = True
 
 
-async def get(address: str, port: int, host: str, path: str) -> Answer:
-    """Fetch `path` of `host` from the address. Raises HttpGetError, and OSError when there is no connection."""
-    reader, writer = await asyncio.open_connection(address, port)
+async def get(address: str, port: int, host: str, path: str, tls: ssl.SSLContext | None = None) -> Answer:
+    """Fetch `path` of `host` from the address, over TLS if `tls` is given.
+
+    Raises HttpGetError, and OSError (ssl.SSLError among them) when there is no connection.
+    """
+    name = host.strip("[]") if tls else None
+    reader, writer = await asyncio.open_connection(address, port, ssl=tls, server_hostname=name)
     try:
         writer.write(_request(host, path))
         return await _read(reader)
     finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
+        writer.transport.abort()  # all is read, or will never be: nobody waits for a farewell
 
 
 def _request(host: str, path: str) -> bytes:

@@ -103,10 +103,10 @@ class Caller:
         identifiers = [{"type": "dns", "value": name} for name in names]
         return self.post(self.directory["newOrder"], {"identifiers": identifiers} | members)
 
-    def challenge(self, authorization_url: str) -> dict[str, Any]:
-        """Give the http-01 challenge of an authorization."""
-        challenge: dict[str, Any] = self.post(authorization_url).json()["challenges"][0]
-        return challenge
+    def challenge(self, authorization_url: str, kind: str = "http-01") -> dict[str, Any]:
+        """Give the challenge of a kind of an authorization."""
+        offered: list[dict[str, Any]] = self.post(authorization_url).json()["challenges"]
+        return next(challenge for challenge in offered if challenge["type"] == kind)
 
     def authorize(self, order: dict[str, Any], responder: Responder) -> None:
         """Meet the challenges of an order, and wait until they were looked at."""

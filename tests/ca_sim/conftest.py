@@ -27,6 +27,8 @@ def settings_for(responder: Responder, **changed: object) -> Settings:
         "resolver": {"*": "127.0.0.1", "v6.test": "::1"},
         "profiles": {"long": {"validity_seconds": 7_776_000}, "brief": {"validity_seconds": 300}},
     }
+    if "dns_server" in changed:
+        del quick["resolver"]
     return read(quick | changed)
 
 

@@ -1,16 +1,17 @@
 """Where validation connects to: the table, and a DNS server."""
 
 import asyncio
-import struct
-from ipaddress import ip_address
 
+import dns.rcode
 import pytest
+from dns.message import Message
 
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import DnsError
 from ca_sim.settings import read
-from ca_sim.validation.dns_query import AAAA, CNAME, A, DnsQueryError, build_query, read_answer
-from ca_sim.validation.resolver import look_up, make_resolver
+from ca_sim.validation.name_servers import DnsLookupError, NameServers, NoSuchNameError, endpoint
+from ca_sim.validation.resolver import look_up, make_resolver, name_servers
+from tests.ca_sim.name_server import Script, answering, asked, scripted
 
 TABLE = {"*": "127.0.0.1", "*.test": "127.0.0.2", "*.example.test": "127.0.0.3", "www.example.test": "127.0.0.4"}
 
@@ -44,98 +45,47 @@ async def resolve_one(resolve: object, name: str) -> list[str]:
     return found
 
 
-def record(kind: int, data: bytes, owner: bytes = b"\xc0\x0c") -> bytes:
-    """Make a record; its owner points to the question unless it is given."""
-    return owner + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+def well_behaved(query: Message) -> list[bytes]:
+    """Know both families of www.test, one of four.test, none of bare.test, and nothing else."""
+    name, kind = asked(query)
+    known = {
+        ("www.test", "A"): ["www.test. A 127.0.0.1"],
+        ("www.test", "AAAA"): ["www.test. CNAME host.test.", "host.test. AAAA ::1"],
+        ("four.test", "A"): ["four.test. A 127.0.0.1"],
+    }
+    if (name, kind) == ("four.test", "AAAA"):
+        return [answering(query, rcode=dns.rcode.SERVFAIL).to_wire()]
+    if (name, kind) in known or name == "bare.test":
+        return [answering(query, *known.get((name, kind), [])).to_wire()]
+    return [answering(query, rcode=dns.rcode.NXDOMAIN).to_wire()]
 
 
-def answer_to(query: bytes, *records: bytes, flags: int = 0x8180) -> bytes:
-    """Make the answer to a query."""
-    return query[:2] + struct.pack("!HHHHH", flags, 1, len(records), 0, 0) + query[12:] + b"".join(records)
-
-
-V4, V6 = ip_address("127.0.0.1").packed, ip_address("::1").packed
-ALIAS = b"\x04host\xc0\x10"  # host, then the rest of the name in the question after its first label of three letters
-
-
-def test_addresses_are_read_through_cname_records() -> None:
-    """A chain inside of the answer is followed; records of other owners are not taken."""
-    query = build_query("www.test", A, 7)
-    packet = answer_to(query, record(CNAME, ALIAS), record(A, V4, ALIAS), record(A, b"\1\2\3\4", b"\x05other\0"))
-    assert read_answer(packet, query) == ["127.0.0.1"]
-    assert read_answer(answer_to(query), query) == []
-
-
-@pytest.mark.parametrize("change", [b"\0\0", b""])
-def test_answers_to_other_questions_are_passed_over(change: bytes) -> None:
-    """Another id, or another question, is not an answer."""
-    query = build_query("www.test", A, 7)
-    other = build_query("abc.test", A, 7)
-    packet = change + answer_to(query)[2:] if change else answer_to(other)
-    with pytest.raises(LookupError):
-        read_answer(packet, query)
-    with pytest.raises(LookupError):
-        read_answer(query, query)
+async def resolve_at_a_server(identifier: Identifier) -> list[str]:
+    """Resolve at a server of this test."""
+    async with scripted(well_behaved) as servers:
+        ((_, port),) = servers.servers
+        resolve = make_resolver(read({"dns_server": f"127.0.0.1:{port}", "validation_timeout_seconds": 2}))
+        return await resolve(identifier)
 
 
 @pytest.mark.parametrize(
-    ("records", "flags", "says"),
+    ("identifier", "addresses"),
     [
-        ([], 0x8183, "NXDOMAIN"),
-        ([], 0x8182, "SERVFAIL"),
-        ([], 0x8380, "truncated"),
-        ([record(A, V6)], 0x8180, "malformed"),
-        ([record(A, V4)[:-1]], 0x8180, "malformed"),
-        ([record(A, V4, b"\xc0\xff")], 0x8180, "malformed"),
-        ([record(CNAME, b"\xc0\x0c")], 0x8180, "circle"),
-        ([b"\x3f"], 0x8180, "malformed"),
+        (Identifier("dns", "www.test"), ["127.0.0.1", "::1"]),
+        (Identifier("dns", "four.test"), ["127.0.0.1"]),
+        (Identifier("ip", "192.0.2.1"), ["192.0.2.1"]),
     ],
 )
-def test_bad_answers_are_errors(records: list[bytes], flags: int, says: str) -> None:
-    """What the server refuses, and what cannot be read, is told."""
-    query = build_query("www.test", A, 7)
-    with pytest.raises(DnsQueryError, match=says):
-        read_answer(answer_to(query, *records, flags=flags), query)
+def test_a_dns_server_is_asked_for_both_families(identifier: Identifier, addresses: list[str]) -> None:
+    """A and AAAA come back; one is enough when the other cannot be had, and an address is its own answer."""
+    assert asyncio.run(resolve_at_a_server(identifier)) == addresses
 
 
-class _NameServer(asyncio.DatagramProtocol):
-    """Knows www.test, refuses to know gone.test, and first sends a forged answer."""
-
-    def connection_made(self, transport: asyncio.DatagramTransport) -> None:  # type: ignore[override]
-        self._transport = transport
-
-    def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        kind = int.from_bytes(data[-4:-2], "big")
-        if b"gone" in data:
-            self._transport.sendto(answer_to(data, flags=0x8183), addr)
-            return
-        forged = bytes([data[0] ^ 1]) + answer_to(data, record(A, b"\1\2\3\4"))[1:]
-        self._transport.sendto(forged, addr)
-        self._transport.sendto(answer_to(data, record(kind, V4 if kind == A else V6)), addr)
-
-
-async def ask_a_server(name: str) -> list[str]:
-    """Resolve a name at a server of this test."""
-    loop = asyncio.get_running_loop()
-    transport, _ = await loop.create_datagram_endpoint(_NameServer, local_addr=("127.0.0.1", 0))
-    try:
-        port = transport.get_extra_info("sockname")[1]
-        resolve = make_resolver(read({"dns_server": f"127.0.0.1:{port}", "validation_timeout_seconds": 2}))
-        assert await resolve(Identifier("ip", "192.0.2.1")) == ["192.0.2.1"]
-        return await resolve_one(resolve, name)
-    finally:
-        transport.close()
-
-
-def test_a_dns_server_is_asked_for_both_families() -> None:
-    """A and AAAA come back, and the forged answers before them do not count."""
-    assert asyncio.run(ask_a_server("www.test")) == ["127.0.0.1", "::1"]
-
-
-def test_a_name_that_dns_does_not_know_is_a_problem() -> None:
-    """NXDOMAIN is told in a problem of type dns."""
-    with pytest.raises(DnsError, match="NXDOMAIN"):
-        asyncio.run(ask_a_server("gone.test"))
+@pytest.mark.parametrize(("name", "says"), [("gone.test", "NXDOMAIN"), ("bare.test", "neither an A nor an AAAA record")])
+def test_a_name_without_address_is_a_problem(name: str, says: str) -> None:
+    """What DNS says is told in a problem of type dns."""
+    with pytest.raises(DnsError, match=says):
+        asyncio.run(resolve_at_a_server(Identifier("dns", name)))
 
 
 def test_a_silent_dns_server_is_a_problem() -> None:
@@ -145,6 +95,99 @@ def test_a_silent_dns_server_is_a_problem() -> None:
         asyncio.run(resolve_one(resolve, "www.test"))
 
 
-def test_the_question_is_written_as_the_standard_has_it() -> None:
-    """Header, labels, type and class (RFC 1035 section 4.1)."""
-    assert build_query("a.test", AAAA, 0x1234).hex() == "12340100000100000000000001610474657374" + "00001c0001"
+async def look_up_at(script: Script, seconds: float = 1) -> list[str]:
+    """Ask a scripted server for the TXT records of a name."""
+    async with scripted(script, seconds) as servers:
+        return [record.to_text() for record in await servers.look_up("www.test", "TXT")]
+
+
+def forging(query: Message) -> list[bytes]:
+    """Answer with another id, then to another question, and at last rightly."""
+    forged = answering(query, 'www.test. TXT "forged"')
+    forged.id ^= 1
+    other = answering(query, 'www.test. TXT "other"')
+    other.question = answering(query, "x.test. TXT x").answer[:1]
+    return [b"no DNS", forged.to_wire(), other.to_wire(), answering(query, 'www.test. TXT "right"').to_wire()]
+
+
+def test_forged_answers_are_passed_over() -> None:
+    """What is no answer to the question does not count, whatever comes first."""
+    assert asyncio.run(look_up_at(forging)) == ['"right"']
+
+
+def test_a_lost_question_is_asked_again() -> None:
+    """The first datagram stays without an answer."""
+    lost: list[Message] = []
+
+    def losing(query: Message) -> list[bytes]:
+        lost.append(query)
+        return [] if len(lost) == 1 else [answering(query, "www.test. TXT x").to_wire()]
+
+    assert asyncio.run(look_up_at(losing, seconds=0.6)) == ['"x"']
+
+
+def test_a_chain_that_the_server_does_not_follow_is_followed() -> None:
+    """Each CNAME takes a question more; a chain without end is given up."""
+
+    def hop_by_hop(query: Message) -> list[bytes]:
+        name, _ = asked(query)
+        to = {"www.test": "a.test", "a.test": "b.test"}
+        return [answering(query, f"{name}. CNAME {to[name]}." if name in to else f"{name}. TXT end").to_wire()]
+
+    def endless(query: Message) -> list[bytes]:
+        name, _ = asked(query)
+        return [answering(query, f"{name}. CNAME x{name}.").to_wire()]
+
+    def round_about(query: Message) -> list[bytes]:
+        return [answering(query, "www.test. CNAME a.test.", "a.test. CNAME www.test.").to_wire()]
+
+    assert asyncio.run(look_up_at(hop_by_hop)) == ['"end"']
+    for script in (endless, round_about):
+        with pytest.raises(DnsLookupError):
+            asyncio.run(look_up_at(script))
+
+
+@pytest.mark.parametrize("code", [dns.rcode.SERVFAIL, dns.rcode.REFUSED, dns.rcode.NXDOMAIN])
+def test_what_a_server_refuses_is_told(code: dns.rcode.Rcode) -> None:
+    """The code is in the words; that there is no such name is an error of its own."""
+    with pytest.raises(DnsLookupError, match=dns.rcode.to_text(code)) as caught:
+        asyncio.run(look_up_at(lambda query: [answering(query, rcode=code).to_wire()]))
+    assert isinstance(caught.value, NoSuchNameError) is (code == dns.rcode.NXDOMAIN)
+
+
+def test_the_next_server_is_asked_when_one_fails() -> None:
+    """A server that does not know is passed over; without any there is nothing to ask."""
+
+    async def ask_two() -> list[str]:
+        async with (
+            scripted(lambda query: [answering(query, rcode=dns.rcode.SERVFAIL).to_wire()]) as bad,
+            scripted(lambda query: [answering(query, "www.test. TXT x").to_wire()]) as good,
+        ):
+            both = NameServers([*bad.servers, *good.servers], 2)
+            return [record.to_text() for record in await both.look_up("www.test", "TXT")]
+
+    assert asyncio.run(ask_two()) == ['"x"']
+    with pytest.raises(DnsLookupError, match="no DNS server"):
+        asyncio.run(NameServers([], 1).look_up("www.test", "TXT"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "servers"),
+    [
+        ({}, None),
+        ({"dns_server": "192.0.2.1:53"}, [("192.0.2.1", 53)]),
+        ({"dns_server": "[2001:db8::1]:5353", "validation": {"system_resolver": True}}, [("2001:db8::1", 5353)]),
+    ],
+)
+def test_dns_is_asked_only_where_the_settings_say_so(settings: dict[str, object], servers: object) -> None:
+    """By default nobody is; a server of the settings goes before those of the machine."""
+    found = name_servers(read(settings))
+    assert (found and list(found.servers)) == servers
+
+
+def test_the_servers_of_the_machine_are_asked_on_request() -> None:
+    """Those of its resolver, each at port 53, and none is no error."""
+    found = name_servers(read({"validation": {"system_resolver": True}}))
+    assert found is not None
+    assert {port for _, port in found.servers} <= {53}
+    assert endpoint("[::1]:53") == ("::1", 53)
