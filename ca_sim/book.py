@@ -201,6 +201,16 @@ class Book:
         rows = self._sql.execute("SELECT body FROM certificates WHERE revoked ORDER BY number")
         return [_certificate.validate_json(body) for (body,) in rows]
 
+    def revocations(self) -> list[tuple[str, str, str, int, str]]:
+        """List serial number, issuer, time, reason and end of what was revoked, as they are written in the records."""
+        members = ("issuer", "revoked_at", "reason", "not_after")
+        columns = ", ".join(f"json_extract(body, '$.{member}')" for member in members)
+        return list(self._sql.execute(f"SELECT serial, {columns} FROM certificates WHERE revoked ORDER BY number"))  # noqa: S608
+
+    def revoked_count(self) -> int:
+        """Count what was revoked."""
+        return self._count("SELECT count(*) FROM certificates WHERE revoked")
+
     def put_document(self, room: str, document_id: str, body: str, key: str = "") -> None:
         """Write a document of a room, new or changed; `key` is what else it is looked up by."""
         self._sql.execute(

@@ -27,6 +27,8 @@ from ca_sim.acme.urls import ACCOUNT, DIRECTORY, Urls
 from ca_sim.acme.urls import place as acme_place
 from ca_sim.authority import public_api
 from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
+from ca_sim.authority.public_api import PublicApi
+from ca_sim.authority.publication import Publication, publish
 from ca_sim.background import Background
 from ca_sim.book import Book
 from ca_sim.certificates import Certificates
@@ -80,6 +82,7 @@ class House:
 
     planes: Mapping[PlaneName, Plane]
     authority: Authority
+    publication: Publication
     acme: AcmeServices
     certificates: Certificates
     book: Book
@@ -101,6 +104,7 @@ class Parts:
     certificates: Certificates
     faults: Faults
     issuing: Issuing
+    publication: Publication
     bases: Bases
 
 
@@ -140,6 +144,7 @@ def build(
             certificates=Certificates(book, virtual),
             faults=faults,
             issuing=Issuing(authority, faults, virtual, profiles=settings.profiles),
+            publication=publish(book, authority, settings.authority, bases[PlaneName.PUBLIC], virtual),
             bases=bases,
         )
         yield _house(parts, background, sleep, validators or make_validators(settings))
@@ -158,7 +163,7 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
     clients = Clients(parts.book, parts.authority, read_trusted(parts.settings.globalsign.client_roots))
     planes = {
         PlaneName.ACME: faulty(PlaneName.ACME, _acme(parts, acme, urls).app(), acme_place, refusal),
-        PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, public_api.public_app([]), public_api.place),
+        PlaneName.PUBLIC: faulty(PlaneName.PUBLIC, _public(parts).app(), public_api.place),
         PlaneName.DIGICERT: faulty(PlaneName.DIGICERT, digicert.app(), digicert_api.place, digicert_refusal),
         PlaneName.GLOBALSIGN: faulty(
             PlaneName.GLOBALSIGN, _globalsign(parts, clients).app(), globalsign_api.place, globalsign_refusal
@@ -168,6 +173,7 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
     return House(
         planes=planes,
         authority=parts.authority,
+        publication=parts.publication,
         acme=acme,
         certificates=parts.certificates,
         book=parts.book,
@@ -176,6 +182,16 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
         bases=parts.bases,
         directory_url=urls.of(DIRECTORY),
         digicert=digicert,
+    )
+
+
+def _public(parts: Parts) -> PublicApi:
+    return PublicApi(
+        authority=parts.authority,
+        crls=parts.publication.crls,
+        responder=parts.publication.responder,
+        faults=parts.faults,
+        clock=parts.clock,
     )
 
 
@@ -273,9 +289,7 @@ def _globalsign(parts: Parts, clients: Clients) -> AtlasApi:
     )
 
 
-def _management(
-    parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, digicert: DigicertApi
-) -> ManagementApi:
+def _management(parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, digicert: DigicertApi) -> ManagementApi:
     return ManagementApi(
         book=parts.book,
         orders=acme.orders,

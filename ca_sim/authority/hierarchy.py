@@ -60,6 +60,11 @@ class Authority:
         return self._current(self._main).issuer
 
     @property
+    def first_intermediate(self) -> Signer:
+        """Give the intermediate that was the default's first."""
+        return self._lineages[self._main][0].issuers[0]
+
+    @property
     def root_pem(self) -> bytes:
         """Give the bundle that verifies all of this authority, its TLS servers too: the default root, then the others."""
         return b"".join(root.public_bytes(Encoding.PEM) for root in self._own_roots())

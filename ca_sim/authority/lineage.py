@@ -179,4 +179,6 @@ class Nursery:
 def _root(role: str, key_type: AnyKeyType, start: datetime, end: datetime) -> Signer:
     key = make_key(key_type)
     name = ca_name(role, key.public_key())
-    return Signer(key, signed(ca_template(name, key.public_key(), None).issuer_name(name), key, start, end))
+    builder = ca_template(name, key.public_key(), None).issuer_name(name)
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    return Signer(key, signed(builder.add_extension(identifier, critical=False), key, start, end))

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ca_sim.authority.keys import SigningKey, key_pem, load_key
 from ca_sim.files import StateError, write_whole
@@ -26,6 +27,21 @@ class Signer:
     def key_identifier(self) -> bytes:
         """Give its key identifier."""
         return self.certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+
+    @property
+    def name_der(self) -> bytes:
+        """Give its name as others' certificates hold it: what OCSP identifies an issuer by."""
+        return self.certificate.subject.public_bytes()
+
+    @property
+    def key_bits(self) -> bytes:
+        """Give the public key without its algorithm: what OCSP identifies an issuer by."""
+        key = self.key.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        if isinstance(key, rsa.RSAPublicKey):
+            return key.public_bytes(Encoding.DER, PublicFormat.PKCS1)
+        return key.public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 def key_id(key_identifier: bytes) -> str:

@@ -6,7 +6,13 @@ from typing import Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID, ObjectIdentifier
+from cryptography.x509.oid import (
+    AuthorityInformationAccessOID,
+    CertificatePoliciesOID,
+    ExtendedKeyUsageOID,
+    NameOID,
+    ObjectIdentifier,
+)
 
 from ca_sim.authority.keys import SigningKey, VerifyingKey, digest_for
 from ca_sim.authority.links import Links, Shard
@@ -16,6 +22,7 @@ from ca_sim.identifiers import Identifier
 
 DOMAIN_VALIDATED = ObjectIdentifier("2.23.140.1.2.1")
 ORGANIZATION_VALIDATED = ObjectIdentifier("2.23.140.1.2.2")
+ANY_POLICY = CertificatePoliciesOID.ANY_POLICY
 PURPOSES = {
     "serverAuth": ExtendedKeyUsageOID.SERVER_AUTH.dotted_string,
     "clientAuth": ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string,
@@ -56,19 +63,12 @@ def ca_template(name: x509.Name, key: VerifyingKey, path_length: int | None) -> 
 
 def intermediate_template(name: x509.Name, key: VerifyingKey, path_length: int) -> x509.CertificateBuilder:
     """Begin a certificate that signs TLS certificates, itself or by others below it."""
-    usages = tuple(PURPOSES.values())
-    return (
-        ca_template(name, key, path_length)
-        .add_extension(_purposes(usages), critical=False)
-        .add_extension(_policy(DOMAIN_VALIDATED, ORGANIZATION_VALIDATED), critical=False)
-    )
+    return _for_tls(ca_template(name, key, path_length))
 
 
 def cross_template(certificate: x509.Certificate, key: VerifyingKey) -> x509.CertificateBuilder:
     """Begin a second certificate for the name and the key of a root."""
-    return ca_template(certificate.subject, key, None).add_extension(
-        _policy(DOMAIN_VALIDATED, ORGANIZATION_VALIDATED), critical=False
-    )
+    return _for_tls(ca_template(certificate.subject, key, None))
 
 
 def leaf_template(
@@ -140,12 +140,17 @@ def signed(
     return dated.serial_number(serial or x509.random_serial_number()).sign(key, digest_for(key))
 
 
+def _for_tls(builder: x509.CertificateBuilder) -> x509.CertificateBuilder:
+    usages = _purposes(tuple(PURPOSES.values()))
+    return builder.add_extension(usages, critical=False).add_extension(_policy(ANY_POLICY), critical=False)
+
+
 def _purposes(usages: tuple[str, ...]) -> x509.ExtendedKeyUsage:
     return x509.ExtendedKeyUsage([ObjectIdentifier(usage) for usage in usages])
 
 
-def _policy(*policies: ObjectIdentifier) -> x509.CertificatePolicies:
-    return x509.CertificatePolicies([x509.PolicyInformation(policy, None) for policy in policies])
+def _policy(policy: ObjectIdentifier) -> x509.CertificatePolicies:
+    return x509.CertificatePolicies([x509.PolicyInformation(policy, None)])
 
 
 def _key_usage(*, sign: bool = False, encipher: bool = False, ca: bool = False) -> x509.KeyUsage:

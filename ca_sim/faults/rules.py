@@ -61,6 +61,20 @@ class Mangling(StrEnum):
     HUGE = "huge"
 
 
+class Breakage(StrEnum):
+    """How a CRL or an answer of the OCSP responder is broken.
+
+    Garbage is no DER, `signature` is by a key that is not the issuer's. The others are answers of the responder; for a CRL they
+    are the status 503.
+    """
+
+    GARBAGE = "garbage"
+    SIGNATURE = "signature"
+    TRY_LATER = "try-later"
+    INTERNAL_ERROR = "internal-error"
+    UNAUTHORIZED = "unauthorized"
+
+
 class Fault(BaseModel):
     """One fault, as the management API takes it.
 
@@ -69,7 +83,7 @@ class Fault(BaseModel):
     probability `rate`, by numbers that follow from `seed`, until `count` were. It holds from `begins` until before `ends`.
     `seconds` is the delay of a latency, the Retry-After of a throttle or an error (as a date with `as_date`), the time that an
     order is stuck (none: for good), the skew of the clock (may be negative), how stale what is stale is. `status` is that of an
-    error or a throttle.
+    error or a throttle, `breakage` says how what is broken is broken.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +100,7 @@ class Fault(BaseModel):
     as_date: bool = False
     status: Annotated[int, Field(ge=400, le=599)] | None = None
     mangling: Mangling = Mangling.TRUNCATED
+    breakage: Breakage = Breakage.GARBAGE
     seed: int = 0
 
     @model_validator(mode="after")
