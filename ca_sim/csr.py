@@ -33,9 +33,16 @@ def check_csr(csr: x509.CertificateSigningRequest, identifiers: Collection[Ident
     if common_name is not None:
         names.add(_identifier_of(common_name, identifiers))
     if names != set(identifiers):
-        asked, ordered = (", ".join(sorted(name.value for name in side)) for side in (names, identifiers))
-        raise BadCsrError(f"the CSR is for {asked or 'no name'}, the order for {ordered}")
+        raise _other_names(names, set(identifiers))
     return SigningRequest(key, common_name)
+
+
+def _other_names(names: set[Identifier], identifiers: set[Identifier]) -> BadCsrError:
+    """Say which names are too many and which are missing, each in a subproblem (RFC 8555 section 6.7.1)."""
+    asked, ordered = (", ".join(sorted(name.value for name in side)) for side in (names, identifiers))
+    many = [BadCsrError("this is not in the order", identifier=name.document()) for name in sorted(names - identifiers)]
+    few = [BadCsrError("this is not in the CSR", identifier=name.document()) for name in sorted(identifiers - names)]
+    return BadCsrError(f"the CSR is for {asked or 'no name'}, the order for {ordered}", subproblems=[*many, *few])
 
 
 def check_key(csr: x509.CertificateSigningRequest) -> PublicKey:

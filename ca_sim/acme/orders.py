@@ -72,7 +72,9 @@ class Orders:
         """
         asked = self._read(account, request)
         self._pauses.check(account, asked.identifiers)
-        replaced = self._renewals.replaced_by(account, asked.replaces, asked.identifiers) if asked.replaces else None
+        replaced = None
+        if asked.replaces is not None:
+            replaced = self._renewals.replaced_by(account, asked.replaces, asked.identifiers)
         if (known := self._open_order(asked)) is not None:
             return known
         if replaced is not None:
@@ -114,7 +116,7 @@ class Orders:
 
     def _read_dates(self, request: NewOrder, profile: str, at: datetime) -> tuple[datetime | None, datetime | None]:
         given = {"notBefore": request.not_before, "notAfter": request.not_after}
-        if any(given.values()) and not self._settings.acme.order_dates:
+        if not all(text is None for text in given.values()) and not self._settings.acme.order_dates:
             raise MalformedError("notBefore and notAfter are not taken here: the profile says how long")
         not_before, not_after = (None if text is None else read_time(text, name) for name, text in given.items())
         longest = timedelta(seconds=self._settings.profiles[profile].validity_seconds)

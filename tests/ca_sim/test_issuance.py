@@ -1,7 +1,7 @@
 """A certificate from beginning to end, with the `acme` library as the client."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -50,9 +50,13 @@ def test_the_acme_library_gets_a_certificate(acme_client: client.ClientV2, runni
         answer, validation = offered.response_and_validation(acme_client.net.key)
         responder.show(offered.chall.encode("token"), validation)
         acme_client.answer_challenge(offered, answer)
-    done = acme_client.poll_and_finalize(order, DEADLINE)
+    done = acme_client.finalize_order(acme_client.poll_authorizations(order, DEADLINE), DEADLINE, fetch_alternative_chains=True)
     leaf, intermediate = x509.load_pem_x509_certificates(done.fullchain_pem.encode())
     assert_verifies(leaf, [intermediate], running.root_pem, names)
+    assert len(done.alternative_fullchains_pem) == 1
+    renew_at, _ = acme_client.renewal_time(done.fullchain_pem.encode())
+    assert renew_at is not None
+    assert leaf.not_valid_before_utc < renew_at.astimezone(UTC) < leaf.not_valid_after_utc
     acme_client.revoke(leaf, 1)
 
 
