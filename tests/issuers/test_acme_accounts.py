@@ -175,6 +175,19 @@ def test_a_killed_exchange_leaves_an_account_that_works(journey: Journey, dies: 
 
 
 @PEBBLE
+@pytest.mark.parametrize("dies", ["kept", "not promoted"])
+def test_the_test_of_an_issuer_finds_the_account_in_between(journey: Journey, dies: str) -> None:
+    """By whichever key the CA goes."""
+    accounts = journey.accounts = MortalAccounts()
+    journey.until_step("account")
+    accounts.dies = dies
+    with pytest.raises(Killed):
+        roll(journey)
+    accounts.dies = ""
+    assert provider_of(journey).examine(journey.request, journey.at).passed
+
+
+@PEBBLE
 def test_an_exchange_that_never_began_is_forgotten(journey: Journey) -> None:
     """After an hour a key that the CA does not know is not asked for any more; the next exchange makes another one."""
     accounts = journey.accounts = MortalAccounts()

@@ -227,9 +227,7 @@ class AcmeProvider:
             if refused := unknown_profile(client, request):
                 self._directories.forget(request.account_id)
                 return refused
-        return Issuance(
-            client, self._proofs(request, settings), request, journal, at, settings.preferred_chain
-        ).go_on()
+        return Issuance(client, self._proofs(request, settings), request, journal, at, settings.preferred_chain).go_on()
 
     def _dial(self, request: IssuanceRequest, settings: AcmeIssuerSettings, at: datetime) -> Dial:
         return lambda account: self._client(request, settings, account, at)
