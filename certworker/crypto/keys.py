@@ -11,7 +11,13 @@ from types import MappingProxyType
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from certworker.errors import BadParameter
 
@@ -96,6 +102,11 @@ def private_der(key: PrivateKey) -> bytes:
 def private_pem(der: bytes) -> bytes:
     """Show a DER PKCS#8 key as PEM, `PRIVATE KEY`."""
     return load_private(der).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def encrypted_private_pem(der: bytes, passphrase: bytes) -> bytes:
+    """Show a DER PKCS#8 key as PEM, `ENCRYPTED PRIVATE KEY`."""
+    return load_private(der).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase))
 
 
 def public_der(private: bytes) -> bytes:

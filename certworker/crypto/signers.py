@@ -5,7 +5,7 @@ from typing import Any, Final, NoReturn
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 
-from certworker.crypto.keys import PrivateKey
+from certworker.crypto.keys import PrivateKey, signing_hash
 from certworker.crypto.usable import UsableKey
 
 Octets = bytes | bytearray | memoryview
@@ -20,6 +20,13 @@ def signer_of(public_key: bytes, usable: UsableKey) -> PrivateKey:
     if isinstance(public, ec.EllipticCurvePublicKey):
         return EcSigner(public, usable)
     raise ValueError(f"a key of the kind {type(public).__name__} is not for certificates")
+
+
+def sign_data(key: PrivateKey, data: bytes) -> bytes:
+    """Sign as certificates are signed: PKCS#1 v1.5 or DER of ECDSA, with the hash that belongs to the key."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(data, padding.PKCS1v15(), signing_hash(key))
+    return key.sign(data, ec.ECDSA(signing_hash(key)))
 
 
 class RsaSigner(rsa.RSAPrivateKey):

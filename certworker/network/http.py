@@ -15,7 +15,9 @@ import httpcore
 import httpx
 
 from certworker.errors import BadParameter, SettingsError
+from certworker.network.client_tls import present
 from certworker.network.egress import AnswerTooLarge, EgressRefused, EgressRules, Unreachable
+from certworker.vault.client_certificates import ClientCertificate
 
 USER_AGENT = "certworker"
 CONNECTIONS = 20
@@ -27,13 +29,15 @@ def build_client(
     ca_bundle: str | Path | None = None,
     timeout_seconds: float = 10.0,
     trust: "Trust | None" = None,
+    presents: ClientCertificate | None = None,
 ) -> "EgressClient":
     """Build a client that keeps `rules`. `ca_bundle` is a PEM file that takes the place of the public authorities.
 
-    `timeout_seconds` is for each wait; the whole exchange is bounded by the rules. Its requests raise Unreachable,
-    AnswerTooLarge, EgressRefused, and BadParameter for what is no URL. Raises SettingsError for a bundle that cannot be read.
+    `timeout_seconds` is for each wait; the whole exchange is bounded by the rules. `presents` is shown to servers that want a
+    client certificate. Its requests raise Unreachable, AnswerTooLarge, EgressRefused, and BadParameter for what is no URL.
+    Raises SettingsError for a bundle that cannot be read, and as keys do.
     """
-    context = (trust or Trust()).context(ca_bundle)
+    context = (trust or Trust()).context(ca_bundle, presents)
     budget = Budget(rules.total.total_seconds())
     return EgressClient(rules, EgressTransport(rules, context, budget), budget, timeout_seconds)
 
@@ -53,22 +57,28 @@ Connect = Callable[[EgressRules, str | None, float], "EgressClient"]
 
 
 class Trust:
-    """The authorities that servers are verified by, loaded once for each state of a bundle (it takes 50 ms). For any thread."""
+    """The authorities that servers are verified by, loaded once for each state of a bundle (it takes 50 ms). For any thread.
+
+    What is presented to them goes with it: of each client certificate, the version that was asked for last is kept.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loaded: dict[str, tuple[tuple[int, int], ssl.SSLContext]] = {}
+        self._loaded: dict[tuple[str, str], tuple[tuple[int, int, str], ssl.SSLContext]] = {}
 
-    def context(self, ca_bundle: str | Path | None) -> ssl.SSLContext:
-        """Give what verifies by a bundle as it is now, or by the public authorities. Raises SettingsError."""
+    def context(self, ca_bundle: str | Path | None, presents: ClientCertificate | None = None) -> ssl.SSLContext:
+        """Give what verifies by a bundle as it is now, or by the public authorities. Raises SettingsError, and as keys do."""
         path = "" if ca_bundle is None else str(ca_bundle)
+        place = (path, presents.place if presents else "")
         try:
-            state = _state(path)
+            state = (*_state(path), presents.version if presents else "")
             with self._lock:
-                known, context = self._loaded.get(path, (None, None))
+                known, context = self._loaded.get(place, (None, None))
                 if context is None or known != state:
                     context = _load(path)
-                    self._loaded[path] = (state, context)
+                    if presents:
+                        present(context, presents)
+                    self._loaded[place] = (state, context)
                 return context
         except OSError as error:
             raise SettingsError(f"The CA bundle {path} cannot be read: {error}.") from error

@@ -1,6 +1,6 @@
 """The port to a certification authority: what a provider is asked, and what it may answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -15,7 +15,8 @@ class IssuanceRequest:
     `csr` is DER. `names` are the DNS names and IP addresses that the CA must validate. `profile` is the certificate type in
     the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant. `organization` is the
     record's JSON (Key Vault's org_details), `validity_months` the policy's. `replaces` is the DER certificate that this one
-    takes the place of.
+    takes the place of. `sign` signs by the certificate's key, wherever it lies, with the hash that belongs to it (PKCS#1 v1.5
+    for RSA, DER for ECDSA); it raises Unavailable and BadParameter.
     """
 
     operation_id: str
@@ -29,6 +30,7 @@ class IssuanceRequest:
     organization: str | None = None
     validity_months: int | None = None
     replaces: bytes | None = None
+    sign: Callable[[bytes], bytes] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from certworker.clock import Clock, whole_second
@@ -97,6 +98,7 @@ class Progression:
             organization=issuer.organization,
             validity_months=policy.x509.validity_months,
             replaces=current.der if current else None,
+            sign=partial(self._versions.sign, operation),
         )
         return provider, request
 

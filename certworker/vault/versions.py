@@ -6,6 +6,7 @@ from datetime import datetime
 from random import Random
 
 from certworker.crypto.bundles import pem_bundle, pkcs12_bundle
+from certworker.crypto.signers import sign_data
 from certworker.crypto.x509 import order_chain, validity
 from certworker.vault.events import Event, EventType
 from certworker.vault.keyring import Keyring, object_place
@@ -69,6 +70,10 @@ class Versions:
         )
         secret = SecretVersion(*place, sealed, policy.content_type, attributes, managed=True, tags=operation.tags)
         return certificate, key, secret
+
+    def sign(self, operation: Operation, data: bytes) -> bytes:
+        """Sign by the key of the version that an operation is to become. Raises as `Materials.use` does."""
+        return sign_data(self._materials.signer(operation), data)
 
     def _renewal(self, policy: Policy, certificate: CertificateVersion) -> Renewal:
         # the jitter is drawn here, once, and kept
