@@ -8,7 +8,7 @@ from certworker.crypto.keys import PrivateKey, fits
 from certworker.crypto.x509 import CertificateRequest, build_csr
 from certworker.vault.materials import Material, Materials
 from certworker.vault.objects import Tags, new_version
-from certworker.vault.operations import Operation, OperationReason, OperationStatus
+from certworker.vault.operations import CERTIFIED, Operation, OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
@@ -79,7 +79,7 @@ class Drafts:
         with self._store.reading() as reader:
             failed = _failed_renewal(reader, vault.id, name) if reason is not OperationReason.CREATE else None
             current = reader.key(vault.id, name, None) if wanted.reuse_key else None
-        # the key of a renewal that failed was never used: the next attempt goes on with it
+        # the key of a renewal that failed was never used, unless a CA certified it: the next attempt goes on with it
         if failed and failed.policy.key == wanted:
             return failed.version, self._materials.at_version(failed, failed.version)
         version = new_version()
@@ -104,4 +104,6 @@ def _failed_renewal(reader: Reader, vault_id: str, name: str) -> Operation | Non
     if last is None or last.status is not OperationStatus.FAILED or last.reason is OperationReason.CREATE:
         return None
     # where a later operation was forgotten, its version may have been had already
-    return None if reader.key(vault_id, name, last.version) else last
+    if reader.key(vault_id, name, last.version):
+        return None
+    return None if any(CERTIFIED in entry.detail for entry in reader.journal(last.id)) else last

@@ -63,12 +63,14 @@ class Issued:
 class Rejected:
     """The CA will not issue what was asked. `code` is one of Key Vault's two words for it, `message` tells why.
 
-    `configuration` blames the request or the set-up: trying again soon would change nothing.
+    `configuration` blames the request or the set-up: trying again soon would change nothing. `certified` says that the CA has
+    issued for this key, or may have: the next attempt takes another one, so that what is found for it is its own.
     """
 
     code: str
     message: str
     configuration: bool = False
+    certified: bool = False
 
 
 Step = Pending | Issued | Rejected

@@ -11,6 +11,9 @@ from certworker.vault.policy import Policy
 Progress = Mapping[str, str]
 """How far a provider has come: ids, URLs and step names. Never a token, a header, a password or a key."""
 
+CERTIFIED = "certified"
+"""In the journal of an operation that failed: the CA has issued for its key, or may have."""
+
 BACK_OFF = (timedelta(minutes=1), timedelta(minutes=10), timedelta(minutes=100))
 LAST_BACK_OFF = timedelta(days=1)
 

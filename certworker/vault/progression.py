@@ -14,7 +14,7 @@ from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pendin
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
-from certworker.vault.operations import BACK_OFF, Evidence, Operation, OperationStatus, Progress, back_off
+from certworker.vault.operations import BACK_OFF, CERTIFIED, Evidence, Operation, OperationStatus, Progress, back_off
 from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import put_off
@@ -194,7 +194,7 @@ class Progression:
                 failures=operation.failures + 1,
             )
             writer.update_operation(failed)
-            writer.add_journal(operation.id, at, "failed", {})
+            writer.add_journal(operation.id, at, "failed", {CERTIFIED: "yes"} if rejected.certified or evidence else {})
             if evidence:
                 writer.add_evidence(evidence)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")

@@ -105,6 +105,27 @@ def test_a_failed_renewal_keeps_its_key_and_is_counted(due: Deployment, clock: F
     assert len(due.versions("web")) == 2
 
 
+@pytest.mark.parametrize("refused_by", ["us", "the CA"])
+def test_a_key_that_a_ca_certified_is_not_used_again(due: Deployment, clock: FakeClock, refused_by: str) -> None:
+    """A certificate that was refused, or one that nobody has seen, is for a key that no later attempt has."""
+
+    def other_names(request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
+        issued = due.authority.issue(request, progress, at)
+        return Issued(issued.chain[1:])
+
+    rejected = Rejected("Certificate issuer error", "Never heard of it.", certified=True)
+    due.authority.script.append(other_names if refused_by == "us" else lambda *_: rejected)
+    due.work()
+    failed, due_at = due.operation("web"), due.renewal("web").due_at
+    assert failed.status is OperationStatus.FAILED
+    assert due_at
+    clock.set(due_at)
+    due.work()
+    renewed = due.operation("web")
+    assert renewed.status is OperationStatus.COMPLETED
+    assert (renewed.public_key == failed.public_key, renewed.version == failed.version) == (False, False)
+
+
 def test_a_mistake_in_the_set_up_goes_to_daily_at_once(due: Deployment, clock: FakeClock) -> None:
     """A CAA record does not change in a minute."""
     due.authority.script.append(lambda *_: Rejected("Request rejected", "CAA forbids it.", configuration=True))

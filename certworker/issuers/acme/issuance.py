@@ -116,7 +116,7 @@ class Issuance:
             case "ready":
                 return self._finalize(order)
             case "processing":
-                return self._wait(self._finalized(order), order, ISSUING)
+                return self._await_issuance(order)
             case "valid":
                 return self._fetch(order)
             case "invalid" | "deactivated":  # the latter is what Pebble says when an authorization was given up
@@ -261,6 +261,12 @@ class Issuance:
         journal = self._journal.forward("finalized", order)
         return Pending(journal.show(), self._at) if order.status == "valid" else self._wait(journal, order, ISSUING)
 
+    def _await_issuance(self, order: Order) -> Step:
+        if order.expires and order.expires <= self._at:
+            # whoever waited on would wait for ever; should it be issued after all, it is for a key that nobody uses
+            return self._reject("The CA did not issue before the order expired.")
+        return self._wait(self._finalized(order), order, ISSUING)
+
     def _finalized(self, order: Order) -> Journal:
         return self._journal if self._journal.step == "finalized" else self._journal.forward("finalized", order)
 
@@ -283,8 +289,12 @@ class Issuance:
             raise error
         if self._journal.missing < PATIENCE:
             return Pending(replace(self._journal, missing=self._journal.missing + 1).show(), None, failure=str(error))
+        return self._reject(f"{error} It was fetched {PATIENCE + 1} times.")
+
+    def _reject(self, why: str) -> Rejected:
+        """Give up an order that was finalized."""
         self._proofs.take_all_down(self._at)
-        return Rejected(ISSUER_ERROR, f"{error} It was fetched {PATIENCE + 1} times.")
+        return Rejected(ISSUER_ERROR, why, certified=True)
 
     def _wait(self, journal: Journal, order: Order | None, why: str) -> Pending:
         journal, retry_at = journal.polled(order.retry_after if order else None, self._at)
