@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import dns.rcode
 import pytest
@@ -15,6 +16,7 @@ from ca_sim.server import serve_in_thread
 from ca_sim.settings import SettingsError, read
 from ca_sim.validation.caa import Caa, Issuance, Property, refusal
 from ca_sim.validation.name_servers import NameServers, endpoint
+from tests.ca_sim.applicant import Applicant, applying
 from tests.ca_sim.caller import PROBLEM, calling
 from tests.ca_sim.conftest import settings_for
 from tests.ca_sim.name_server import Script, answering, asked, scripted
@@ -126,12 +128,12 @@ ZONE = "caazone"
 RECORDS = f"""
 open A 127.0.0.1
 closed CAA 0 issue ";"
+closed A 127.0.0.1
 mine CAA 0 issue "ca.test"
 a.mine A 127.0.0.1
 below.closed A 127.0.0.1
 mine.closed CAA 0 issue "ca.test"
 alias CNAME closed
-child.alias2 A 127.0.0.1
 wild CAA 0 issue "ca.test"
 wild CAA 0 issuewild ";"
 strict CAA 128 tbs "x"
@@ -195,6 +197,36 @@ def test_an_order_heeds_the_records(named: Named, responder: Responder, host: st
         assert settled["status"] == status, settled
         if status == "invalid":
             assert settled["challenges"][0]["error"]["type"] == PROBLEM + "caa"
+
+
+@pytest.mark.system("named")
+def test_an_order_is_bound_to_account_challenge_and_wildcard(tmp_path: Path) -> None:
+    """The account goes by its URL; the wildcard by that of its authorization; the challenge is the one that was met."""
+    with applying(state_directory=str(tmp_path)) as applicant:
+        key, url = applicant.key, applicant.kid
+    records = f"""
+one CAA 0 issue "ca-sim.example; accounturi={url}; validationmethods=http-01"
+wild CAA 0 issue "ca-sim.example"
+wild CAA 0 issuewild ";"
+"""
+    with (
+        serving_zone(tmp_path / "named", ZONE, records=records) as named,
+        applying(key=key, state_directory=str(tmp_path), dns_server=named.address, validation={"check_caa": True}) as applicant,
+    ):
+        assert applicant.obtain(f"one.{ZONE}", f"wild.{ZONE}")
+        assert_refused(applicant.other(), f"one.{ZONE}", "http-01", "accounturi")
+        assert_refused(applicant, f"x.one.{ZONE}", "dns-01", "validationmethods")
+        assert_refused(applicant, f"*.wild.{ZONE}", "dns-01", "nobody is allowed")
+
+
+def assert_refused(applicant: Applicant, name: str, challenge: str, says: str) -> None:
+    """Check that an order fails for its CAA records once the challenge is met."""
+    order = applicant.order(name).json()
+    applicant.post(applicant.challenge(order["authorizations"][0], challenge)["url"], {})
+    offered = applicant.post(order["authorizations"][0]).json()["challenges"]
+    error = next(found["error"] for found in offered if found["type"] == challenge)
+    assert error["type"] == PROBLEM + "caa"
+    assert says in error["detail"]
 
 
 def test_there_must_be_somebody_to_ask() -> None:
