@@ -87,13 +87,15 @@ def _tell_ready(descriptor: int) -> None:
 
 def _run_sealed(settings: Settings, options: argparse.Namespace) -> None:
     """Answer on every port that the service is sealed; a worker has nothing else to do meanwhile."""
-    servers = []
+    servers: list[BackgroundServer | HandshakeResponder] = []
     if options.ops:
         servers.append(BackgroundServer(build_sealed_ops_app(settings), inherit(options.ops)))
     if options.https:
         servers.append(BackgroundServer(build_sealed_app(), inherit(options.https), sealed_context(settings, utc_now)))
     if options.http01:
         servers.append(BackgroundServer(build_sealed_app(), inherit(options.http01)))
+    if options.tlsalpn01:
+        servers.append(HandshakeResponder(lambda _: None, utc_now, inherit(options.tlsalpn01)))  # knows no name
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     for server in servers:
         server.start()

@@ -98,7 +98,12 @@ class Service:
     def programs(self) -> list[Program]:
         """Name the processes of this role; while the service is sealed, the one that says so."""
         if self._sealing and self._sealing.is_sealed:
-            bound = {"--https": self._https, "--ops": self._ops, "--http01": self._http01}
+            bound = {
+                "--https": self._https,
+                "--ops": self._ops,
+                "--http01": self._http01,
+                "--tlsalpn01": self._tlsalpn01,
+            }
             return [self._program("sealed", "sealed", bound)]
         programs = []
         if self._role is not Role.WORKER:

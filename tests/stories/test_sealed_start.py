@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sqlite3
+import ssl
 import subprocess
 from contextlib import closing
 from pathlib import Path
@@ -31,9 +32,10 @@ class SealedOperator(Operator):
 
     def __init__(self, folder: Path, kind: str) -> None:
         super().__init__(folder)
-        self.http01_port = free_port(0)
+        self.http01_port, self.tlsalpn01_port = free_port(0), free_port(0)
         with self.config.open("a") as settings:
             settings.write(f'[challenges]\nhttp01_listen = ["127.0.0.1"]\nhttp01_port = {self.http01_port}\n')
+            settings.write(f'tlsalpn01_listen = ["127.0.0.1"]\ntlsalpn01_port = {self.tlsalpn01_port}\n')
             settings.write(f'[seal]\nkind = "{kind}"\n')
 
     def give(self, *command: str, said: str = "") -> subprocess.CompletedProcess[str]:
@@ -152,6 +154,8 @@ def assert_is_sealed(operator: SealedOperator, service: int) -> None:
         assert int(answer.headers["retry-after"]) > 0
     challenge = f"http://127.0.0.1:{operator.http01_port}/.well-known/acme-challenge/token"
     assert httpx.get(challenge).status_code == 503, "a CA that asks is answered, and does not wait"
+    with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized[ _]name"):
+        ssl.get_server_certificate(("localhost", operator.tlsalpn01_port), timeout=5)
     until(lambda: set(processes(service)) == {"sealed"})
     assert_no_core_dumps(processes(service)["sealed"])
 
