@@ -183,20 +183,17 @@ def build(
     """Wire the services together, with further `providers` beside (or before) those of the house; `token` is its HSM.
 
     `connect` takes the place of what the house's providers build their HTTP clients with.
-
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
-    source = source or _source_of(settings, token)
-    master = _master_key(store, source)
+    master = _master_key(store, source := source or _source_of(settings, token))
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
     known = load_providers({"acme": _acme(settings, accounts, challenges, connect), "local": local, **providers})
-    issuers = Issuers(store, keyring, access, known, clock)
-    materials = Materials(store, keyring, token, clock)
+    issuers, materials = Issuers(store, keyring, access, known, clock), Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
-    issuances = Issuances(store, drafts, versions, clock)
-    directory, refusals = Directory(store, keyring, clock), Refusals(store, access, keyring)
+    issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
+    refusals, keys = Refusals(store, access, keyring), Keys(store, access)
     return House(
         settings=settings,
         clock=clock,
@@ -209,9 +206,9 @@ def build(
         materials=materials,
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
-        keys=Keys(store, access),
+        keys=keys,
         key_life=_key_life(store, access, materials, clock),
-        attestations=Attestations(Keys(store, access)),
+        attestations=Attestations(keys),
         notices=Notices(store),
         key_operations=KeyOperations(store, access, materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),
