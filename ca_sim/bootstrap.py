@@ -26,6 +26,7 @@ from ca_sim.acme.renewal_info import Renewals
 from ca_sim.acme.urls import ACCOUNT, DIRECTORY, Urls
 from ca_sim.acme.urls import place as acme_place
 from ca_sim.authority import public_api
+from ca_sim.authority.ct_api import CtApi
 from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
 from ca_sim.authority.public_api import PublicApi
 from ca_sim.authority.publication import Publication, publish
@@ -126,8 +127,9 @@ def build(
     book = Book(state and state / "book.sqlite")
     try:
         virtual = open_clock(book, settings.clock, clock)
+        keys = state and state / "authority"
         authority = open_authority(
-            state and state / "authority",
+            keys,
             settings.key_type,
             virtual(),
             real=utc_now(),
@@ -136,6 +138,7 @@ def build(
         )
         authority.prepare({profile.issuer for profile in settings.profiles.values()})
         faults = Faults(book, virtual)
+        publication = publish(book, authority, settings.authority, bases[PlaneName.PUBLIC], virtual, directory=keys)
         parts = Parts(
             settings=settings,
             book=book,
@@ -143,8 +146,14 @@ def build(
             authority=authority,
             certificates=Certificates(book, virtual),
             faults=faults,
-            issuing=Issuing(authority, faults, virtual, profiles=settings.profiles),
-            publication=publish(book, authority, settings.authority, bases[PlaneName.PUBLIC], virtual),
+            issuing=Issuing(
+                authority,
+                faults,
+                virtual,
+                profiles=settings.profiles,
+                extend=publication.log.extend if publication.log else None,
+            ),
+            publication=publication,
             bases=bases,
         )
         yield _house(parts, background, sleep, validators or make_validators(settings))
@@ -186,12 +195,14 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
 
 
 def _public(parts: Parts) -> PublicApi:
+    log = parts.publication.log
     return PublicApi(
         authority=parts.authority,
         crls=parts.publication.crls,
         responder=parts.publication.responder,
         faults=parts.faults,
         clock=parts.clock,
+        more=CtApi(log, parts.authority).routes() if log else (),
     )
 
 

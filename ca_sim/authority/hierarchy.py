@@ -48,6 +48,8 @@ class Authority:
         self._older: list[Signer] = []
         for family in self._key_types:
             self._find(family)
+        while self._nursery.holds_older(len(self._older) + 1):
+            self._older.append(self._make_older(len(self._older) + 1))
 
     @property
     def root(self) -> Signer:
@@ -101,7 +103,9 @@ class Authority:
 
     def certified(self, signer: Signer) -> list[x509.Certificate]:
         """Give the certificates of the authority's own that a signer signed, a root's own aside."""
-        found = [*(other.certificate for other in self.signers()), *(cross for _, cross in self._crosses())]
+        if signer in self._older:
+            return [cross for _, cross in self._crosses() if cross.issuer == signer.certificate.subject]
+        found = [other.certificate for other in self.signers()]
         name = signer.certificate.subject
         return [certificate for certificate in found if certificate.issuer == name and certificate.subject != name]
 
@@ -215,16 +219,19 @@ class Authority:
 
     def _crosses(self) -> Iterator[tuple[Lineage, x509.Certificate]]:
         """Give the default family's roots as the older roots certify them."""
-        for number, older in enumerate(self._older_roots(), 1):
+        for number, older in enumerate(self._older_roots()[: self._settings.alternate_chains], 1):
             for lineage in self._lineages[self._main]:
                 yield lineage, self._nursery.cross(lineage, number, older)
 
     def _older_roots(self) -> list[Signer]:
+        for number in range(len(self._older) + 1, self._settings.alternate_chains + 1):
+            self._older.append(self._make_older(number))
+        return self._older
+
+    def _make_older(self, number: int) -> Signer:
         # Of another family than the default one, then by turns.
         types: tuple[AnyKeyType, ...] = ("ec-p384", "rsa-2048") if self._main == "rsa" else ("rsa-2048", "ec-p384")
-        for number in range(len(self._older) + 1, self._settings.alternate_chains + 1):
-            self._older.append(self._nursery.older(number, types[(number - 1) % 2]))
-        return self._older
+        return self._nursery.older(number, types[(number - 1) % 2])
 
 
 def serial_of(certificate: x509.Certificate) -> str:

@@ -81,6 +81,10 @@ class Nursery:
         """Whether there is a lineage of this label in the safe."""
         return self._safe.load_certificate(f"root{label}") is not None
 
+    def holds_older(self, number: int) -> bool:
+        """Whether there is an older root of this number in the safe."""
+        return self._safe.load_certificate(f"older{number}") is not None
+
     def open(self, label: str, key_type: AnyKeyType, span: Span | None = None) -> Lineage:
         """Load a lineage, or make what is missing of it. Raises StateError when what is there cannot be used.
 

@@ -91,6 +91,22 @@ class Safe:
         if self._directory is not None:
             write_whole(self._directory / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
 
+    def log_key(self) -> ec.EllipticCurvePrivateKey:
+        """Load or make the key of the log (P-256). Raises StateError when it cannot be used."""
+        path = self._directory and self._directory / "log.key.pem"
+        if path is None or not path.exists():
+            key = ec.generate_private_key(ec.SECP256R1())
+            if path is not None:
+                write_whole(path, key_pem(key))
+            return key
+        try:
+            kept = load_key(path.read_bytes())
+        except (OSError, ValueError) as error:
+            raise self._unreadable("key of the log", error) from error
+        if not isinstance(kept, ec.EllipticCurvePrivateKey):
+            raise self.broken("the key of the log is not for an elliptic curve")
+        return kept
+
     def broken(self, reason: str) -> StateError:
         """Make the error that says what is wrong with what was kept."""
         return StateError(f"{self._directory}: {reason}")
