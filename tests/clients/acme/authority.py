@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,12 @@ class Authority:
         """Ask the management endpoint."""
         return httpx.get(self.management + path, timeout=5).raise_for_status().json()
 
+    def suggest_renewal(self, serial: int) -> None:
+        """Say that a certificate should have been renewed an hour ago (RFC 9773)."""
+        now = datetime.now(UTC)  # noqa: TID251 - clients go by real time
+        window = {"start": (now - timedelta(hours=2)).isoformat(), "end": (now - timedelta(hours=1)).isoformat()}
+        httpx.put(f"{self.management}/certificates/{serial:x}/renewal-window", json=window, timeout=5).raise_for_status()
+
     def book(self, serial: int) -> dict[str, Any]:
         """Give what is written of a certificate."""
         entry: dict[str, Any] = self.told(f"/certificates/{serial:x}")
@@ -71,8 +78,12 @@ def serving_authority(folder: Path, *, bound: Sequence[str] = (), **settings: ob
     config, ready, output = folder / "ca-sim.toml", folder / "ready.json", folder / "output.txt"
     accounts = tuple(ExternalAccount(client, secrets.token_urlsafe(32)) for client in bound)
     places = {"state_directory": str(folder / "state"), "http01_port": http01, "tlsalpn01_port": tlsalpn01}
-    # What was proven once is proven again for a renewal.
-    acme: dict[str, object] = {"authorization_reuse": 0, "external_account_required": bool(accounts)}
+    # What was proven once is proven again for a renewal, and clients look every second whether one is due.
+    acme: dict[str, object] = {
+        "authorization_reuse": 0,
+        "renewal_retry_seconds": 1,
+        "external_account_required": bool(accounts),
+    }
     acme["external_accounts"] = {account.kid: account.hmac_key for account in accounts}
     config.write_text(_toml(_FREE_PORTS | places | {"acme": acme} | settings))
     config.chmod(0o600)

@@ -7,7 +7,15 @@ import pytest
 from tests.clients.acme.authority import Authority, serving_authority
 from tests.support.named import Named, serving_zone
 
-CLIENTS = ("acme-client", "caddy-http-01", "caddy-tls-alpn-01", "certbot", "lego-http-01", "lego-tls-alpn-01")
+CLIENTS = (
+    "acme-client",
+    "caddy-http-01",
+    "caddy-tls-alpn-01",
+    "certbot-http-01",
+    "certbot-daily",
+    "lego-http-01",
+    "lego-tls-alpn-01",
+)
 
 
 @pytest.fixture(scope="session", params=[(), CLIENTS], ids=["open", "bound"])

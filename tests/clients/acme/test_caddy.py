@@ -14,11 +14,11 @@ import pytest
 from cryptography import x509
 
 from tests.clients.acme.authority import Authority
-from tests.clients.acme.programs import INSTALLED, PROGRAMS, assert_issued
+from tests.clients.acme.programs import INSTALLED, PROGRAMS, assert_issued, assert_renewed
 
 pytestmark = pytest.mark.installed(INSTALLED)
 
-SECONDS = 60.0
+SECONDS = 30.0
 _SETTINGS = """{{
 	admin off
 	skip_install_trust
@@ -118,10 +118,13 @@ def serving_caddy(authority: Authority, folder: Path, name: str, challenge: str)
             process.wait(20)
 
 
-@pytest.mark.parametrize("challenge", ["http-01"])
-def test_it_serves_what_it_obtained(authority: Authority, tmp_path: Path, challenge: str) -> None:
-    """A site gets its certificate when the server starts."""
+@pytest.mark.parametrize("challenge", ["http-01", "tls-alpn-01"])
+def test_it_renews_when_the_authority_says_so(authority: Authority, tmp_path: Path, challenge: str) -> None:
+    """A site gets its certificate when the server starts, and another one long before the end of the first, as it was told."""
     name = f"{challenge}.caddy.example.com"
     with serving_caddy(authority, tmp_path, name, challenge) as caddy:
-        serial = caddy.next_certificate()
-        assert assert_issued(authority, caddy.chain(), name) == serial
+        first = caddy.next_certificate()
+        assert assert_issued(authority, caddy.chain(), name) == first
+        authority.suggest_renewal(first)
+        second = caddy.next_certificate(first)
+        assert assert_renewed(authority, caddy.chain(), first, name) == second

@@ -8,6 +8,7 @@ import pytest
 
 from tests.clients.acme.authority import Authority
 from tests.clients.acme.programs import assert_issued, assert_renewed, assert_revoked, run
+from tests.support.named import Named
 
 pytestmark = pytest.mark.system("lego")
 
@@ -59,3 +60,29 @@ def test_http01(authority: Authority, tmp_path: Path) -> None:
     proof = ("--http", "--http.port", f"127.0.0.1:{authority.http01_port}")
     names = ("lego.example.com", "www.lego.example.com")
     Lego(authority, tmp_path, "lego-http-01", names, proof).obtain_renew_revoke()
+
+
+def test_tlsalpn01(authority: Authority, tmp_path: Path) -> None:
+    """Its own TLS server proves control of two names."""
+    proof = ("--tls", "--tls.port", f"127.0.0.1:{authority.tlsalpn01_port}")
+    names = ("tls.lego.example.com", "www.tls.lego.example.com")
+    Lego(authority, tmp_path, "lego-tls-alpn-01", names, proof).obtain_renew_revoke()
+
+
+@pytest.mark.system("named")
+def test_dns01(asking_authority: Authority, named: Named, tmp_path: Path) -> None:
+    """Dynamic updates of a real name server prove control of a name and of all below it."""
+    environment = {
+        "RFC2136_NAMESERVER": named.address,
+        "RFC2136_TSIG_KEY": f"{named.key}.",
+        "RFC2136_TSIG_SECRET": named.secret,
+        "RFC2136_TSIG_ALGORITHM": f"{named.algorithm}.",
+        "RFC2136_POLLING_INTERVAL": "1",
+        "RFC2136_TTL": "1",
+        "RFC2136_SEQUENCE_INTERVAL": "1",
+    }
+    name = f"lego.{named.zone}"
+    # Whether all authoritative servers show the record would be asked on port 53.
+    proof = ("--dns", "rfc2136", "--dns.resolvers", named.address, "--dns.disable-cp")
+    Lego(asking_authority, tmp_path, "lego", (f"*.{name}", name), proof, environment).obtain_renew_revoke()
+    assert not named.texts(f"_acme-challenge.{name}")
