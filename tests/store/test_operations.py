@@ -54,6 +54,9 @@ def test_an_operation_comes_back_whole(store: Store) -> None:
         assert reader.operation(VAULT_ID, "WEB") == reader.operation_by_id("operation-1") == operation
         assert reader.operation(VAULT_ID, "other") is None
         assert reader.operation_by_id("other") is None
+        assert reader.operation_of_version(VAULT_ID, "WEB", operation.version) == operation
+        assert reader.operation_of_version(VAULT_ID, "web", "other") is None
+        assert reader.operation_of_version(VAULT_ID, "other", operation.version) is None
 
 
 def test_a_certificate_has_one_operation_in_progress(store: Store) -> None:
