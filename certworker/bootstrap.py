@@ -12,6 +12,7 @@ from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError, SetupError
 from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings, DnsSettings
 from certworker.issuers.challenges import Challenges
+from certworker.issuers.digicert import PRODUCT, PUBLIC_URL, DigicertIssuerSettings, DigicertProvider
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
@@ -37,7 +38,7 @@ from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
 from certworker.vault.imports import Imports
-from certworker.vault.issuance import Providers
+from certworker.vault.issuance import Provider, Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.key_backups import KeyBackups
@@ -189,7 +190,7 @@ def build(
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
-    known = load_providers({"acme": _acme(settings, accounts, challenges, connect), "local": local, **providers})
+    known = load_providers({**_of_the_house(settings, accounts, challenges, connect), "local": local, **providers})
     issuers, materials = Issuers(store, keyring, access, known, clock), Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
@@ -311,6 +312,32 @@ def _releases(settings: Settings, store: Store, access: Access, materials: Mater
     rules = EgressRules(settings.network.allow_private)
     keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
     return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
+
+
+def _of_the_house(
+    settings: Settings, accounts: Accounts, challenges: Challenges, connect: Connect | None
+) -> dict[str, Provider]:
+    rules = EgressRules(settings.network.allow_private)
+    return {
+        "acme": _acme(settings, accounts, challenges, connect),
+        "digicert": DigicertProvider(rules, _digicert_settings(settings), connect),
+    }
+
+
+def _digicert_settings(settings: Settings) -> Callable[[str], DigicertIssuerSettings]:
+    def settings_of(issuer: str) -> DigicertIssuerSettings:
+        found = settings.issuer(issuer)
+        named = [entry.partition("=") for entry in found.products]
+        return DigicertIssuerSettings(
+            url=found.url or PUBLIC_URL,
+            ca_bundle=str(found.ca_bundle) if found.ca_bundle else None,
+            timeout_seconds=found.timeout_seconds,
+            product=found.product or PRODUCT,
+            products={name.strip(): product.strip() for name, _, product in named},
+            skip_approval=found.skip_approval,
+        )
+
+    return settings_of
 
 
 def _acme(settings: Settings, accounts: Accounts, challenges: Challenges, connect: Connect | None) -> AcmeProvider:

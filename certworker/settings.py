@@ -39,6 +39,8 @@ class Section(BaseModel):
         "pin_file",
         "pin_env",
         "web_root",
+        "url",
+        "product",
         "dns_server",
         "dns_zone",
         "tsig_key",
@@ -57,6 +59,7 @@ class Section(BaseModel):
         "http01_listen",
         "tlsalpn01_listen",
         "contacts",
+        "products",
         "authorities",
         "dns_hook",
         "dns_servers",
@@ -219,9 +222,30 @@ class IssuerSettings(Section):
     )
     contacts: tuple[str, ...] = Field((), description="e-mail addresses for the CA account")
     timeout_seconds: float = Field(15.0, gt=0, le=60, description="seconds that one request to the CA may take")
+    url: str | None = Field(
+        None, description="https URL that the CA's REST API starts with (DigiCert, GlobalSign); none: the CA's public one"
+    )
+    product: str | None = Field(
+        None, description="DigiCert's product that is ordered where the policy has no certificate type; none: ssl_basic"
+    )
+    products: tuple[str, ...] = Field(
+        ("OV-SSL=ssl_basic", "EV-SSL=ssl_ev_basic", "DV-SSL=ssl_dv_geotrust_flex"),
+        description="TYPE=PRODUCT: the product of DigiCert that a policy's certificate type means",
+    )
+    skip_approval: bool = Field(
+        default=True, description="ask DigiCert not to hold orders for an administrator's approval, where the API key may"
+    )
     preferred_chain: str = Field(
         "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
     )
+
+    @field_validator("products")
+    @classmethod
+    def _check_products(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            if not all(entry.partition("=")):
+                raise ValueError(f"{entry!r} is not TYPE=PRODUCT, such as OV-SSL=ssl_basic")
+        return value
 
 
 class Log(Section):
