@@ -95,11 +95,13 @@ class Authorizations:
     def authorize_ahead(self, account: Account, asked: AskedIdentifier) -> Authorization:
         """Make a pending authorization before there is an order (section 7.4.1).
 
-        Raises MalformedError for a wildcard name, which only an order can have, and the problem of an identifier.
+        Raises MalformedError for a wildcard name, which only an order can have, RateLimitedError, and the problem of an
+        identifier.
         """
         (identifier,) = self.check_identifiers([asked])
         if identifier.is_wildcard:
             raise MalformedError("a wildcard name cannot be authorized ahead of its order", identifier=identifier.document())
+        self._pauses.check(account, [identifier])
         authorization = self._new(account, identifier, "")
         self._record(authorization)
         return authorization

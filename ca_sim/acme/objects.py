@@ -123,10 +123,11 @@ class Authorization:
     def answered(self, kind: str) -> Self:
         """Take the client's word that the challenge is prepared (section 7.5.1); a second time changes nothing.
 
-        Raises MalformedError when the authorization is not pending any more.
+        Nor does it where the authorization is valid already: clients that meet one which is used again answer all the same.
+        Raises MalformedError when it is over.
         """
         challenge = self.challenge(kind)
-        if challenge.status is not Status.PENDING:
+        if challenge.status is not Status.PENDING or self.status is Status.VALID:
             return self
         if self.status is not Status.PENDING:
             raise MalformedError(f"the authorization is {self.status}: its challenges are closed")

@@ -206,6 +206,9 @@ class Orders:
         return failure
 
     def _sign(self, order: Order) -> Certificate:
+        account = self._book.account(order.account_id)
+        if account is None or account.status is not Status.VALID:
+            raise UnauthorizedError("the account was deactivated before the certificate was issued")  # section 7.3.6
         profile = self._settings.profiles.get(order.profile)
         if profile is None:
             raise InvalidProfileError(f"the profile {order.profile!r} is not offered any more")

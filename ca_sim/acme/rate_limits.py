@@ -28,6 +28,7 @@ PERIODS = MappingProxyType(
         Limit.REQUESTS: timedelta(seconds=1),
     }
 )
+MOST_PLACES = 100
 _SECOND = timedelta(seconds=1)
 _UNAVAILABLE = 503
 
@@ -120,6 +121,8 @@ class RateLimits:
         if wait > timedelta(0):
             kind = BusyError if self._settings.busy_status == _UNAVAILABLE else RateLimitedError
             raise kind(f"more than {bucket.most} requests of this kind in a second", headers=self._headers(wait))
+        if len(self._busy) >= MOST_PLACES:  # a client may make paths up
+            self._busy = {other: full_at for other, full_at in self._busy.items() if full_at > at}
         self._busy[place] = bucket.take(self._busy.get(place), at)
 
     def _order(self, account: Account, identifiers: Collection[Identifier]) -> list[_Charge]:

@@ -259,3 +259,26 @@ def test_a_certificate_comes_with_other_chains(applicant: Applicant) -> None:
         problem = applicant.post(f"{answer.request.url}/{number}").json()
         assert problem["type"] == PROBLEM + "malformed"
     assert_problem(applicant.other().post(alternate), "unauthorized", 403)
+
+
+def test_a_valid_authorization_takes_an_answer_to_any_challenge(applicant: Applicant) -> None:
+    """A client that answers another challenge of an authorization that is used again gets it back as it is."""
+    order = applicant.order("answered.test").json()
+    applicant.prove(order)
+    dns = applicant.challenge(order["authorizations"][0], "dns-01")
+    answer = applicant.post(dns["url"], {})
+    assert (answer.status_code, answer.json()["status"]) == (200, "pending")
+
+
+def test_nothing_is_issued_to_a_deactivated_account() -> None:
+    """An order in work fails with its account (section 7.3.6)."""
+    with applying(acme={"issue_seconds": 60}) as applicant:
+        answer = applicant.order("left.test")
+        applicant.prove(answer.json())
+        applicant.finalize(answer.json(), make_csr(["left.test"]))
+        assert applicant.post(applicant.kid, {"status": "deactivated"}).json()["status"] == "deactivated"
+        applicant.wait(seconds=61)
+        (order,) = applicant.manage("GET", "/orders").json()["orders"]
+        assert order["status"] == "invalid"
+        assert "deactivated" in order["error"]["detail"]
+        assert applicant.manage("GET", "/status").json()["counts"]["certificates"] == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from ca_sim.acme.rate_limits import Bucket, registered_domain
+from ca_sim.acme.rate_limits import MOST_PLACES, Bucket, registered_domain
 from ca_sim.acme.renewal_info import certificate_id
 from ca_sim.identifiers import Identifier
 from tests.ca_sim.applicant import Applicant, applying
@@ -203,3 +203,13 @@ def attempt(applicant: Applicant, *, fails: bool) -> None:
     """Try to prove a name."""
     applicant.look.failing = {"flaky.test"} if fails else set()
     applicant.prove(applicant.order("flaky.test").json())
+
+
+def test_made_up_paths_are_not_counted_for_ever() -> None:
+    """What was counted in the last second alone is kept."""
+    with applying(acme=limits(requests_per_second=1)) as applicant:
+        base = applicant.directory["newOrder"].split("/acme/")[0]
+        for number in range(MOST_PLACES + 20):
+            applicant.wait(seconds=1)
+            assert applicant.http.get(f"{base}/made-up-{number}").status_code == 404
+        assert len(applicant.authority.house.acme.limits._busy) <= MOST_PLACES
