@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import ipaddress
 import ssl
+from contextlib import suppress
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -18,6 +19,8 @@ from ca_sim.validation.unchecked_tls import unchecked_context
 
 PROTOCOL = "acme-tls/1"
 ACME_IDENTIFIER = ObjectIdentifier("1.3.6.1.5.5.7.1.31")
+FAREWELL_SECONDS = 0.5
+"""How long a server has to close the connection too."""
 _OCTETS_OF_32 = b"\x04\x20"  # DER: an OCTET STRING of the length of a SHA-256 digest
 
 
@@ -66,12 +69,17 @@ class TlsAlpn01:
         raise ConnectionFailedError(f"connecting to {identifier.value} at {failure}")
 
     async def _shake_hands(self, address: str, name: str) -> Shown:
-        _, writer = await asyncio.open_connection(address, self._port, ssl=self._context, server_hostname=name)
+        _, writer = await asyncio.open_connection(
+            address, self._port, ssl=self._context, server_hostname=name, ssl_shutdown_timeout=FAREWELL_SECONDS
+        )
         try:
             tls = writer.get_extra_info("ssl_object")
             return Shown(tls.selected_alpn_protocol(), tls.getpeercert(binary_form=True) or b"")
         finally:
-            writer.transport.abort()  # nothing is said after the handshake, not even a farewell
+            # Closed in good order, so that the server's side of the handshake is complete as well.
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def server_name(identifier: Identifier) -> str:
