@@ -69,7 +69,7 @@ def test_a_result_that_waits_is_remembered(tmp_path: Path, responder: Responder)
     """After a restart nothing is looked at again: the page is gone, and the authorization becomes valid all the same."""
     state = str(tmp_path)
     with applying(validation={"delay_seconds": 30}, state_directory=state) as applicant:
-        _, authorization = answered(applicant, "kept.test")
+        _, authorization = answered(applicant, "waits.test")
     clock = FakeClock()
     settings = settings_for(responder, validation={"delay_seconds": 30}, state_directory=state)
     with serve_in_thread(settings, clock) as authority, calling(authority, applicant.key) as client:
@@ -79,4 +79,4 @@ def test_a_result_that_waits_is_remembered(tmp_path: Path, responder: Responder)
         assert client.post(url).json()["status"] == "pending"
         clock.advance(timedelta(seconds=30))
         assert client.post(url).json()["status"] == "valid"
-    assert "kept.test" not in responder.hosts
+    assert "waits.test" not in responder.hosts
