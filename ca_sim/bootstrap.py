@@ -83,6 +83,7 @@ class House:
 
     planes: Mapping[PlaneName, Plane]
     authority: Authority
+    issuing: Issuing
     publication: Publication
     acme: AcmeServices
     certificates: Certificates
@@ -182,6 +183,7 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
     return House(
         planes=planes,
         authority=parts.authority,
+        issuing=parts.issuing,
         publication=parts.publication,
         acme=acme,
         certificates=parts.certificates,

@@ -54,6 +54,7 @@ class Safe:
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
+        self._certificates: dict[str, x509.Certificate] = {}
 
     def load(self, name: str) -> Signer | None:
         """Give what was kept, if anything. Raises StateError when it cannot be used."""
@@ -79,15 +80,20 @@ class Safe:
 
     def load_certificate(self, name: str) -> x509.Certificate | None:
         """Give a certificate that was kept, if any. Raises StateError when it cannot be read."""
+        if name in self._certificates:
+            return self._certificates[name]
         if self._directory is None or not (self._directory / f"{name}.pem").exists():
             return None
         try:
-            return x509.load_pem_x509_certificate((self._directory / f"{name}.pem").read_bytes())
+            certificate = x509.load_pem_x509_certificate((self._directory / f"{name}.pem").read_bytes())
         except (OSError, ValueError) as error:
             raise self._unreadable(name, error) from error
+        self._certificates[name] = certificate
+        return certificate
 
     def save_certificate(self, name: str, certificate: x509.Certificate) -> None:
         """Keep a certificate without a key."""
+        self._certificates[name] = certificate
         if self._directory is not None:
             write_whole(self._directory / f"{name}.pem", certificate.public_bytes(Encoding.PEM))
 
