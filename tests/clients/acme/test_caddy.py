@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from tests.clients.acme.authority import Authority
+from tests.clients.acme.authority import Authority, serving_authority
 from tests.clients.acme.programs import INSTALLED, PROGRAMS, assert_issued, assert_renewed
 
 pytestmark = pytest.mark.installed(INSTALLED)
@@ -35,6 +35,7 @@ _SETTINGS = """{{
 	acme_ca_root "{bundle}"
 	{external_account}
 	renew_interval 500ms
+	ocsp_interval 500ms
 }}
 {name} {{
 	tls {{
@@ -128,3 +129,17 @@ def test_it_renews_when_the_authority_says_so(authority: Authority, tmp_path: Pa
         authority.suggest_renewal(first)
         second = caddy.next_certificate(first)
         assert assert_renewed(authority, caddy.chain(), first, name) == second
+
+
+def test_it_replaces_what_was_revoked(tmp_path: Path) -> None:
+    """It asks the OCSP responder about what it serves, and gets another certificate when the first one is revoked."""
+    (tmp_path / "caddy").mkdir()
+    with (
+        # It is the responder that tells it: renewal information holds for hours here.
+        serving_authority(tmp_path / "authority", authority={"ocsp_lifetime_seconds": 2}, acme={}) as authority,
+        serving_caddy(authority, tmp_path / "caddy", "revoked.caddy.example.com", "http-01") as caddy,
+    ):
+        first = caddy.next_certificate()
+        authority.revoke(first, "keyCompromise")
+        second = caddy.next_certificate(first)
+        assert assert_renewed(authority, caddy.chain(), first, caddy.name) == second

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.clients.acme.authority import Authority
+from tests.clients.acme.authority import Authority, serving_authority
 from tests.clients.acme.programs import assert_issued, assert_renewed, assert_revoked, run
 from tests.support.named import Named
 
@@ -60,6 +60,16 @@ def test_http01(authority: Authority, tmp_path: Path) -> None:
     proof = ("--http", "--http.port", f"127.0.0.1:{authority.http01_port}")
     names = ("lego.example.com", "www.lego.example.com")
     Lego(authority, tmp_path, "lego-http-01", names, proof).obtain_renew_revoke()
+
+
+def test_a_stranger_is_refused(tmp_path: Path) -> None:
+    """Without the external account that the authority asks for, nothing is obtained, and it is said why."""
+    with serving_authority(tmp_path / "authority", bound=["another-client"]) as authority:
+        proof = ("--http", "--http.port", f"127.0.0.1:{authority.http01_port}")
+        lego = Lego(authority, tmp_path, "lego", ("lego.example.com",), proof)
+        with pytest.raises(AssertionError, match="Server requires External Account Binding"):
+            lego.run("run")
+        assert authority.told("/status")["counts"]["accounts"] == 0
 
 
 def test_tlsalpn01(authority: Authority, tmp_path: Path) -> None:
