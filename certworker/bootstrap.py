@@ -13,6 +13,7 @@ from certworker.errors import SettingsError, SetupError
 from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings, DnsSettings
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.digicert import PRODUCT, PUBLIC_URL, DigicertIssuerSettings, DigicertProvider
+from certworker.issuers.globalsign import ATLAS_URL, AtlasConnect, GlobalsignIssuerSettings, GlobalsignProvider
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
@@ -29,6 +30,7 @@ from certworker.vault.attestations import Attestations
 from certworker.vault.backup_format import BackupFormat
 from certworker.vault.certificate_backups import CertificateBackups
 from certworker.vault.certificates import Certificates
+from certworker.vault.client_certificates import ClientCertificates
 from certworker.vault.contacts import ContactBook
 from certworker.vault.deletions import Deletions
 from certworker.vault.directory import Directory
@@ -190,8 +192,10 @@ def build(
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
     local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
-    known = load_providers({**_of_the_house(settings, accounts, challenges, connect), "local": local, **providers})
-    issuers, materials = Issuers(store, keyring, access, known, clock), Materials(store, keyring, token, clock)
+    materials = Materials(store, keyring, token, clock)
+    of_the_house = _of_the_house(settings, accounts, challenges, ClientCertificates(store, materials), connect)
+    known = load_providers({**of_the_house, "local": local, **providers})
+    issuers = Issuers(store, keyring, access, known, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
     refusals, keys = Refusals(store, access, keyring), Keys(store, access)
@@ -315,13 +319,38 @@ def _releases(settings: Settings, store: Store, access: Access, materials: Mater
 
 
 def _of_the_house(
-    settings: Settings, accounts: Accounts, challenges: Challenges, connect: Connect | None
+    settings: Settings,
+    accounts: Accounts,
+    challenges: Challenges,
+    client_certificates: ClientCertificates,
+    connect: Connect | None,
 ) -> dict[str, Provider]:
     rules = EgressRules(settings.network.allow_private)
     return {
         "acme": _acme(settings, accounts, challenges, connect),
         "digicert": DigicertProvider(rules, _digicert_settings(settings), connect),
+        "globalsign": GlobalsignProvider(
+            rules, _globalsign_settings(settings), client_certificates.find, connect and _presenting(connect)
+        ),
     }
+
+
+def _presenting(connect: Connect) -> AtlasConnect:
+    """Build clients as `connect` does, which presents what it likes."""
+    return lambda rules, ca_bundle, timeout_seconds, _: connect(rules, ca_bundle, timeout_seconds)
+
+
+def _globalsign_settings(settings: Settings) -> Callable[[str], GlobalsignIssuerSettings]:
+    def settings_of(issuer: str) -> GlobalsignIssuerSettings:
+        found = settings.issuer(issuer)
+        return GlobalsignIssuerSettings(
+            url=found.url or ATLAS_URL,
+            ca_bundle=str(found.ca_bundle) if found.ca_bundle else None,
+            client_certificate=found.client_certificate,
+            timeout_seconds=found.timeout_seconds,
+        )
+
+    return settings_of
 
 
 def _digicert_settings(settings: Settings) -> Callable[[str], DigicertIssuerSettings]:

@@ -41,6 +41,7 @@ class Section(BaseModel):
         "web_root",
         "url",
         "product",
+        "client_certificate",
         "dns_server",
         "dns_zone",
         "tsig_key",
@@ -234,6 +235,9 @@ class IssuerSettings(Section):
     )
     skip_approval: bool = Field(
         default=True, description="ask DigiCert not to hold orders for an administrator's approval, where the API key may"
+    )
+    client_certificate: str | None = Field(
+        None, description="VAULT/NAME of the certificate by which GlobalSign knows us in TLS; its key lies in no HSM"
     )
     preferred_chain: str = Field(
         "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
