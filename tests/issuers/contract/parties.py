@@ -1,5 +1,6 @@
 """The parties of the contract: each provider of the house with the simulated CA that it talks to, and what differs."""
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,13 +10,17 @@ import httpx
 
 from ca_sim.certificates import Certificate
 from ca_sim.in_process import InProcess
+from ca_sim.planes import PlaneName
 from certworker.network.egress import EgressRules
 from certworker.network.http import Budget, Connect, EgressClient
+from certworker.settings import IssuerSettings
+from certworker.vault.issuers import IssuerParameters
 from tests.issuers.in_process import InProcessConnect, InProcessTransport
 from tests.support.clock import FakeClock
 from tests.support.simulation import Prepare, Simulation, acme_issuer, open_simulation
 
 BLOCKED = "blocked.test"
+DIGICERT_ACCOUNT, DIGICERT_KEY = "4711", "an-api-key-that-must-not-be-shown"
 SLOW_SECONDS = 1800
 
 
@@ -99,4 +104,21 @@ ACME = Party(
     slow={"acme": {"issue_seconds": SLOW_SECONDS}},
     prepare=acme_issuer,
 )
-PARTIES = (ACME,)
+
+
+def _digicert(authority: InProcess) -> tuple[IssuerParameters, IssuerSettings]:
+    url = authority.house.bases[PlaneName.DIGICERT] + "/services/v2"
+    organization = json.dumps({"id": "1"})
+    return IssuerParameters("DigiCert", DIGICERT_ACCOUNT, DIGICERT_KEY, organization), IssuerSettings(url=url)
+
+
+_DIGICERT = {"accounts": {DIGICERT_ACCOUNT: DIGICERT_KEY}}
+DIGICERT = Party(
+    name="digicert",
+    places="digicert.*",
+    issues="digicert.order",
+    settings={"digicert": _DIGICERT | {"download_lag_seconds": 5, "list_lag_seconds": 30}},
+    slow={"digicert": _DIGICERT | {"issue_seconds": SLOW_SECONDS}},
+    prepare=_digicert,
+)
+PARTIES = (ACME, DIGICERT)

@@ -158,10 +158,7 @@ def test_a_kill_at_any_exchange_loses_nothing(party: Party, tmp_path: Path, cloc
 
 @pytest.mark.parametrize("kind", ["wrong-key", "wrong-names", "wrong-chain", "wrong-validity", "garbage"])
 def test_what_does_not_fit_is_refused(party: Party, tmp_path: Path, clock: FakeClock, kind: str) -> None:
-    """What the CA sends for another key, other names, in a chain that is none: it never becomes a version, and is told.
-
-    Once it is asked for again and the CA has come to its senses, the certificate is had.
-    """
+    """Another key, other names, a chain that is none: told, never a version, and the certificate is had when asked again."""
     with party.open(tmp_path, clock) as simulation:
         simulation.arm(kind=kind, count=1)
         issue(simulation)
