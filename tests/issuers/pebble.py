@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import socket
 import ssl
 import subprocess
@@ -56,7 +55,7 @@ def running_pebble(
     **knobs: str,
 ) -> Iterator[Pebble]:
     """Start Pebble and its name server, unless another one is given; `knobs` are variables of its environment."""
-    port, management, dns, dns_management = _free_ports(4)
+    port, management, dns, dns_management = free_ports(4)
     key, certificate = write_certificate(folder)
     config = {
         "listenAddress": f"127.0.0.1:{port}",
@@ -92,16 +91,6 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
     key_file.write_bytes(private_pem(key))
     certificate_file.write_bytes(to_pem([made]))
     return key_file, certificate_file
-
-
-def _free_ports(count: int) -> list[int]:
-    """Choose ports below those that the system gives to outgoing connections, which could take one at any moment."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = secrets.choice(range(20_000, 32_000))
-        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            ports += [port] if port not in ports else []
-    return ports
 
 
 @contextmanager

@@ -65,12 +65,6 @@ class Authority:
         entry: dict[str, Any] = self.told(f"/certificates/{serial:x}")
         return entry
 
-    def order(self, serial: int) -> dict[str, Any]:
-        """Give the order that a certificate was issued for."""
-        wanted = self.book(serial)["order"]
-        orders: list[dict[str, Any]] = self.told("/orders")["orders"]
-        return next(order for order in orders if order["id"] == wanted)
-
 
 @contextmanager
 def serving_authority(folder: Path, *, bound: Sequence[str] = (), **settings: object) -> Iterator[Authority]:
