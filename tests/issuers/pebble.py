@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ import httpx
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key, private_pem
 from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, split_pem, to_pem
+from tests.support.ports import free_ports
 
 BINDING_KEY = "zWNDZM6eQGHWpSRTPal5eIUYFTu7EajVIoguysqZ9wG44nMEtx3MUAsUDkMTQ12W"
 
