@@ -33,6 +33,7 @@ from ca_sim.authority.publication import Publication, publish
 from ca_sim.background import Background
 from ca_sim.book import Book
 from ca_sim.certificates import Certificates
+from ca_sim.chores import ChoresFirst
 from ca_sim.clock import Clock, VirtualClock, utc_now
 from ca_sim.clock_memory import open_clock
 from ca_sim.digicert import api as digicert_api
@@ -53,10 +54,12 @@ from ca_sim.globalsign.issuance import AtlasCertificates
 from ca_sim.globalsign.looks import file_look
 from ca_sim.globalsign.policy import ValidationPolicy
 from ca_sim.globalsign.sessions import Sessions
+from ca_sim.incidents import Incidents
 from ca_sim.issuing import Issuing
 from ca_sim.management.api import ManagementApi
 from ca_sim.management.digicert_routes import digicert_routes
 from ca_sim.management.globalsign_routes import globalsign_routes
+from ca_sim.management.incident_routes import incident_routes
 from ca_sim.management.pause_routes import pause_routes
 from ca_sim.management.renewal_routes import renewal_routes
 from ca_sim.planes import TRANSPORTS, Bases, Plane, PlaneName, Transport
@@ -93,6 +96,7 @@ class House:
     bases: Bases
     directory_url: str
     digicert: DigicertApi
+    incidents: Incidents
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,9 +170,11 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
     urls = Urls(parts.bases[PlaneName.ACME])
     acme = _acme_services(parts, background, validators, urls)
     digicert = _digicert(parts)
+    incidents = Incidents(parts.book, parts.clock, acme.renewals.pull_in)
 
     def faulty(name: PlaneName, app: ASGIApp, place: Place, refusal: Refusal = plain_refusal) -> Plane:
-        return Plane(FaultyWire(app, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
+        ready = ChoresFirst(app, incidents.settle)
+        return Plane(FaultyWire(ready, parts.faults, parts.clock, sleep, place, refusal), TRANSPORTS[name])
 
     clients = Clients(parts.book, parts.authority, read_trusted(parts.settings.globalsign.client_roots))
     planes = {
@@ -178,7 +184,10 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
         PlaneName.GLOBALSIGN: faulty(
             PlaneName.GLOBALSIGN, _globalsign(parts, clients).app(), globalsign_api.place, globalsign_refusal
         ),
-        PlaneName.MANAGEMENT: Plane(_management(parts, acme, urls, clients, digicert).app(), TRANSPORTS[PlaneName.MANAGEMENT]),
+        PlaneName.MANAGEMENT: Plane(
+            ChoresFirst(_management(parts, acme, urls, clients, digicert, incidents).app(), incidents.settle),
+            TRANSPORTS[PlaneName.MANAGEMENT],
+        ),
     }
     return House(
         planes=planes,
@@ -193,6 +202,7 @@ def _house(parts: Parts, background: Background, sleep: Sleep, validators: Mappi
         bases=parts.bases,
         directory_url=urls.of(DIRECTORY),
         digicert=digicert,
+        incidents=incidents,
     )
 
 
@@ -302,7 +312,9 @@ def _globalsign(parts: Parts, clients: Clients) -> AtlasApi:
     )
 
 
-def _management(parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, digicert: DigicertApi) -> ManagementApi:
+def _management(
+    parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, digicert: DigicertApi, incidents: Incidents
+) -> ManagementApi:
     return ManagementApi(
         book=parts.book,
         orders=acme.orders,
@@ -317,6 +329,7 @@ def _management(parts: Parts, acme: AcmeServices, urls: Urls, clients: Clients, 
             *digicert_routes(digicert.orders, digicert.deliveries),
             *renewal_routes(acme.renewals, parts.certificates),
             *pause_routes(acme.pauses),
+            *incident_routes(incidents),
         ],
     )
 

@@ -18,7 +18,7 @@ ROOM = "incident"
 PENDING, CARRIED_OUT = "pending", "carried out"
 _PAGE = 1000
 
-PullIn = Callable[[Collection[str], datetime, datetime, str | None], None]
+PullIn = Callable[[Collection[str], datetime, datetime, str], object]
 """Sets the renewal windows of certificates by their serial numbers: from, until, and the URL that explains why."""
 
 
@@ -49,7 +49,7 @@ class Cause(BaseModel):
     reason: Annotated[str, AfterValidator(_reason)] = "superseded"
     revoke_after_seconds: Annotated[int, Field(ge=0, le=366 * 86_400)] = 86_400
     announced: bool = True
-    explanation_url: str | None = None
+    explanation_url: str = ""
 
     def fits(self, certificate: Certificate, at: datetime) -> bool:
         """Whether a certificate is one of those."""
