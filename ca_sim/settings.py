@@ -148,8 +148,8 @@ class Settings(Section):
             "shortlived": {"validity_seconds": 6 * DAY, "description": "A server certificate for 6 days"},
         },
         unit="table of validity_seconds (seconds, 10 to 315360000), description (text), issuer (ec, rsa or ml-dsa;"
-        " empty: that of key_type), extended_key_usages (serverAuth, clientAuth), key_encipherment, must_staple,"
-        " ocsp (true or false), common_name (asked, always or never), max_names (number),"
+        " empty: that of key_type), extended_key_usages (serverAuth, clientAuth), key_encipherment, key_identifier,"
+        " must_staple, ocsp (true or false), common_name (asked, always or never), max_names (number),"
         " key_types (rsa, ec-p256, ec-p384, ec-p521)",
         help="Kinds of certificates that an order can ask for by name.",
     )

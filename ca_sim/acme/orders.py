@@ -99,6 +99,8 @@ class Orders:
         if profile not in self._settings.profiles:
             choice = ", ".join(self._settings.profiles)
             raise InvalidProfileError(f"there is no profile {profile!r}: use one of {choice}")
+        if len(request.identifiers) > (most := self._settings.profiles[profile].max_names):
+            raise MalformedError(f"an order of the profile {profile!r} has at most {most} identifiers")
         at = self._clock()
         not_before, not_after = self._read_dates(request, profile, at)
         return Order(
@@ -159,6 +161,7 @@ class Orders:
         order.finalized("", None)  # says whether it is ready before the CSR is looked at
         csr = _read_csr(csr_der)
         request = check_csr(csr, order.identifiers)
+        self._issuing.check(order.profile, request, order.identifiers)
         if self._book.account_of_key(public_jwk(request.public_key)) is not None:
             raise BadCsrError("the CSR's key is the key of an account")  # section 11.1
         at = self._clock()

@@ -75,6 +75,18 @@ class Authority:
         """Give all roots that a chain can end in, the default one first, the older ones last."""
         return [*self._own_roots(), *(older.certificate for older in self._older_roots())]
 
+    def line(self) -> list[x509.Certificate]:
+        """Give what leads up from leaves of the default intermediate: from that one to the root."""
+        lineage = self._current(self._main)
+        return [*lineage.above(lineage.issuer), lineage.root.certificate]
+
+    def root_over(self, signer_id: str) -> x509.Certificate:
+        """Give the root above an intermediate that is named as in records; an empty name is the default's first."""
+        for lineage in (line for lines in self._lineages.values() for line in lines):
+            if any(signer.id == signer_id for signer in lineage.issuers):
+                return lineage.root.certificate
+        return self._lineages[self._main][0].root.certificate
+
     def signers(self) -> Iterator[Signer]:
         """Give all that have signed something."""
         for lineages in self._lineages.values():

@@ -18,15 +18,17 @@ class LeafRules(Section):
 
     `common_name` is that of the request ("asked"), that or the first DNS name ("always"), or left out ("never").
     `key_encipherment` is for RSA keys alone. Without `ocsp` a leaf names no responder: its CRL tells of its revocation.
+    The key identifier of a leaf is what RFC 5280 wants and the baseline requirements advise against.
     """
 
     issuer: Issuer = ""
     extended_key_usages: Annotated[tuple[Purpose, ...], Field(min_length=1)] = ("serverAuth", "clientAuth")
     key_encipherment: Switch = True
     common_name: Literal["asked", "always", "never"] = "asked"
+    key_identifier: Switch = True
     must_staple: Switch = False
     ocsp: Switch = True
-    max_names: Annotated[int, Field(strict=True, ge=1, le=1000)] = 100
+    max_names: Annotated[int, Field(strict=True, ge=1, le=100)] = 100
     key_types: Annotated[tuple[LeafKeyType, ...], Field(min_length=1)] = ("rsa", "ec-p256", "ec-p384", "ec-p521")
 
 

@@ -87,8 +87,9 @@ def leaf_template(
         .add_extension(_purposes(usages or tuple(PURPOSES[word] for word in rules.extended_key_usages)), critical=False)
         .add_extension(names, critical=not len(subject))  # RFC 5280 section 4.2.1.6: critical without a subject
         .add_extension(_policy(ORGANIZATION_VALIDATED if organized else DOMAIN_VALIDATED), critical=False)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
+    if rules.key_identifier:
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     if rules.must_staple:  # RFC 7633
         builder = builder.add_extension(x509.TLSFeature([x509.TLSFeatureType.status_request]), critical=False)
     return builder

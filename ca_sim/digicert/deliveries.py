@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from ca_sim.authority.hierarchy import Authority
@@ -50,8 +51,7 @@ class Deliveries:
         order, asked = self._orders.find_by_certificate(account_id, certificate_id)
         if not order.can_be_downloaded(asked.id, self._clock(), self._lag):
             raise missing(f"certificate {certificate_id} to download")
-        root = self._authority.root_pem.decode("ascii") if format_ == "pem_all" else ""
-        return self.chain(asked) + root
+        return self.chain(asked) + (self._root(asked) if format_ == "pem_all" else "")
 
     def chain(self, asked: Asked) -> str:
         """Give a certificate with its chain in PEM, without the root; nothing where it is not issued."""
@@ -59,9 +59,13 @@ class Deliveries:
 
     def chain_documents(self, asked: Asked) -> list[dict[str, str]]:
         """Give a chain, the root included, as an order that is issued at once has it."""
-        parts = (self.chain(asked) + self._authority.root_pem.decode("ascii")).split(END)[:-1]
+        parts = (self.chain(asked) + self._root(asked)).split(END)[:-1]
         pems = [f"{part.strip()}\n{END}\n" for part in parts]
         return [{"subject_common_name": _common_name(pem), "pem": pem} for pem in pems]
+
+    def _root(self, asked: Asked) -> str:
+        issuer = self._certificates.find(asked.serial).issuer if asked.serial else ""
+        return self._authority.root_over(issuer).public_bytes(Encoding.PEM).decode("ascii")
 
     def revoke(self, order: Order, asked: Asked, wanted: Revocation) -> Approval | None:
         """Revoke, or where that needs an approval give the request that waits for it. Raises ApiError."""

@@ -176,12 +176,12 @@ class AtlasCertificates:
 
     def trust_chain(self) -> list[str]:
         """Give what leads up from the account's certificates, each in PEM: the intermediate first, the root last."""
-        intermediate = self.authority.intermediate.certificate
-        pem = intermediate.public_bytes(Encoding.PEM).decode("ascii")
+        intermediate, *above = self.authority.line()
+        pems = [certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in (intermediate, *above)]
         if self.faults.strike(FaultKind.WRONG_CHAIN, "globalsign.trustchain"):
             wrong = self.authority.wrong_chain(intermediate, self.clock())
-            pem = x509.load_pem_x509_certificates(wrong.encode())[-1].public_bytes(Encoding.PEM).decode("ascii")
-        return [pem, self.authority.root_pem.decode("ascii")]
+            pems[0] = x509.load_pem_x509_certificates(wrong.encode())[-1].public_bytes(Encoding.PEM).decode("ascii")
+        return pems
 
     def _of(self, account: str) -> list[Issued]:
         return [Issued.model_validate_json(body) for _, body in self.book.documents(ROOM, key=account)]

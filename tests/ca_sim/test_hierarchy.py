@@ -15,11 +15,16 @@ from ca_sim.authority.keys import make_key
 from ca_sim.authority.profiles import USUAL, LeafRules
 from ca_sim.authority.settings import AuthoritySettings
 from ca_sim.authority.subject import Subject
+from ca_sim.clock import utc_now
 from ca_sim.csr import SigningRequest
 from ca_sim.identifiers import Identifier
 from ca_sim.problems import BadCsrError
+from ca_sim.server import serve_in_thread
 from ca_sim.settings import KeyType
+from tests.ca_sim.caller import assert_problem, calling, make_csr
+from tests.ca_sim.conftest import settings_for
 from tests.ca_sim.issued import bench
+from tests.ca_sim.responder import Responder
 from tests.support.clock import START
 
 DAY = timedelta(days=1)
@@ -233,3 +238,20 @@ def test_what_certificates_point_to_is_there() -> None:
         assert world.get(f"{world.base}/root/1").body == bundle[1].public_bytes(Encoding.PEM)
         for missing in ("root/2", "issuer/00", "crl/00"):
             assert world.get(f"{world.base}/{missing}").status == 404
+
+
+def test_an_order_is_held_to_its_profile(responder: Responder) -> None:
+    """Too many names are refused at once, a key that is not taken with the CSR, after which the order is still ready."""
+    profiles = {"strict": {"validity_seconds": 3600, "max_names": 2, "key_types": ["rsa"]}}
+    with serve_in_thread(settings_for(responder, profiles=profiles), utc_now) as running, calling(running) as caller:
+        assert caller.register().status_code == 201
+        assert_problem(caller.order("a.test", "b.test", "c.test"), "malformed", 400)
+        url, order = caller.ready_order(responder, "a.test")
+        assert_problem(caller.finalize(order, make_csr(["a.test"])), "badCSR", 400)
+        assert caller.post(url).json()["status"] == "ready"
+        assert caller.finalize(order, make_csr(["a.test"], make_rsa_key())).status_code == 200
+
+
+def make_rsa_key() -> rsa.RSAPrivateKey:
+    """Make a key of 2048 bits."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -4,12 +4,17 @@ import subprocess
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.clock import utc_now
-from tests.ca_sim.issued import Bench, Issued, bench, crl_url
+from ca_sim.server import serve_in_thread
+from tests.ca_sim.caller import calling
+from tests.ca_sim.conftest import settings_for
+from tests.ca_sim.issued import Bench, Issued, access_urls, bench, crl_url
+from tests.ca_sim.responder import Responder
 
 PATIENCE_SECONDS = 20
 REVOKED = "certificate revoked"
@@ -82,3 +87,21 @@ def test_the_responder_is_believed(tmp_path: Path, issuer: str) -> None:
         for line in ("Response verify OK", f"{leaves[0]}: good", f"{leaves[1]}: revoked", "Reason: keyCompromise"):
             assert line in said, said
         assert "WARNING" not in said
+
+
+def test_the_served_responder_is_believed(tmp_path: Path, responder: Responder) -> None:
+    """OpenSSL asks the server that a leaf of ACME names, with a nonce; the CRL is at its URL too."""
+    with serve_in_thread(settings_for(responder), utc_now) as running, calling(running) as caller:
+        assert caller.register().status_code == 201
+        chain = caller.issue_chain(responder, "a.test")
+        leaf, issuer = x509.load_pem_x509_certificates(chain)
+        (tmp_path / "root.pem").write_bytes(running.root_pem)
+        files = ["-issuer", write(tmp_path / "issuer.pem", issuer), "-cert", write(tmp_path / "leaf.pem", leaf)]
+        asked = ["ocsp", *files, "-CAfile", str(tmp_path / "root.pem"), "-url", access_urls(leaf)["ocsp"], "-nonce"]
+        status, said = openssl(*asked)
+        assert (status, "leaf.pem: good" in said, "WARNING" in said) == (0, True, False), said
+        assert len(x509.load_der_x509_crl(httpx.get(crl_url(leaf)).content)) == 0
+        assert caller.revoke(leaf, reason=1).status_code == 200
+        status, said = openssl(*asked)
+        assert (status, "leaf.pem: revoked" in said) == (0, True), said
+        assert len(x509.load_der_x509_crl(httpx.get(crl_url(leaf)).content)) == 1
