@@ -86,7 +86,7 @@ def test_many_are_hit_at_once(authority: InProcess) -> None:
 
 
 def test_an_incident_outlives_a_restart(tmp_path: Path) -> None:
-    """What was announced is carried out by the next process, also when its time came in between; the clock goes on as it was."""
+    """What was announced is carried out by the next process, also when its time came in between; the clock goes on."""
     settings, clock = read({"state_directory": str(tmp_path)}), FakeClock()
     with in_process(settings, clock) as first:
         issue(first, "late.test")
