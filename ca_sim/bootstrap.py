@@ -28,6 +28,7 @@ from ca_sim.acme.urls import place as acme_place
 from ca_sim.authority import public_api
 from ca_sim.authority.ct_api import CtApi
 from ca_sim.authority.hierarchy import Authority, key_pem, open_authority
+from ca_sim.authority.links import Links
 from ca_sim.authority.public_api import PublicApi
 from ca_sim.authority.publication import Publication, publish
 from ca_sim.background import Background
@@ -57,6 +58,7 @@ from ca_sim.globalsign.sessions import Sessions
 from ca_sim.incidents import Incidents
 from ca_sim.issuing import Issuing
 from ca_sim.management.api import ManagementApi
+from ca_sim.management.authority_routes import authority_routes
 from ca_sim.management.digicert_routes import digicert_routes
 from ca_sim.management.globalsign_routes import globalsign_routes
 from ca_sim.management.incident_routes import incident_routes
@@ -325,6 +327,9 @@ def _management(
         clock=parts.clock,
         directory_url=urls.of(DIRECTORY),
         more=[
+            *authority_routes(
+                parts.authority, parts.publication.revocations, Links(parts.bases[PlaneName.PUBLIC]), parts.clock
+            ),
             *globalsign_routes(clients, utc_now),
             *digicert_routes(digicert.orders, digicert.deliveries),
             *renewal_routes(acme.renewals, parts.certificates),

@@ -98,6 +98,14 @@ class Authority:
         """Find a signer by the name that it goes by in URLs and records."""
         return next((signer for signer in self.signers() if signer.id == signer_id), None)
 
+    def issuing(self) -> set[str]:
+        """Name the intermediates that issue from now on, one of each family that is in use."""
+        return {lines[-1].issuer.id for lines in self._lineages.values()}
+
+    def crosses(self) -> list[x509.Certificate]:
+        """Give the cross-certificates."""
+        return [cross for _, cross in self._crosses()]
+
     def is_issuer(self, signer: Signer) -> bool:
         """Whether a signer issues leaves, or has."""
         return any(signer in lineage.issuers for lineages in self._lineages.values() for lineage in lineages)
