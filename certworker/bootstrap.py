@@ -191,14 +191,12 @@ def build(
     master = _master_key(store, source := source or _source_of(settings, token))
     keyring, access = Keyring(store, master), Access(store)
     accounts, challenges = Accounts(store, keyring), Challenges(store)
-    local = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY)
-    materials = Materials(store, keyring, token, clock)
-    of_the_house = _of_the_house(settings, accounts, challenges, ClientCertificates(store, materials), connect)
-    known = load_providers({**of_the_house, "local": local, **providers})
-    issuers = Issuers(store, keyring, access, known, clock)
+    local, materials = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY), Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
+    clients, keys = ClientCertificates(store, materials), Keys(store, access)
+    known = load_providers({**_of_the_house(settings, accounts, challenges, clients, connect), "local": local, **providers})
+    issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
     issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
-    refusals, keys = Refusals(store, access, keyring), Keys(store, access)
     return House(
         settings=settings,
         clock=clock,

@@ -26,6 +26,8 @@ from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Rejected
 
 FRESH = timedelta(minutes=1)
 """A request that was recorded longer ago is recorded anew before it is sent: its validity would begin too early."""
+PATIENT_ROUNDS = 1
+"""So many times a request is recorded after looking in vain. Processes that all end early would come to no end with it."""
 MOST_MISSING = 5
 """So many times what the CA said it issued may be missing before that is believed."""
 MOST_PAGES = 5
@@ -69,18 +71,24 @@ class Issuance:
         return self._look(journal.looking())
 
     def _record(self, journal: Journal) -> Step:
-        """Make sure that the request can be made, and have it recorded."""
+        return Pending(self._intended(journal).show(), self._at)
+
+    def _intended(self, journal: Journal) -> Journal:
+        """Make sure that the request can be made, and name it."""
         policy = self._client.policy()
         validity = validity_of(self._request, policy, self._at)
         order_body(self._request, policy, validity)
         intent = secrets.token_hex(8)
         self._intents.keep(intent, True, self._at)  # noqa: FBT003 - that it is there is all
-        return Pending(journal.ordering(intent, validity, self._at).show(), self._at)
+        return journal.ordering(intent, validity, self._at)
 
     def _order(self, journal: Journal) -> Step:
         if not 0 <= self._at.timestamp() - journal.intended <= FRESH.total_seconds():
             self._intents.take(journal.intent)
             return self._record(journal)
+        return self._send(journal)
+
+    def _send(self, journal: Journal) -> Step:
         self._client.log_in()
         body = order_body(self._request, self._client.policy(), (journal.not_before, journal.not_after))
         if not self._intents.take(journal.intent):
@@ -101,14 +109,15 @@ class Issuance:
             return self._failed(error, journal)
         if look.serial:
             return Pending(journal.ordered(look.serial).show(), self._at)
-        if look.undecided:
-            journal, retry_at = look.journal.polled(None, self._at)
-            return Pending(journal.show(), retry_at, waits_for=ISSUING)
         if not look.over:
-            return Pending(look.journal.show(), self._at)
+            journal, retry_at = look.journal.polled(None, self._at) if look.undecided else (look.journal, self._at)
+            return Pending(journal.show(), retry_at, waits_for=ISSUING if look.undecided else LOOKING)
         if look.journal.looks <= len(PATIENCE):
             return Pending(look.journal.show(), self._at + PATIENCE[look.journal.looks - 1], waits_for=LOOKING)
-        return self._record(look.journal)
+        if journal.rounds < PATIENT_ROUNDS:
+            return self._record(replace(look.journal, rounds=journal.rounds + 1))
+        # whoever recorded the last request did not come to send it: it is sent in the step that has just looked
+        return self._send(self._intended(look.journal))
 
     def _search(self) -> Search:
         replaces = self._request.replaces

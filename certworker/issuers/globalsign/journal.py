@@ -21,8 +21,9 @@ class Journal:
 
     `step` is ordering, looking or ordered. `since` is when a certificate was asked for first, at the earliest. `intent` names
     the request that is about to be sent, made at `intended` for a validity from `not_before` to `not_after`. `looks` counts
-    the looks through the CA's statistics, `page` and `row` tell where the one under way has come to. `serial` is that of what
-    was issued, `polls` counts the looks at it, `missing` those that did not find it.
+    the looks through the CA's statistics, `rounds` how often all of them found nothing, `page` and `row` tell where the one
+    under way has come to. `serial` is that of what was issued, `polls` counts the looks at it, `missing` those that did not
+    find it.
     """
 
     step: str = ""
@@ -33,6 +34,7 @@ class Journal:
     not_before: int = 0
     not_after: int = 0
     looks: int = 0
+    rounds: int = 0
     page: int = 0
     row: int = 0
     polls: int = 0
@@ -52,7 +54,7 @@ class Journal:
     def ordering(self, intent: str, validity: tuple[int, int], at: datetime) -> "Journal":
         """Note that a certificate is about to be asked for."""
         now = int(at.timestamp())
-        return Journal("ordering", intent, "", self.since or now, now, *validity)
+        return Journal("ordering", intent, "", self.since or now, now, *validity, rounds=self.rounds)
 
     def looking(self) -> "Journal":
         """Note that a certificate may have been issued without our hearing of it."""
@@ -82,4 +84,4 @@ class Journal:
 
 
 _TEXTS = frozenset({"step", "intent", "serial"})
-_COUNTS = frozenset({"since", "intended", "not_before", "not_after", "looks", "page", "row", "polls", "missing"})
+_COUNTS = frozenset({"since", "intended", "not_before", "not_after", "looks", "rounds", "page", "row", "polls", "missing"})

@@ -37,6 +37,8 @@ def read_policy(answer: Answer) -> AtlasPolicy:
     """Read GET /validationpolicy. Raises Garbled."""
     document = answer.fields()
     public_key, validity = _table(document, "public_key"), _table(document, "validity")
+    if not public_key or not validity:
+        raise answer.garbled("something else than a validation policy")
     subject = _table(document, "subject_dn")
     usages = _table(_table(document, "extended_key_usages"), "ekus")
     return AtlasPolicy(

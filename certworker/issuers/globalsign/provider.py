@@ -22,7 +22,7 @@ from certworker.issuers.rest import (
     earliest,
     time_to_ask_again,
 )
-from certworker.network.egress import EgressRules
+from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import EgressClient, Trust, build_client
 from certworker.vault.client_certificates import ClientCertificate
 from certworker.vault.issuance import Examination, IssuanceRequest, Pending, Revocation, Step
@@ -39,6 +39,7 @@ NOT_WANTED = REASONS[5]
 """Why a certificate is revoked whose operation was cancelled."""
 EXCHANGE = timedelta(seconds=20)
 """How long one exchange may take: a step makes up to eight, and its lease must not run out under it."""
+CLOSED = "In TLS, a CA closes the connection to who is not let in: check the client certificate that the settings name."
 CREDENTIALS_MISSING = "The issuer's credentials are missing: account_id is the API key, and the password the API secret."
 
 
@@ -169,5 +170,6 @@ def _examine(client: AtlasClient, found: list[str]) -> Examination:
         claims = client.verified_claims()
         found.append(f"The account has {claims} verified domain claims; whether they cover a name shows when it is asked for.")
     except FAILURES as error:
-        return Examination(passed=False, findings=(*found, client.told(error)))
+        hint = [CLOSED] if isinstance(error, Unreachable) and not found else []
+        return Examination(passed=False, findings=(*found, client.told(error), *hint))
     return Examination(left > 0, tuple(found))
