@@ -1,7 +1,7 @@
 """The one way to a certificate, whichever API it was ordered by: signed, and spoilt where a fault says so."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -100,16 +100,16 @@ class Issuing:
         at = self._clock()
         if skew := self._strikes(FaultKind.CLOCK_SKEW, application):
             at += timedelta(seconds=skew)
-        request, identifiers, validity = self._spoilt(application)
+        spoilt = self._spoilt(application, at)
         leaf = self._authority.issue(
-            request,
-            identifiers,
-            validity=validity,
+            spoilt.request,
+            spoilt.identifiers,
+            validity=spoilt.validity,
             at=at,
-            not_before=application.not_before,
-            not_after=application.not_after,
-            subject=application.subject,
-            extended_key_usages=application.extended_key_usages,
+            not_before=spoilt.not_before,
+            not_after=spoilt.not_after,
+            subject=spoilt.subject,
+            extended_key_usages=spoilt.extended_key_usages,
             rules=self._profiles.get(application.profile, USUAL),
             extend=self._extend,
         )
@@ -128,16 +128,20 @@ class Issuing:
             issuer=issuer.id if issuer else "",
         )
 
-    def _spoilt(self, application: Application) -> tuple[SigningRequest, tuple[Identifier, ...], timedelta]:
-        request, identifiers, validity = application.request, application.identifiers, application.validity
+    def _spoilt(self, application: Application, at: datetime) -> Application:
+        """Change what was applied for where a fault says so."""
+        spoilt = application
         if self._strikes(FaultKind.WRONG_KEY, application) is not None:
-            request = SigningRequest(ec.generate_private_key(ec.SECP256R1()).public_key(), request.common_name)
+            strange = ec.generate_private_key(ec.SECP256R1()).public_key()
+            spoilt = replace(spoilt, request=SigningRequest(strange, spoilt.request.common_name))
         if self._strikes(FaultKind.WRONG_NAMES, application) is not None:
-            identifiers = (Identifier("dns", "somebody-else.example"),)
-            request = SigningRequest(request.public_key, None)
-        if self._strikes(FaultKind.WRONG_VALIDITY, application) is not None:
-            validity = timedelta(seconds=10)
-        return request, identifiers, validity
+            names = (Identifier("dns", "somebody-else.example"),)
+            spoilt = replace(spoilt, identifiers=names, request=SigningRequest(spoilt.request.public_key, None))
+        if (seconds := self._strikes(FaultKind.WRONG_VALIDITY, application)) is not None:
+            # without a length it is over already
+            begin, end = (at, timedelta(seconds=seconds)) if seconds else (at - timedelta(days=2), timedelta(days=1))
+            spoilt = replace(spoilt, not_before=begin, not_after=begin + end)
+        return spoilt
 
     def _chain(self, application: Application, leaf: x509.Certificate) -> str:
         if self._strikes(FaultKind.GARBAGE, application) is not None:

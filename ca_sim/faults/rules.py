@@ -82,7 +82,8 @@ class Fault(BaseModel):
     are about some; none means all. Of the requests that fit, the first `skip` are spared; of the others each is struck with
     probability `rate`, by numbers that follow from `seed`, until `count` were. It holds from `begins` until before `ends`.
     `seconds` is the delay of a latency, the Retry-After of a throttle or an error (as a date with `as_date`), the time that an
-    order is stuck (none: for good), the skew of the clock (may be negative), how stale what is stale is. `status` is that of an
+    order is stuck (none: for good), the skew of the clock (may be negative), the length of a wrong validity (none: it is over
+    already), how stale what is stale is. `status` is that of an
     error or a throttle, `breakage` says how what is broken is broken.
     """
 

@@ -161,17 +161,19 @@ def test_a_valid_order_without_a_certificate_is_a_failure_for_now(ca: ScriptedCA
 
 
 def test_waiting_grows_and_hears_the_ca(ca: ScriptedCA, ordered: Journey) -> None:
-    """Looks come after 1, 2, 4 ... 120 seconds, and never before the CA says."""
+    """Looks come after 1, 2, 4 ... 120 seconds, then a little later each time, up to an hour; never before the CA says."""
     pauses = []
-    for _ in range(9):
+    for _ in range(40):
         before = ordered.at
         ordered.step()
         pauses.append((ordered.at - before).total_seconds())
-    assert pauses == [1, 2, 4, 8, 16, 32, 64, 120, 120]
-    ca.script["/order"] = as_json(ca.order(), Retry_After="177")
+    assert pauses[:9] == [1, 2, 4, 8, 16, 32, 64, 120, 138]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 3600
+    ca.script["/order"] = as_json(ca.order(), Retry_After="7200")
     before = ordered.at
     ordered.step()
-    assert ordered.at - before == timedelta(seconds=177)
+    assert ordered.at - before == timedelta(hours=2)
 
 
 @pytest.mark.parametrize(

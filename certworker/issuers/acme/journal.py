@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from certworker.issuers.acme.problems import retry_time
 from certworker.issuers.acme.resources import Order
 
-LONGEST_POLL = timedelta(minutes=2)
+LONGEST_POLL = timedelta(hours=1)
+QUICK_POLL, QUICK_POLLS, GROWTH = timedelta(minutes=2), 7, 1.15
+"""The pauses between looks double up to two minutes; then each is so much longer, a seventh of what was waited already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,11 @@ class Journal:
 
     def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
         """Note a look that found nothing new, and when the next is due: less and less often, never before the CA says."""
-        next_look = at + min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
-        return replace(self, polls=self.polls + 1), max(next_look, retry_time(retry_after, at) or at)
+        if self.polls < QUICK_POLLS:
+            pause = timedelta(seconds=2**self.polls)
+        else:
+            pause = min(QUICK_POLL * GROWTH ** min(self.polls - QUICK_POLLS, 100), LONGEST_POLL)
+        return replace(self, polls=self.polls + 1), max(at + pause, retry_time(retry_after, at) or at)
 
     def begun_anew(self) -> "Journal":
         """Forget the order."""

@@ -41,10 +41,18 @@ class Party:
     peer_certificate: Callable[[InProcess], bytes | None] = lambda _authority: None
 
     @contextmanager
-    def open(self, folder: Path, clock: FakeClock, *, slow: bool = False, wire: "Wire | None" = None) -> Iterator[Simulation]:
-        """Open a deployment whose issuer is this one."""
+    def open(
+        self,
+        folder: Path,
+        clock: FakeClock,
+        *,
+        slow: bool = False,
+        wire: "Wire | None" = None,
+        changed: Mapping[str, object] | None = None,
+    ) -> Iterator[Simulation]:
+        """Open a deployment whose issuer is this one; `changed` are further settings of the CA."""
         wire = wire or Wire()
-        settings = {"blocked_identifiers": [BLOCKED], **self.settings, **(self.slow if slow else {})}
+        settings = {"blocked_identifiers": [BLOCKED], **self.settings, **(self.slow if slow else {}), **(changed or {})}
 
         def connect(authority: InProcess) -> Connect:
             return wire.connect(InProcessConnect(authority, self.peer_certificate(authority)))
