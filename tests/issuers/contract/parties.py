@@ -15,6 +15,7 @@ from certworker.network.egress import EgressRules
 from certworker.network.http import Budget, Connect, EgressClient
 from certworker.settings import IssuerSettings
 from certworker.vault.issuers import IssuerParameters
+from tests.issuers.atlas import client_certificate, globalsign_issuer
 from tests.issuers.in_process import InProcessConnect, InProcessTransport
 from tests.support.clock import FakeClock
 from tests.support.simulation import Prepare, Simulation, acme_issuer, open_simulation
@@ -28,13 +29,15 @@ SLOW_SECONDS = 1800
 class Party:
     """A provider and its CA.
 
-    `places` is the pattern of its requests' kinds, `issues` the kind at which the CA makes the certificate, `slow` the settings
-    of a CA that takes SLOW_SECONDS. `prepare` gives issuer record and settings once the CA is there.
+    `places` is the pattern of its requests' kinds, `issues` the kind at which the CA makes the certificate, `tells` the one
+    whose answer has to be read, `chains` where the chain comes from; `slow` are the settings of a CA that takes SLOW_SECONDS. `prepare` gives issuer record and settings once the CA is there.
     """
 
     name: str
     places: str
     issues: str
+    tells: str
+    chains: str
     settings: Mapping[str, object] = field(default_factory=dict)
     slow: Mapping[str, object]
     prepare: Prepare
@@ -109,6 +112,8 @@ ACME = Party(
     name="acme",
     places="acme.*",
     issues="acme.finalize",
+    tells="acme.finalize",
+    chains="acme.issue",
     slow={"acme": {"issue_seconds": SLOW_SECONDS}},
     prepare=acme_issuer,
 )
@@ -125,8 +130,21 @@ DIGICERT = Party(
     name="digicert",
     places="digicert.*",
     issues="digicert.order",
+    tells="digicert.order",
+    chains="digicert.issue",
     settings={"digicert": _DIGICERT | {"download_lag_seconds": 5, "list_lag_seconds": 30}},
     slow={"digicert": _DIGICERT | {"issue_seconds": SLOW_SECONDS}},
     prepare=_digicert,
 )
-PARTIES = (ACME, DIGICERT)
+GLOBALSIGN = Party(
+    name="globalsign",
+    places="globalsign.*",
+    issues="globalsign.request",
+    tells="globalsign.retrieve",
+    chains="globalsign.trustchain",
+    settings={"globalsign": {"stats_lag_seconds": 30}},
+    slow={"globalsign": {"issue_seconds": SLOW_SECONDS}},
+    prepare=globalsign_issuer,
+    peer_certificate=client_certificate,
+)
+PARTIES = (ACME, DIGICERT, GLOBALSIGN)

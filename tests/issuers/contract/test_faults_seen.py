@@ -110,7 +110,7 @@ def test_a_fault_of_the_wire_delays(party: Party, tmp_path: Path, clock: FakeClo
     fault, says = ON_THE_WIRE[name]
     with party.open(tmp_path, clock) as simulation:
         renewal = Renewal(simulation)
-        renewal.run({**fault, "at": [party.issues]})
+        renewal.run({**fault, "at": [party.tells if fault["kind"] == "mangle" else party.issues]})
         renewal.check_seen(RETRY, RETRIED, says)
         assert renewal.told(FAILED) == []
 
@@ -131,7 +131,7 @@ def test_what_serves_for_now_is_taken_with_a_warning(party: Party, tmp_path: Pat
     fault, says = TAKEN[name]
     with party.open(tmp_path, clock) as simulation:
         renewal = Renewal(simulation)
-        renewal.run(fault)
+        renewal.run({**fault, "at": [party.chains if name == "wrong-chain" else "*.issue"]})
         assert says in (simulation.deployment.operation("web").status_details or "")
         new = [event for event in simulation.deployment.events() if event.type is EventType.CERTIFICATE_NEW_VERSION][-1]
         assert says in new.detail["warnings"]
