@@ -52,7 +52,7 @@ from ca_sim.globalsign.claims import Claims
 from ca_sim.globalsign.clients import Clients, read_trusted
 from ca_sim.globalsign.errors import refusal as globalsign_refusal
 from ca_sim.globalsign.issuance import AtlasCertificates
-from ca_sim.globalsign.looks import file_look
+from ca_sim.globalsign.looks import file_look, record_look
 from ca_sim.globalsign.policy import ValidationPolicy
 from ca_sim.globalsign.sessions import Sessions
 from ca_sim.incidents import Incidents
@@ -68,7 +68,7 @@ from ca_sim.planes import TRANSPORTS, Bases, Plane, PlaneName, Transport
 from ca_sim.settings import Settings
 from ca_sim.validation.choice import make_caa, make_validators
 from ca_sim.validation.http01 import Validate
-from ca_sim.validation.resolver import make_resolver
+from ca_sim.validation.resolver import make_resolver, name_servers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,8 +290,10 @@ def _acme(parts: Parts, services: AcmeServices, urls: Urls) -> AcmeApi:
 
 def _globalsign(parts: Parts, clients: Clients) -> AtlasApi:
     settings, of_api = parts.settings, parts.settings.globalsign
-    look = file_look(make_resolver(settings), settings.http01_port, settings.validation_timeout_seconds)
-    claims = Claims(parts.book, of_api, parts.clock, {"http": look})
+    looks = {"http": file_look(make_resolver(settings), settings.http01_port, settings.validation_timeout_seconds)}
+    if servers := name_servers(settings):
+        looks["dns"] = record_look(servers)
+    claims = Claims(parts.book, of_api, parts.clock, looks)
     certificates = AtlasCertificates(
         book=parts.book,
         issuing=parts.issuing,

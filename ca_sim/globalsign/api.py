@@ -1,6 +1,5 @@
 """The routes of the API in the style of GlobalSign Atlas: HTTP in, one call, HTTP out."""
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from ca_sim.clock import Clock
 from ca_sim.globalsign.claims import Claim, Claims
 from ca_sim.globalsign.clients import Clients
 from ca_sim.globalsign.errors import PROBLEM, AtlasError, BadRequestError, ForbiddenError, UnprocessableError
-from ca_sim.globalsign.issuance import AtlasCertificates
+from ca_sim.globalsign.issuance import PEM_BLOCK, AtlasCertificates
 from ca_sim.globalsign.sessions import Sessions
 from ca_sim.globalsign.wire import LATEST, Assertion, CertificateRequest, LogIn, Revocation, read
 from ca_sim.planes import PEER_CERTIFICATE
@@ -27,7 +26,6 @@ CREATED, ACCEPTED, NO_CONTENT = 201, 202, 204
 MAX_BODY = 1 << 18
 PER_PAGE, MOST_PER_PAGE, MOST_PAGES = 20, 100, 1_000_000
 LONGEST_WINDOW = timedelta(days=30)
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 Handler = Callable[[str, Request], Awaitable[Response]]
 Listing = Callable[[str, datetime, datetime], Sequence[Certificate]]
@@ -104,7 +102,7 @@ class AtlasApi:
         entry = self.certificates.find(account, _serial(request))
         if not self.certificates.is_ready(entry.issued):
             return Response(status_code=ACCEPTED)
-        leaf = _PEM.match(entry.certificate.chain)
+        leaf = PEM_BLOCK.match(entry.certificate.chain)
         revoked_at = entry.certificate.revoked_at
         document = {
             "certificate": leaf[0] if leaf else "",
@@ -120,8 +118,8 @@ class AtlasApi:
     async def _policy(self, _account: str, _: Request) -> Response:
         return JSONResponse(self.certificates.policy().document())
 
-    async def _trust_chain(self, _account: str, _: Request) -> Response:
-        return JSONResponse(self.certificates.trust_chain())
+    async def _trust_chain(self, account: str, _: Request) -> Response:
+        return JSONResponse(self.certificates.trust_chain(account))
 
     async def _quota(self, account: str, _: Request) -> Response:
         return JSONResponse({"value": self.certificates.quota(account)})

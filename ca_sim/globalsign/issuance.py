@@ -4,6 +4,7 @@ A request is answered with the serial number at once; the certificate can be fet
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,6 +33,7 @@ from ca_sim.problems import ProblemError
 
 log = logging.getLogger(__name__)
 API = "globalsign"
+PEM_BLOCK = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 ROOM = "globalsign-certificate"
 PLACE = "globalsign.issue"
 
@@ -174,14 +176,17 @@ class AtlasCertificates:
         """Tell how many certificates the account may still have."""
         return max(self.settings.quota - self.count(account), 0)
 
-    def trust_chain(self) -> list[str]:
-        """Give what leads up from the account's certificates, each in PEM: the intermediate first, the root last."""
-        intermediate, *above = self.authority.line()
-        pems = [certificate.public_bytes(Encoding.PEM).decode("ascii") for certificate in (intermediate, *above)]
-        if self.faults.strike(FaultKind.WRONG_CHAIN, "globalsign.trustchain"):
-            wrong = self.authority.wrong_chain(intermediate, self.clock())
-            pems[0] = x509.load_pem_x509_certificates(wrong.encode())[-1].public_bytes(Encoding.PEM).decode("ascii")
-        return pems
+    def trust_chain(self, account: str) -> list[str]:
+        """Give what leads up from the account's newest certificate, each in PEM: its issuer first, the root last."""
+        newest = next((self.certificates.find(issued.serial) for issued in reversed(self._of(account))), None)
+        above = PEM_BLOCK.findall(newest.chain)[1:] if newest else []
+        if newest is None or not above:
+            return [_pem(certificate) for certificate in self.authority.line()]
+        return [*above, _pem(self.authority.root_over(newest.issuer))]
 
     def _of(self, account: str) -> list[Issued]:
         return [Issued.model_validate_json(body) for _, body in self.book.documents(ROOM, key=account)]
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode("ascii")

@@ -1,13 +1,18 @@
-"""How a claimed domain is looked at: the file that it serves."""
+"""How a claimed domain is looked at: the file that it serves, and its TXT records."""
 
 import asyncio
 
+from dns.rdtypes.ANY.TXT import TXT
+
 from ca_sim.globalsign.claims import Look
 from ca_sim.identifiers import Identifier
-from ca_sim.problems import ConnectionFailedError
+from ca_sim.problems import ConnectionFailedError, DnsError
 from ca_sim.validation.http_get import HttpGetError, get
+from ca_sim.validation.name_servers import DnsLookupError, NameServers
 from ca_sim.validation.resolver import Resolver
 
+RECORD = "_globalsign-domain-verification="
+"""What stands before the token in a TXT record."""
 PATH = "/.well-known/pki-validation/gsdv.txt"
 _OK = 200
 
@@ -31,5 +36,19 @@ def file_look(resolve: Resolver, port: int, timeout_seconds: float) -> Look:
         except TimeoutError as error:
             raise ConnectionFailedError(f"http://{domain}{PATH} does not answer within {timeout_seconds:g} s") from error
         raise ConnectionFailedError(f"http://{domain}{PATH} cannot be fetched from {failure}")
+
+    return look
+
+
+def record_look(servers: NameServers) -> Look:
+    """Look at the TXT records of the domain that are meant for this authority."""
+
+    async def look(domain: str) -> list[str]:
+        try:
+            found = await servers.look_up(domain, "TXT")
+        except DnsLookupError as error:
+            raise DnsError(f"looking up TXT of {domain}: {error}") from error
+        texts = [b"".join(record.strings).decode("utf-8", "replace") for record in found if isinstance(record, TXT)]
+        return [text.removeprefix(RECORD) for text in texts if text.startswith(RECORD)]
 
     return look

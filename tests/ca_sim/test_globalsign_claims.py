@@ -1,13 +1,17 @@
 """Domain claims of the API in the style of GlobalSign Atlas."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import dns.message
 import pytest
 
+from ca_sim.globalsign.looks import record_look
 from tests.ca_sim.atlas import AtlasCaller, atlas
+from tests.ca_sim.name_server import answering, asked, scripted
 
 PATH = "/.well-known/pki-validation/gsdv.txt"
 
@@ -76,6 +80,25 @@ def test_a_name_needs_a_verified_claim(claimant: tuple[AtlasCaller, type[Pages]]
     caller.step(365 * 86400)
     caller.log_in()
     assert caller.request("mine.test").status == 422
+
+
+def test_a_record_proves_a_claim_too() -> None:
+    """A TXT record that says what it is for and has the token; others beside it do not matter."""
+
+    async def look() -> list[str]:
+        def answer(query: dns.message.Message) -> list[bytes]:
+            assert asked(query) == ("mine.test", "TXT")
+            texts = ("v=spf1", "_globalsign-domain-verification=the-token", "the-other-token")
+            return [answering(query, *(f'mine.test. TXT "{text}"' for text in texts)).to_wire()]
+
+        async with scripted(answer) as servers:
+            return list(await record_look(servers)("mine.test"))
+
+    assert asyncio.run(look()) == ["the-token"]
+    with atlas({"dns_server": "127.0.0.1:9", "validation_timeout_seconds": 1}, claimed_domains=[]) as caller:
+        claim = caller.ask("POST", "/claims/domains/mine.test").body["id"]
+        assert caller.ask("POST", f"/claims/domains/{claim}/dns").status == 201
+        assert "looking up TXT" in caller.ask("GET", f"/claims/domains/{claim}").body["log"][0]["description"]
 
 
 def test_what_cannot_be_claimed_is_refused(claimant: tuple[AtlasCaller, type[Pages]]) -> None:
