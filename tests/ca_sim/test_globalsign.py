@@ -249,6 +249,8 @@ def test_faults_show_in_the_shape_of_this_api(caller: AtlasCaller) -> None:
     caller.log_in()
     assert caller.ask("GET", f"/certificates/{serial}").status == 202
     right = caller.ask("GET", "/trustchain").body
+    caller.arm(kind="wrong-chain", at=["globalsign.trustchain"], count=1)
+    assert caller.ask("GET", "/trustchain").body[0] != right[0]
     caller.arm(kind="wrong-chain", at=["globalsign.issue"], count=1)
     caller.request()
     assert caller.ask("GET", "/trustchain").body[0] != right[0]
