@@ -26,6 +26,8 @@ STEPPING_TIME = timedelta(minutes=1)
 """How long a worker steps on before it gives its lease back. A step's own deadline is shorter than the rest of the lease."""
 MOST_STEPS = 100
 """How many steps at the most, so that a provider that always answers "now" cannot hold a worker, whatever the clock does."""
+LONGEST_WAIT = timedelta(days=7)
+"""How long a renewal waits for a CA that neither issues nor refuses; what somebody asked for waits until it is cancelled."""
 ISSUER_ERROR = "Certificate issuer error"
 WITHDRAWALS = "withdrawals"
 """In an operation's progress: how often its CA was told that the order is not wanted any more."""
@@ -153,6 +155,9 @@ class Progression:
             self._versions.swap_in(writer, done, records, _vault_name(writer, operation))
 
     def _wait(self, operation: Operation, pending: Pending, at: datetime) -> None:
+        if not operation.reason.is_asked_for and at - operation.created >= LONGEST_WAIT:
+            self._give_up(replace(operation, progress=pending.progress))
+            return
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
             due_at = _not_before(pending.retry_at, at)
@@ -162,6 +167,12 @@ class Progression:
             )
             if pending.progress != operation.progress:
                 writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
+
+    def _give_up(self, operation: Operation) -> None:
+        """End a renewal whose CA works on it for too long; another order may be luckier, and time runs out."""
+        self._withdraw(operation)  # as far as the CA listens: what it issues all the same is for a key that nobody uses
+        text = f"The CA has not issued within {LONGEST_WAIT.days} days; the order was given up."
+        self._fail(operation, Rejected(ISSUER_ERROR, text, certified=True))
 
     def _retry(self, operation: Operation, pending: Pending, at: datetime) -> None:
         failures = operation.failures + 1

@@ -126,6 +126,22 @@ def test_a_key_that_a_ca_certified_is_not_used_again(due: Deployment, clock: Fak
     assert (renewed.public_key == failed.public_key, renewed.version == failed.version) == (False, False)
 
 
+def test_a_renewal_does_not_wait_for_ever(due: Deployment, clock: FakeClock) -> None:
+    """A CA that neither issues nor refuses is given up after a week; the next attempt has another key."""
+    due.authority.script.extend([lambda _request, _progress, at: Pending({"step": "ordered"}, at + timedelta(hours=6))] * 29)
+    begun = clock()
+    while due.operation("web").status is not OperationStatus.FAILED:
+        clock.set(max(due.work() or clock(), clock()))
+    assert timedelta(days=7) <= clock() - begun < timedelta(days=8)
+    failed = due.operation("web")
+    assert "has not issued within 7 days" in (failed.error_message or "")
+    due.authority.script.clear()
+    clock.set(max(due.renewal("web").due_at or clock(), clock()))
+    due.work()
+    assert due.operation("web").status is OperationStatus.COMPLETED
+    assert due.operation("web").public_key != failed.public_key
+
+
 def test_a_mistake_in_the_set_up_goes_to_daily_at_once(due: Deployment, clock: FakeClock) -> None:
     """A CAA record does not change in a minute."""
     due.authority.script.append(lambda *_: Rejected("Request rejected", "CAA forbids it.", configuration=True))
