@@ -35,7 +35,7 @@ class GlobalsignSettings(Section):
     )
     claim_days: Seconds = setting(365, unit="days", help="Time that a domain claim holds once it is verified.")
     least_validity_seconds: Seconds = setting(3600, unit="seconds", help="Shortest validity that the validation policy takes.")
-    most_validity_seconds: Seconds = setting(199 * DAY, unit="seconds", help="Longest validity that it takes.")
+    most_validity_seconds: Seconds = setting(198 * DAY, unit="seconds", help="Longest validity that it takes.")
     key_type: Literal["RSA", "ECDSA", "ANY"] = setting(
         "ANY", unit="RSA, ECDSA or ANY", help="Keys that it takes. An account at Atlas has one kind; ANY is of this simulation."
     )
