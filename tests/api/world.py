@@ -25,7 +25,7 @@ from certworker.settings import HsmSettings, Seal, Server, Settings
 from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
-from tests.support.templates import put_database
+from tests.support.templates import ADMINISTRATOR, VAULT, put_database, put_deployment
 
 VERSION = "api-version=2026-04-01"
 BEGIN, END = datetime(2020, 1, 1, tzinfo=UTC), datetime(2060, 1, 1, tzinfo=UTC)
@@ -80,19 +80,25 @@ class World:
 
 
 @contextmanager
-def open_world(folder: Path, clock: FakeClock, port: int = 8443, hsm: HsmSettings | None = None) -> Iterator[World]:
-    """Found a deployment in `folder`; where it has a token, its vault is of the premium SKU."""
+def open_world(
+    folder: Path, clock: FakeClock, port: int = 8443, hsm: HsmSettings | None = None, *, anew: bool = False
+) -> Iterator[World]:
+    """Found a deployment in `folder`; where it has a token, its vault is of the premium SKU.
+
+    One that is founded `anew` shares neither ids nor keys with others of the same test.
+    """
     settings = Settings(
         database_url=f"sqlite:///{folder}/certworker.db",
         seal=Seal(master_key_file=folder / "master.key"),
         server=Server(port=port),
         hsm=hsm or HsmSettings(),
     )
+    put_up = None if anew else put_deployment(folder, clock)
     make_master_key(settings.seal.master_key_file)
     put_database(folder / "certworker.db")
     authority = ScriptedAuthority()
     with open_house(settings, clock, Random(1), {"scripted": authority}) as house:
-        founded = house.founding.found("contoso", "administrator")
+        founded = put_up or house.founding.found(VAULT, ADMINISTRATOR)
         vault = founded.vault
         if hsm:
             with house.store.writing() as writer:

@@ -32,7 +32,7 @@ from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 from certworker.worker.rounds import Rounds
-from tests.support.templates import put_database
+from tests.support.templates import put_database, put_deployment
 
 Act = Callable[[IssuanceRequest, Progress | None, datetime], Step]
 ISSUER = "test-ca"
@@ -133,11 +133,14 @@ def open_deployment(
     providers: Providers = NO_PROVIDERS,
     connect: Connect | None = None,
     issuers: Mapping[str, IssuerSettings] | None = None,
+    *,
+    anew: bool = False,
 ) -> Iterator[Deployment]:
     """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
 
     `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
-    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name.
+    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name. One that is
+    set up `anew` shares neither ids nor keys with others of the same test.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
@@ -145,6 +148,8 @@ def open_deployment(
         seal=Seal(master_key_file=folder / "master.key"),
         issuers=issuers or {},
     )
+    if database_url is None and not anew:
+        put_deployment(folder, clock)
     make_master_key(settings.seal.master_key_file)
     if database_url is None:
         put_database(folder / "certworker.db")
