@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, select, update
 
 from certworker.errors import Conflict, LeaseLost, OperationInProgress
 from certworker.store.columns import UnixTime
@@ -75,14 +75,14 @@ class OperationWriter(OperationReader):
     def update_operation(self, operation: Operation) -> None:
         """Replace an operation in progress whose `fence` is the stored one. A lease of it ends with this.
 
-        Where somebody asked for the cancellation meanwhile, the request stands and stays due. Raises LeaseLost where the
-        fence has moved on, or the operation has ended.
+        Where somebody asked for the cancellation and `operation` does not know of it, the request stands and stays due.
+        Raises LeaseLost where the fence has moved on, or the operation has ended.
         """
         values = operation_values(operation)
         for fixed in ("id", "vault_id", "folded", "kind", "name", "fence"):
             del values[fixed]
-        if operation.status is OperationStatus.IN_PROGRESS:
-            cancelled = or_(OPERATION.c.cancellation_requested, bindparam("asked", operation.cancellation_requested))
+        if operation.status is OperationStatus.IN_PROGRESS and not operation.cancellation_requested:
+            cancelled = OPERATION.c.cancellation_requested
             values["due_at"] = case((cancelled, _time("now", operation.updated)), else_=_time("due", operation.due_at))
             values["cancellation_requested"] = cancelled
         this = and_(OPERATION.c.id == operation.id, OPERATION.c.fence == operation.fence, IN_PROGRESS)

@@ -73,7 +73,11 @@ class Progression:
         """
         with self._store.reading() as reader:
             progress = _take_up(reader, operation).progress
-        self._retry(operation, Pending(progress, None, failure), whole_second(self._clock()))
+        pending = Pending(progress, None, failure)
+        if operation.cancellation_requested:
+            self._record_withdrawal(operation, pending)
+        else:
+            self._retry(operation, pending, whole_second(self._clock()))
 
     def _prepare(self, operation: Operation) -> tuple[Provider, IssuanceRequest]:
         policy = operation.policy
@@ -160,7 +164,7 @@ class Progression:
             return
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
-            due_at = _not_before(pending.retry_at, at)
+            due_at = _unless_cancelled(current, _not_before(pending.retry_at, at), at)
             details = pending.waits_for or current.status_details
             writer.update_operation(
                 replace(current, progress=pending.progress, due_at=due_at, updated=at, status_details=details)
@@ -170,7 +174,10 @@ class Progression:
 
     def _give_up(self, operation: Operation) -> None:
         """End a renewal whose CA works on it for too long; another order may be luckier, and time runs out."""
-        self._withdraw(operation)  # as far as the CA listens: what it issues all the same is for a key that nobody uses
+        try:
+            self._withdraw(operation)  # as far as the CA listens: what it issues all the same is for a key that nobody uses
+        except Exception as error:  # noqa: BLE001  # whatever a provider does here, the renewal ends
+            _log.error("%s: the order could not be withdrawn: %s", operation.name, type(error).__name__)
         text = f"The CA has not issued within {LONGEST_WAIT.days} days; the order was given up."
         self._fail(operation, Rejected(ISSUER_ERROR, text, certified=True))
 
@@ -180,11 +187,8 @@ class Progression:
             current = _take_up(writer, operation)
             due_at = max(next_attempt(failures, at, _not_after(writer, operation)), _not_before(pending.retry_at, at))
             details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
-            writer.update_operation(
-                replace(
-                    current, progress=pending.progress, failures=failures, due_at=due_at, updated=at, status_details=details
-                )
-            )
+            changed = replace(current, progress=pending.progress, failures=failures, updated=at, status_details=details)
+            writer.update_operation(replace(changed, due_at=_unless_cancelled(current, due_at, at)))
             writer.add_journal(operation.id, at, "attempt-failed", pending.progress)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "retried")
             detail = {"vault": _vault_name(writer, operation), "error": pending.failure or "", "next": due_at.isoformat()}
@@ -215,7 +219,9 @@ class Progression:
 
     def _cancel(self, operation: Operation) -> None:
         """Withdraw at the CA, then cancel. A CA that cannot be told is asked a few times, and then left with its order."""
-        pending = self._withdraw(operation)
+        self._record_withdrawal(operation, self._withdraw(operation))
+
+    def _record_withdrawal(self, operation: Operation, pending: Pending | None) -> None:
         at, asked = whole_second(self._clock()), int(operation.progress.get(WITHDRAWALS, "0")) + 1
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
@@ -261,6 +267,11 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
 def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
     if not operation.reason.is_asked_for:
         put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
+
+
+def _unless_cancelled(current: Operation, due_at: datetime, at: datetime) -> datetime:
+    """Give way to a cancellation that was asked for during a step."""
+    return at if current.cancellation_requested else due_at
 
 
 def _goes_on(pending: Pending, at: datetime) -> bool:

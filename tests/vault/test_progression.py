@@ -267,19 +267,27 @@ def test_a_provider_that_never_waits_does_not_hold_the_worker(deployment: Deploy
 
 
 class WithdrawingAuthority:
-    """A provider whose orders wait, and can be withdrawn; the CA does not hear of it the first `deaf` times."""
+    """A provider whose orders wait, and can be withdrawn; the CA does not hear of it the first `deaf` times.
 
-    def __init__(self, deaf: int) -> None:
+    A `broken` one raises then what nobody foresaw.
+    """
+
+    def __init__(self, deaf: int, *, broken: bool = False) -> None:
         self.deaf = deaf
+        self.broken = broken
         self.asked: list[Progress] = []
+        self.times: list[datetime] = []
 
     def step(self, _request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Step:
         """Wait."""
         return Pending({"step": "ordered", "order": "7"}, at + timedelta(days=1))
 
-    def cancel(self, _request: IssuanceRequest, progress: Progress, _at: datetime) -> Pending | None:
+    def cancel(self, _request: IssuanceRequest, progress: Progress, at: datetime) -> Pending | None:
         """Withdraw."""
         self.asked.append(progress)
+        self.times.append(at)
+        if self.broken and len(self.asked) <= self.deaf:
+            raise ValueError("what the CA sent")
         return Pending(progress, None, "The CA is down.") if len(self.asked) <= self.deaf else None
 
 
@@ -299,6 +307,41 @@ def test_a_cancelled_order_is_withdrawn_at_the_ca(tmp_path: Path, clock: FakeClo
         assert deployment.operation("web").status is OperationStatus.CANCELLED
         assert len(authority.asked) == asked
         assert {progress["order"] for progress in authority.asked} == {"7"}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_withdrawal_is_tried_again_with_patience(tmp_path: Path, clock: FakeClock, *, broken: bool) -> None:
+    """After 1, 10 and 100 minutes, as the operation tells; so it is where the provider breaks, and nothing spins."""
+    authority = WithdrawingAuthority(99, broken=broken)
+    with open_deployment(tmp_path, clock, providers={"withdrawing": authority}) as deployment:
+        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, IssuerParameters("withdrawing"))
+        operation = deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        deployment.house.certificates.request_cancellation(deployment.administrator, deployment.vault, "web")
+        while due := deployment.work():
+            assert f"It is told again at {due:%Y-%m-%dT%H:%M:%SZ}." in (deployment.operation("web").status_details or "")
+            clock.set(due)
+        assert [(at - START) // MINUTE for at in authority.times] == [0, 1, 11, 111]
+        assert deployment.operation("web").status is OperationStatus.CANCELLED
+        with deployment.house.store.reading() as reader:
+            assert [entry.step for entry in reader.journal(operation.id)].count("withdrawal-pending") == 3
+
+
+def test_a_renewal_is_given_up_whatever_its_provider_does(tmp_path: Path, clock: FakeClock) -> None:
+    """A withdrawal that breaks does not keep an order alive that the CA never fulfils."""
+    authority = WithdrawingAuthority(99, broken=True)
+    with open_deployment(tmp_path, clock, providers={"withdrawing": authority}) as deployment:
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        deployment.house.issuers.set(SERVICE, deployment.vault, ISSUER, IssuerParameters("withdrawing"))
+        clock.set(deployment.renewal("web").due_at or START)
+        deployment.work()
+        for _ in range(9):
+            clock.advance(timedelta(days=1))
+            deployment.work()
+            if deployment.operation("web").status is OperationStatus.FAILED:
+                break
+        assert "given up" in (deployment.operation("web").error_message or "")
 
 
 def test_what_was_never_ordered_is_not_withdrawn(tmp_path: Path, clock: FakeClock) -> None:
