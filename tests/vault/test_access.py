@@ -32,7 +32,7 @@ VALUES: dict[str, Any] = {
     "changes": SecretUpdate(),
 }
 SERVICES = {"certificates": Certificates, "secrets": Secrets, "keys": Keys, "issuers": Issuers}
-FOR_THE_SERVICE_ITSELF = {("issuers", "credential")}
+FOR_THE_SERVICE_ITSELF = {("issuers", name) for name in ("credential", "find", "provider_that_can", "request")}
 
 
 def methods() -> Iterator[tuple[str, str]]:
