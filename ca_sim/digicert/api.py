@@ -180,8 +180,8 @@ class DigicertApi:
         return PlainTextResponse(self.deliveries.download(account_id, certificate_id, request.path_params["format"]))
 
     async def _revoke(self, request: Request, account_id: str) -> Response:
-        order, asked = self._certificate(request, account_id)
         wanted = read_body(await _body(request) or b"{}", Revocation)
+        order, asked = self._certificate(request, account_id)  # not before the body: time goes by until it is there
         waiting = self.deliveries.revoke(order, asked, wanted)
         return Response(status_code=NO_CONTENT) if waiting is None else _json(request_document(waiting), CREATED)
 

@@ -97,6 +97,11 @@ class Order(Record):
         """Give the certificate that the order is about now."""
         return self.certificates[-1]
 
+    @property
+    def is_reissue(self) -> bool:
+        """Whether it has had a certificate before the one that it is about now."""
+        return any(one.serial for one in self.certificates[:-1])
+
     def find(self, certificate_id: int) -> Asked | None:
         """Find a certificate of the order."""
         return next((one for one in self.certificates if one.id == certificate_id), None)
@@ -108,8 +113,7 @@ class Order(Record):
 
     def begun(self, ready_at: datetime | None, hold: str) -> Self:
         """Begin the work on what was approved, which is done at `ready_at`."""
-        reissue = any(one.serial for one in self.certificates)
-        status = Status.REISSUE_PENDING if reissue else Status.PENDING if hold else Status.PROCESSING
+        status = Status.REISSUE_PENDING if self.is_reissue else Status.PENDING if hold else Status.PROCESSING
         return self._with(self.certificate.model_copy(update={"ready_at": ready_at}), status=status, hold=hold)
 
     def issued(self, serial: str, at: datetime) -> Self:
@@ -118,8 +122,13 @@ class Order(Record):
         return self._with(asked, status=Status.ISSUED, hold="")
 
     def failed(self, why: str) -> Self:
-        """Give up what cannot be issued."""
-        return self.model_copy(update={"status": Status.DENIED, "hold": "", "notes": (*self.notes, why)})
+        """Give up what cannot be issued; a reissue leaves the certificate that was there before."""
+        order = self.model_copy(update={"hold": "", "notes": (*self.notes, why)})
+        return order.without_reissue() if self.is_reissue else order.model_copy(update={"status": Status.DENIED})
+
+    def without_reissue(self) -> Self:
+        """Take back what a reissue asked for."""
+        return self.model_copy(update={"certificates": self.certificates[:-1], "status": Status.ISSUED})
 
     def decided(self, request_id: int, status: Status, comment: str) -> Self:
         """Note what became of a request. Raises ApiError where somebody decided before."""

@@ -60,7 +60,7 @@ class CertificateOrders:
         at, product = self._clock(), _product(product_id)
         days, not_after = read_validity(wanted, at)
         names = self._names(wanted.certificate, product)
-        csr = _read_csr(wanted.certificate.csr)
+        csr = self._csr(wanted.certificate, product_id, names)
         organization_id = self._organization(wanted, product)
         if wanted.renewal_of_order_id is not None:
             self.find(account_id, wanted.renewal_of_order_id)
@@ -83,16 +83,16 @@ class CertificateOrders:
         return self.current(self._put(order))
 
     def reissue(self, account_id: str, order_id: int, wanted: Reissue) -> Order:
-        """Ask for another certificate of an order that has one. Raises ApiError."""
-        order = self.find(account_id, order_id)
-        if order.status is not Status.ISSUED:
-            text = f"The order {order_id} is {order.status}: only an issued order can be reissued."
-            raise invalid(text, "invalid_order_status")
+        """Ask for another certificate of an order that has a valid one, until the end of the order. Raises ApiError."""
+        order, at = self.find(account_id, order_id), self._clock()
+        status = self.status(order, at)
+        if status is not Status.ISSUED:
+            raise invalid(f"The order {order_id} is {status}: only an issued order can be reissued.", "invalid_order_status")
         names = self._names(wanted.certificate, _product(order.product))
-        csr, at, before = _read_csr(wanted.certificate.csr), self._clock(), order.certificate
+        csr = self._csr(wanted.certificate, order.product, names)
         with self._book.transaction():
             request_id, certificate_id = self._shelf.new_ids(2)
-        asked = _asked(certificate_id, wanted.certificate, names, csr, before.days, before.not_after)
+        asked = _asked(certificate_id, wanted.certificate, names, csr, None, self._end(order))
         request = Approval(id=request_id, kind=Kind.REISSUE, at=at, status=Status.PENDING, comments=wanted.comments)
         order = order.asks(request, asked).model_copy(update={"status": Status.REISSUE_PENDING})
         if not self._settings.approval or wanted.skip_approval:
@@ -157,8 +157,7 @@ class CertificateOrders:
         if status is Status.APPROVED:
             return self.current(self._put(self._begin(order)))
         if request.kind is Kind.REISSUE:
-            kept = {"certificates": order.certificates[:-1], "status": Status.ISSUED}
-            return self._put(order.model_copy(update=kept))
+            return self._put(order.without_reissue())
         return self._put(order.ended(Status.REJECTED, comment))
 
     def end(self, order_id: int, status: Status, comment: str) -> Order:
@@ -244,6 +243,16 @@ class CertificateOrders:
             raise invalid(f"{product.name} takes at most {product.names} names.", "too_many_dns_names")
         return tuple(one.value for one in found)
 
+    def _csr(self, part: CertificatePart, product_id: str, names: tuple[str, ...]) -> x509.CertificateSigningRequest:
+        try:
+            csr = x509.load_pem_x509_csr(part.csr.encode("ascii"))
+            self._issuing.check(product_id, SigningRequest(check_key(csr), names[0]), _identifiers(names, ()))
+        except ProblemError as error:
+            raise invalid(f"certificate.csr: {error.detail}", "invalid_csr") from error
+        except ValueError as error:
+            raise invalid("certificate.csr is not a PKCS #10 request in PEM.", "invalid_csr") from error
+        return csr
+
     def _organization(self, wanted: NewOrder, product: Product) -> str | None:
         if wanted.organization is None:
             if product.needs_organization:
@@ -259,9 +268,18 @@ class CertificateOrders:
             self._shelf.put(order)
         return order
 
+    def _end(self, order: Order) -> datetime:
+        """Tell when what an order was issued ends, and a reissue of it too."""
+        asked = order.certificate
+        begin = asked.issued_at or order.placed_at
+        return min(asked.not_after or begin + timedelta(days=asked.days or 0), begin + self._longest(order))
+
+    def _longest(self, order: Order) -> timedelta:
+        return timedelta(days=PRODUCTS[order.product].days or self._settings.public_validity_days)
+
     def _sign(self, order: Order) -> Certificate:
         asked, product, at = order.certificate, PRODUCTS[order.product], self._clock()
-        longest = timedelta(days=product.days or self._settings.public_validity_days)
+        longest = self._longest(order)
         wished = asked.not_after - at if asked.not_after else timedelta(days=asked.days or 0)
         key = check_key(x509.load_pem_x509_csr(asked.csr.encode("ascii")))
         return self._issuing.issue(
@@ -324,17 +342,6 @@ def _identifiers(names: Sequence[str], blocked: tuple[str, ...]) -> tuple[Identi
 
 def _is_address(name: str) -> bool:
     return ":" in name or name.rpartition(".")[2].isdigit()
-
-
-def _read_csr(pem: str) -> x509.CertificateSigningRequest:
-    try:
-        csr = x509.load_pem_x509_csr(pem.encode("ascii"))
-        check_key(csr)
-    except ProblemError as error:
-        raise invalid(f"certificate.csr: {error.detail}", "invalid_csr") from error
-    except ValueError as error:
-        raise invalid("certificate.csr is not a PKCS #10 request in PEM.", "invalid_csr") from error
-    return csr
 
 
 def _sort_key(order: Order, name: str) -> str | int | datetime:

@@ -16,7 +16,7 @@ class Product:
 
     name: str
     validation: Literal["dv", "ov", "ev"]
-    names: int = 250
+    names: int = 100
     wildcards: bool = False
     days: int | None = None
 
