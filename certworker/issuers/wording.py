@@ -1,8 +1,7 @@
 """What a CA's answers come to, whichever protocol it speaks: Key Vault's words, texts fit for a journal, times to ask again."""
 
-import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from certworker.errors import Unavailable
@@ -15,9 +14,6 @@ LONGEST_TEXT = 1000
 LONGEST_WAIT = timedelta(days=7)
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
-
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\s]+")
-"""What would break a line, or turn its text round: a console shows it as the CA wants it read."""
 
 
 class Garbled(Unavailable):
@@ -32,15 +28,28 @@ class Garbled(Unavailable):
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
-    """Make a CA's words fit for a journal: not too long, and without `secrets`."""
+    """Make a CA's words fit for a journal: on one line, not too long, and without `secrets`."""
     for secret in filter(None, secrets):
         text = text.replace(secret, "...")
+    text = one_line(text)
     return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "..."
 
 
 def one_line(text: str) -> str:
-    """Put a CA's words on one line, which reads as it is written."""
-    return _UNSEEN.sub(" ", text[: LONGEST_TEXT * 4]).strip()
+    """Put a CA's words on one line, which reads as it is written.
+
+    What is not to be seen may break a line or turn its text round, and half of a surrogate pair cannot be stored at all.
+    """
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in text[: LONGEST_TEXT * 4]).split())
+
+
+def read_time(value: object) -> datetime | None:
+    """Read a time of RFC 3339; none for what is none, or is none in UTC."""
+    try:
+        time = datetime.fromisoformat(value) if isinstance(value, str) else None
+        return time.astimezone(UTC) if time and time.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def retry_time(header: str | None, at: datetime) -> datetime | None:
@@ -54,6 +63,6 @@ def _wait(header: str, at: datetime) -> timedelta | None:
         return timedelta(seconds=int(header)) if len(header) < len("1000000000") else LONGEST_WAIT
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return date - at if date.tzinfo else None

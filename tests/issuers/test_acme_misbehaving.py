@@ -31,6 +31,7 @@ def ordered(ordering: Journey) -> Journey:
         ("Thu, 01 Jan 2015 13:00:00 GMT", NOON),
         ("99999999999999999999", NOON + timedelta(days=7)),
         ("soon", None),
+        ("Thu, 01 Jan 2026 13:00:00 +99999999999999999999", None),
         ("", None),
     ],
 )
@@ -152,6 +153,12 @@ def test_a_certificate_that_is_none_is_a_failure_for_now(ca: ScriptedCA, ordered
     given_up = ordered.step()
     assert isinstance(given_up, Rejected)
     assert "fetched 4 times" in given_up.message
+
+
+def test_a_time_that_no_clock_shows_is_no_time(ca: ScriptedCA, ordered: Journey) -> None:
+    """An order may expire before the year 1, as its CA writes it."""
+    ca.order_more = {"expires": "0001-01-01T00:00:00+23:59"}
+    ordered.until_step("answered")
 
 
 def test_a_valid_order_without_a_certificate_is_a_failure_for_now(ca: ScriptedCA, ordered: Journey) -> None:
@@ -366,3 +373,66 @@ def test_tokens_do_not_enter_the_log(ordered: Journey, caplog: pytest.LogCapture
         ordered.until_step("answered")
     assert TOKEN in ordered.board.seen
     assert TOKEN not in caplog.text
+
+
+@pytest.mark.parametrize("answer", [problem("malformed", "Certificate not found.", 404), Answer(200, "<html>")])
+def test_a_certificate_that_is_not_there_yet_is_waited_for(ca: ScriptedCA, ordered: Journey, answer: Answer) -> None:
+    """An issued certificate is not ordered again because one of the CA's machines is behind; in the end its key is burnt."""
+    ca.status, ca.order_more = "valid", {"certificate": ca.base + "/certificate"}
+    ca.script["/certificate"] = answer
+    for _ in range(3):
+        ordered.failing()
+    result = ordered.step()
+    assert isinstance(result, Rejected)
+    assert (result.certified, ca.count("/newOrder")) == (True, 1)
+
+
+def test_a_finalized_order_that_is_missing_for_a_moment_is_not_placed_again(ca: ScriptedCA, ordered: Journey) -> None:
+    """The CA says once that there is no such order, and then that it is issuing."""
+    ca.status = "processing"
+    ordered.until_step("finalized")
+    ca.script["/order"] = [problem("malformed", "No such order.", 404)]
+    assert "No such order." in str(ordered.failing().failure)
+    result = ordered.step()
+    assert isinstance(result, Pending)
+    assert (result.failure, "missing" in result.progress, ca.count("/newOrder")) == (None, False, 1)
+
+
+def test_a_ca_that_takes_finalizations_and_forgets_them_is_not_hammered(ca: ScriptedCA, ordered: Journey) -> None:
+    """An order that is ready again after each finalization is looked at less and less often."""
+    ca.authorization_status, ca.status = "valid", "ready"
+    begun = ordered.at
+    for _ in range(12):
+        ordered.step()
+    assert ordered.at - begun > timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("identifier", ["other.test", "xample.test", "www.example.test.evil.test", "192.0.2.1", "a b\x1b[2J"])
+def test_nothing_is_proven_that_was_not_ordered(ca: ScriptedCA, ordered: Journey, identifier: str) -> None:
+    """A CA that asks for another name's proof gets none."""
+    authorization = ca.authorization() | {"identifier": {"type": "dns", "value": identifier}}
+    ca.script["/authorization"] = as_json(authorization)
+    failure = str(ordered.failing().failure)
+    assert "which was not ordered" in failure
+    assert failure.isprintable()
+    assert ordered.board.find(TOKEN) is None
+
+
+@pytest.mark.parametrize("identifier", ["WWW.Example.test.", "example.test"])
+def test_a_name_above_proves_what_was_ordered(ca: ScriptedCA, ordered: Journey, identifier: str) -> None:
+    """An authorization may be for an ancestor (RFC 9444), and be written in another way."""
+    authorization = ca.authorization() | {"identifier": {"type": "dns", "value": identifier}}
+    ca.script["/authorization"] = as_json(authorization)
+    ordered.until_step("answered")
+
+
+@pytest.mark.parametrize("text", ["half a pair \ud800", "nul \x00", "bell \x07", "tag \U000e0041"])
+def test_what_cannot_be_stored_is_left_out(ca: ScriptedCA, ordered: Journey, text: str) -> None:
+    """A CA's words go into any database, and onto any terminal."""
+    ca.kinds = [f"dns-{text}"]
+    result = ordered.step()
+    assert isinstance(result, Rejected)
+    assert result.message.isprintable()
+    ca.script["/order"] = problem("serverInternal", text, 500)
+    ordered.progress = {"order_url": ca.base + "/order"}
+    assert str(ordered.failing().failure).isprintable()

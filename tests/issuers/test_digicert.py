@@ -228,7 +228,7 @@ def test_an_order_that_is_missing_for_a_moment_is_not_given_up(clock: FakeClock)
         assert_issued(desk.run())
         desk.request, desk.progress = make_request(operation="another"), None
         desk.arm(kind="error", status=404, at=["digicert.look"])
-        assert_rejected(desk.run(), "is gone")
+        assert assert_rejected(desk.run(), "is gone").certified
 
 
 def test_a_certificate_that_cannot_be_read_is_not_waited_for(clock: FakeClock) -> None:
@@ -236,7 +236,7 @@ def test_a_certificate_that_cannot_be_read_is_not_waited_for(clock: FakeClock) -
     with open_desk(clock) as desk:
         desk.arm(kind="garbage", at=["digicert.issue"], count=1)
         assert "no chain in PEM" in (desk.failing().failure or "")
-        assert_rejected(desk.run(), "cannot be read")
+        assert assert_rejected(desk.run(), "cannot be read").certified
 
 
 def test_a_refused_order_is_told(clock: FakeClock) -> None:

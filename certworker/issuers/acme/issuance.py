@@ -16,6 +16,7 @@ from certworker.issuers.acme.problems import (
     AcmeProblem,
     Garbled,
     Problem,
+    clean,
     verdict,
 )
 from certworker.issuers.acme.proofs import Proofs
@@ -91,7 +92,7 @@ class Issuance:
         except AcmeProblem as error:
             if not _is_gone(error.problem):
                 raise
-            return self._begin_anew(str(error))
+            return self._miss(clean(str(error)))
         except Garbled as error:
             if error.status != NOT_FOUND:
                 raise
@@ -99,7 +100,7 @@ class Issuance:
         return self._after_look(order)
 
     def _miss(self, why: str) -> Step:
-        """Deal with a 404 that says nothing: the CA's way to say that the order is gone, or a broken proxy's.
+        """Deal with an order that is not there: the CA has none, one of its machines does not know it yet, a proxy is broken.
 
         An order that may have been finalized is not given up for the first of them.
         """
@@ -178,6 +179,8 @@ class Issuance:
         found = []
         for url in urls:
             authorization = self._client.look_at_authorization(url)
+            if not self._is_ordered(authorization.identifier):
+                raise Garbled(f"The CA asks to prove control of {authorization.identifier[:100]!r}, which was not ordered.")
             if authorization.status not in ("valid", "pending"):
                 return self._give_up(order)
             if authorization.status == "pending":
@@ -208,7 +211,13 @@ class Issuance:
     def _not_offered(self, authorization: Authorization) -> Rejected:
         offered = ", ".join(sorted({other.kind for other in authorization.challenges})) or "none"
         text = f"The CA offers no {self._solver.kind} challenge for {authorization.identifier}, only: {offered}."
-        return Rejected(REQUEST_REJECTED, text, configuration=True)
+        return Rejected(REQUEST_REJECTED, clean(text), configuration=True)
+
+    def _is_ordered(self, identifier: str) -> bool:
+        """Whether the order is for it, or for a name below it (RFC 9444 section 4): nothing else is put up."""
+        wanted = _plain(identifier)
+        names = [_plain(name.removeprefix("*.")) for name in self._request.names]
+        return any(wanted == name or (not _is_address(name) and name.endswith(f".{wanted}")) for name in names)
 
     def _unfit(self) -> Rejected | None:
         """Tell which name cannot be proven by this type of challenge at all."""
@@ -258,8 +267,9 @@ class Issuance:
             if error.problem.kind != "orderNotReady":
                 raise
             return self._wait(self._journal, order, VALIDATING)
-        journal = self._journal.forward("finalized", order)
-        return Pending(journal.show(), self._at) if order.status == "valid" else self._wait(journal, order, ISSUING)
+        if order.status == "valid":
+            return Pending(self._journal.forward("finalized", order).show(), self._at)
+        return self._wait(self._finalized(order), order, ISSUING)
 
     def _await_issuance(self, order: Order) -> Step:
         if order.expires and order.expires <= self._at:
@@ -275,21 +285,22 @@ class Issuance:
             raise Garbled("The CA says that the certificate is issued, but not where it is.")
         try:
             chain, warnings = fetch(self._client, order.certificate, self._preferred_chain)
-        except Garbled as error:
+        except (AcmeProblem, Garbled) as error:
             return self._miss_certificate(error)
         self._proofs.take_all_down(self._at)
         return Issued(chain, self._journal.forward("issued", order).show(), warnings)
 
-    def _miss_certificate(self, error: Garbled) -> Step:
-        """Deal with something else in a certificate's place: a broken proxy's for a while, the CA's if it stays.
+    def _miss_certificate(self, error: AcmeProblem | Garbled) -> Step:
+        """Deal with something else in a certificate's place: a broken proxy's, or a slow machine's, for a while.
 
         Another order could end in a second certificate for one issuance: the operation ends, and the next one orders anew.
         """
-        if error.status:
+        if _is_of_no_certificate(error):
             raise error
         if self._journal.missing < PATIENCE:
-            return Pending(replace(self._journal, missing=self._journal.missing + 1).show(), None, failure=str(error))
-        return self._reject(f"{error} It was fetched {PATIENCE + 1} times.")
+            journal = replace(self._journal, missing=self._journal.missing + 1)
+            return Pending(journal.show(), None, failure=clean(str(error)))
+        return self._reject(f"{clean(str(error))} It was fetched {PATIENCE + 1} times.")
 
     def _reject(self, why: str) -> Rejected:
         """Give up an order that was finalized."""
@@ -328,6 +339,18 @@ def begin_anew(journal: Journal, why: str, at: datetime) -> Pending:
 def _is_gone(problem: Problem) -> bool:
     """Whether the CA says of an order's URL that there is none, or none of ours."""
     return not problem.passing and (problem.status == NOT_FOUND or problem.kind in ("malformed", "unauthorized"))
+
+
+def _is_of_no_certificate(error: AcmeProblem | Garbled) -> bool:
+    """Whether an answer tells of the CA's own trouble, or of the account."""
+    if isinstance(error, AcmeProblem):
+        return error.problem.passing or error.problem.kind == "accountDoesNotExist"
+    return bool(error.status)
+
+
+def _plain(name: str) -> str:
+    """Give a name as it is compared; an address in its shortest form."""
+    return str(ipaddress.ip_address(name)) if _is_address(name) else name.lower().removesuffix(".")
 
 
 def _is_address(name: str) -> bool:

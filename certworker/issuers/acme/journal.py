@@ -19,8 +19,8 @@ class Journal:
     `step` tells what was done last: account, ordered, presented, answered, cleared, finalized. `presented` counts the
     authorizations whose proof was put up where it is seen only later, since `presented_at` (in seconds since 1970) all of
     them, and `seen` the proofs that were seen; `answered` and `cleared` the authorizations whose challenge was answered, and
-    whose proof was taken down; `polls` the looks since the last step forward, `missing` those that found no order, or no
-    certificate where it should be; `restarts` how often it began anew, because the CA had forgotten the account or the order.
+    whose proof was taken down; `polls` the looks since the last step forward, `missing` those in a row that found no order, or
+    no certificate where it should be; `restarts` how often it began anew, because the CA had forgotten account or order.
     `account_key` is the thumbprint of the account's key, which proofs are made with.
     """
 
@@ -74,7 +74,7 @@ class Journal:
             pause = timedelta(seconds=2**self.polls)
         else:
             pause = min(QUICK_POLL * GROWTH ** min(self.polls - QUICK_POLLS, 100), LONGEST_POLL)
-        return replace(self, polls=self.polls + 1), max(at + pause, retry_time(retry_after, at) or at)
+        return replace(self, polls=self.polls + 1, missing=0), max(at + pause, retry_time(retry_after, at) or at)
 
     def begun_anew(self) -> "Journal":
         """Forget the order."""

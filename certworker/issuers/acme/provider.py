@@ -302,9 +302,10 @@ class AcmeProvider:
 
 
 def _gives_up(result: Step, journal: Journal) -> bool:
-    """Whether a step ends the issuance, or its order."""
+    """Whether a step ends the issuance, or its order, or takes it for gone."""
     if isinstance(result, Pending):
-        return Journal.read(result.progress).restarts > journal.restarts
+        found = Journal.read(result.progress)
+        return found.restarts > journal.restarts or found.missing > journal.missing
     return isinstance(result, Rejected)
 
 

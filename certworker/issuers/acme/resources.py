@@ -5,10 +5,11 @@ The `acme` library has classes for them too, but refuses what it does not know (
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from certworker.issuers.acme.problems import Garbled, Problem, read_problem
+from certworker.issuers.wording import read_time
 
 MAX_AUTHORIZATIONS = 1000
 MAX_PROFILES = 100
@@ -118,7 +119,7 @@ def read_order(document: object, url: str, host: str, retry_after: str | None) -
         authorizations=tuple(sorted(authorizations)[:MAX_AUTHORIZATIONS]),
         finalize=_string(fields, "finalize", host),
         certificate=certificate if isinstance(certificate, str) and len(certificate) <= LONGEST_STRING else None,
-        expires=_time(fields.get("expires")),
+        expires=read_time(fields.get("expires")),
         error=read_problem(fields.get("error")),
         retry_after=retry_after,
     )
@@ -133,7 +134,7 @@ def read_authorization(document: object, host: str) -> Authorization:
     return Authorization(
         identifier=_string(_object(fields.get("identifier"), host), "value", host),
         status=_string(fields, "status", host),
-        expires=_time(fields.get("expires")),
+        expires=read_time(fields.get("expires")),
         challenges=tuple(_challenge(_object(one, host), host) for one in challenges),
     )
 
@@ -176,11 +177,3 @@ def _profiles(meta: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _garbled(host: str, name: str) -> Garbled:
     return Garbled(f"{host} sent a resource whose field {name} is missing or wrong.")
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return time.astimezone(UTC) if time and time.tzinfo else None

@@ -21,7 +21,7 @@ from certworker.issuers.digicert.ordering import (
 )
 from certworker.issuers.digicert.resources import Listed, OrderInfo
 from certworker.issuers.rest import TROUBLES, Refused, earliest
-from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled
+from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, clean
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Rejected, Step
 
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND = 401, 403, 404
@@ -50,6 +50,7 @@ ENDS = {
     "expired": ISSUER_ERROR,
     "revoked": ISSUER_ERROR,
 }
+CERTIFIED = frozenset({"expired", "revoked"})
 CANCELLABLE = frozenset({"needs_approval", "pending", "processing"})
 
 
@@ -185,7 +186,8 @@ class Issuance:
     def _missed(self, error: Refused) -> Step:
         """Deal with an order that is not there: not yet on all of the CA's machines, or gone."""
         if self._journal.missing >= PATIENCE:
-            return Rejected(ISSUER_ERROR, f"The order {self._journal.order_id} is gone: {self._client.told(error)}")
+            text = f"The order {self._journal.order_id} is gone: {self._client.told(error)}"
+            return Rejected(ISSUER_ERROR, text, certified=True)
         journal = replace(self._journal, missing=self._journal.missing + 1)
         return Pending(journal.show(), None, failure=self._client.told(error))
 
@@ -201,8 +203,9 @@ class Issuance:
         if order.status in WAITS:
             return self._wait(WAITS[order.status].format(order=order.order_id), order.retry_after)
         if order.status in ENDS:
-            said = f": {'; '.join(dict.fromkeys(order.reasons))}" if order.reasons else ", and the CA does not say why"
-            return Rejected(ENDS[order.status], f"The order {order.order_id} is {order.status}{said}.")
+            said = f": {clean('; '.join(dict.fromkeys(order.reasons)))}" if order.reasons else ", and the CA does not say why"
+            text = f"The order {order.order_id} is {order.status}{said}."
+            return Rejected(ENDS[order.status], text, certified=order.status in CERTIFIED)
         raise Garbled(f"The CA says that the order {order.order_id} is {order.status!r}, which is no status that is known.")
 
     def _download(self) -> Step:
@@ -218,7 +221,8 @@ class Issuance:
 
     def _unreadable(self, error: Unreadable) -> Step:
         if self._journal.unreadable >= PATIENCE:
-            return Rejected(ISSUER_ERROR, f"{error} The order {self._journal.order_id} is left as it is.")
+            text = f"{error} The order {self._journal.order_id} is left as it is."
+            return Rejected(ISSUER_ERROR, text, certified=True)
         journal = replace(self._journal, unreadable=self._journal.unreadable + 1)
         return Pending(journal.show(), None, failure=str(error))
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from certworker.issuers.rest import Answer
-from certworker.issuers.wording import one_line
+from certworker.issuers.wording import one_line, read_time
 
 MAX_ID_DIGITS = 18
 MAX_ENTRIES = 1000
@@ -66,7 +66,7 @@ def read_list(answer: Answer) -> list[Listed]:
     if not isinstance(entries, list):
         raise answer.garbled("a list of orders that is none")
     fields = [one for one in entries[:MAX_ENTRIES] if isinstance(one, Mapping)]
-    return [Listed(_id(answer, one), _time(one.get("date_created"))) for one in fields]
+    return [Listed(_id(answer, one), read_time(one.get("date_created"))) for one in fields]
 
 
 def read_order(answer: Answer) -> OrderInfo:
@@ -126,11 +126,3 @@ def _objects(value: object) -> Sequence[Mapping[str, Any]]:
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
     return value if isinstance(value, str) else ""
-
-
-def _time(value: object) -> datetime | None:
-    try:
-        time = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return time.astimezone(UTC) if time and time.tzinfo else None
