@@ -1,6 +1,6 @@
 """The only wiring: settings and a clock become a House."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 
 from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError, SetupError
-from certworker.issuers.acme import AcmeIssuerSettings, AcmeProvider, ChallengeSettings, DnsSettings
 from certworker.issuers.challenges import Challenges
-from certworker.issuers.digicert import PRODUCT, PUBLIC_URL, DigicertIssuerSettings, DigicertProvider
-from certworker.issuers.globalsign import ATLAS_URL, AtlasConnect, GlobalsignIssuerSettings, GlobalsignProvider
+from certworker.issuers.house import house_providers
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
@@ -21,7 +19,7 @@ from certworker.network.egress import EgressRules
 from certworker.network.http import Connect
 from certworker.seal.master_file import make_master_key, read_master_key
 from certworker.seal.sources import MasterKeySource, source_of
-from certworker.settings import IssuerSettings, Settings
+from certworker.settings import Settings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import Access
@@ -40,7 +38,7 @@ from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
 from certworker.vault.imports import Imports
-from certworker.vault.issuance import Provider, Providers
+from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Accounts, Issuers
 from certworker.vault.key_backups import KeyBackups
@@ -194,7 +192,9 @@ def build(
     local, materials = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY), Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     clients, keys = ClientCertificates(store, materials), Keys(store, access)
-    known = load_providers({**_of_the_house(settings, accounts, challenges, clients, connect), "local": local, **providers})
+    known = load_providers(
+        house_providers(settings, accounts, challenges, clients.find, connect) | {"local": local, **providers}
+    )
     issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
     issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
     return House(
@@ -314,84 +314,3 @@ def _releases(settings: Settings, store: Store, access: Access, materials: Mater
     rules = EgressRules(settings.network.allow_private)
     keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
     return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
-
-
-def _of_the_house(
-    settings: Settings,
-    accounts: Accounts,
-    challenges: Challenges,
-    client_certificates: ClientCertificates,
-    connect: Connect | None,
-) -> dict[str, Provider]:
-    rules = EgressRules(settings.network.allow_private)
-    return {
-        "acme": _acme(settings, accounts, challenges, connect),
-        "digicert": DigicertProvider(rules, _digicert_settings(settings), connect),
-        "globalsign": GlobalsignProvider(
-            rules, _globalsign_settings(settings), client_certificates.find, connect and _presenting(connect)
-        ),
-    }
-
-
-def _presenting(connect: Connect) -> AtlasConnect:
-    """Build clients as `connect` does, which presents what it likes."""
-    return lambda rules, ca_bundle, timeout_seconds, _: connect(rules, ca_bundle, timeout_seconds)
-
-
-def _globalsign_settings(settings: Settings) -> Callable[[str], GlobalsignIssuerSettings]:
-    def settings_of(issuer: str) -> GlobalsignIssuerSettings:
-        found = settings.issuer(issuer)
-        return GlobalsignIssuerSettings(
-            url=found.url or ATLAS_URL,
-            ca_bundle=str(found.ca_bundle) if found.ca_bundle else None,
-            client_certificate=found.client_certificate,
-            timeout_seconds=found.timeout_seconds,
-        )
-
-    return settings_of
-
-
-def _digicert_settings(settings: Settings) -> Callable[[str], DigicertIssuerSettings]:
-    def settings_of(issuer: str) -> DigicertIssuerSettings:
-        found = settings.issuer(issuer)
-        named = [entry.partition("=") for entry in found.products]
-        return DigicertIssuerSettings(
-            url=found.url or PUBLIC_URL,
-            ca_bundle=str(found.ca_bundle) if found.ca_bundle else None,
-            timeout_seconds=found.timeout_seconds,
-            product=found.product or PRODUCT,
-            products={name.strip(): product.strip() for name, _, product in named},
-            skip_approval=found.skip_approval,
-        )
-
-    return settings_of
-
-
-def _acme(settings: Settings, accounts: Accounts, challenges: Challenges, connect: Connect | None) -> AcmeProvider:
-    rules = EgressRules(settings.network.allow_private)
-    return AcmeProvider(accounts, challenges, rules, _acme_settings(settings), connect)
-
-
-def _acme_settings(settings: Settings) -> Callable[[str], AcmeIssuerSettings]:
-    def settings_of(issuer: str) -> AcmeIssuerSettings:
-        found = settings.issuer(issuer)
-        bundle = str(found.ca_bundle) if found.ca_bundle else None
-        return AcmeIssuerSettings(bundle, _challenge(found), found.contacts, found.timeout_seconds, found.preferred_chain)
-
-    return settings_of
-
-
-def _challenge(issuer: IssuerSettings) -> ChallengeSettings:
-    dns = DnsSettings(
-        server=issuer.dns_server,
-        zone=issuer.dns_zone,
-        ttl_seconds=issuer.dns_ttl_seconds,
-        key_name=issuer.tsig_key or "",
-        key_algorithm=issuer.tsig_algorithm,
-        key_file=issuer.tsig_secret_file,
-        hook=issuer.dns_hook,
-        hook_seconds=issuer.dns_hook_seconds,
-        servers=issuer.dns_servers,
-        patience_seconds=issuer.dns_wait_seconds,
-    )
-    return ChallengeSettings(issuer.challenge, issuer.web_root, dns)
