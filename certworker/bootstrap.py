@@ -181,9 +181,8 @@ def build(
     token: "Token | None" = None,
     connect: Connect | None = None,
 ) -> House:
-    """Wire the services together, with further `providers` beside (or before) those of the house; `token` is its HSM.
+    """Wire the services together, with further `providers` beside (or before) those of the house, which `connect` by HTTP.
 
-    `connect` takes the place of what the house's providers build their HTTP clients with.
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
     master = _master_key(store, source := source or _source_of(settings, token))
@@ -192,9 +191,8 @@ def build(
     local, materials = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY), Materials(store, keyring, token, clock)
     drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
     clients, keys = ClientCertificates(store, materials), Keys(store, access)
-    known = load_providers(
-        house_providers(settings, accounts, challenges, clients.find, connect) | {"local": local, **providers}
-    )
+    own = house_providers(settings, accounts, challenges, clients.find, connect)
+    known = load_providers({**own, "local": local, **providers})
     issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
     issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
     return House(
