@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_origin
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -21,6 +22,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 _DNS_SETTINGS = ("dns_server", "dns_zone", "tsig_key", "tsig_secret_file", "dns_hook", "dns_servers")
 _NAME_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_PLACE = re.compile(r"[0-9A-Za-z-]+/[0-9A-Za-z-]+")
 
 
 class Section(BaseModel):
@@ -242,6 +244,21 @@ class IssuerSettings(Section):
     preferred_chain: str = Field(
         "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
     )
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "https://ca.example")
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+            raise ValueError("an https URL without a query is needed, such as https://ca.example/v2")
+        return value
+
+    @field_validator("client_certificate")
+    @classmethod
+    def _check_client_certificate(cls, value: str | None) -> str | None:
+        if value is not None and not _PLACE.fullmatch(value):
+            raise ValueError(f"{value!r} is not VAULT/NAME, a certificate in a vault")
+        return value
 
     @field_validator("products")
     @classmethod

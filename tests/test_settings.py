@@ -9,7 +9,6 @@ from certworker.cli.sample import sample_settings
 from certworker.errors import SettingsError
 from certworker.settings import Settings, load_settings
 
-
 _DNS = '[issuers.ca]\nchallenge = "dns-01"\n'
 
 
@@ -108,7 +107,8 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_relative_paths_are_relative_to_the_file(tmp_path: Path) -> None:
     """Whatever folder the process is in; absolute ones stay."""
-    text = '[server]\ncertificate_file = "tls/a.pem"\nkey_file = "/tls/a.key"\n[issuers.ca]\nca_bundle = "root.pem"\nweb_root = "www"'
+    text = '[server]\ncertificate_file = "tls/a.pem"\nkey_file = "/tls/a.key"\n'
+    text += '[issuers.ca]\nca_bundle = "root.pem"\nweb_root = "www"'
     settings = load(tmp_path, text)
     assert settings.database_url == f"sqlite:///{tmp_path}/certworker.db"
     assert settings.seal.master_key_file == tmp_path / "master.key"
@@ -143,3 +143,22 @@ def test_the_sample_is_the_defaults(tmp_path: Path) -> None:
     assert load(tmp_path, f"[issuers.x]{text[2]}").issuer("x") == Settings().issuer("x")
     for section in ("server", "seal", "worker", "metrics", "network", "challenges", "log"):
         assert f"\n[{section}]" in sample
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('url = "http://ca.test/v2"', "an https URL"),
+        ('url = "ca.test"', "an https URL"),
+        ('url = "https://ca.test/v2?key=1"', "an https URL"),
+        ('url = "https://[ca.test"', "issuers.ca.url"),
+        ('client_certificate = "atlas-client"', "VAULT/NAME"),
+        ('client_certificate = "a/b/c"', "VAULT/NAME"),
+    ],
+)
+def test_a_ca_that_cannot_be_reached_safely_is_refused_at_the_start(tmp_path: Path, line: str, says: str) -> None:
+    """A setting that no request could be sent by is named when it is read."""
+    file = tmp_path / "certworker.toml"
+    file.write_text(f"[issuers.ca]\n{line}\n")
+    with pytest.raises(SettingsError, match=says):
+        load_settings(file, {})

@@ -7,7 +7,7 @@ import typer
 
 from certworker.cli.exits import ExitCode
 from certworker.cli.files import read_password
-from certworker.cli.options import CA_SECONDS, AsJson, IssuerName, PasswordFile, VaultUrl, name_of, open_vault
+from certworker.cli.options import CA_SECONDS, AsJson, IssuerName, PasswordFile, VaultUrl, Wire, name_of, open_vault
 from certworker.cli.output import plain, show_fields, show_json, show_table, time_of
 
 app = typer.Typer(help="Issuers: the CAs that a vault has an account with.", no_args_is_help=True)
@@ -17,18 +17,30 @@ app = typer.Typer(help="Issuers: the CAs that a vault has an account with.", no_
 def set_(
     name: IssuerName,
     *,
-    provider: Annotated[str, typer.Option("--provider", help="The kind of CA: Acme, or another that the deployment has.")],
-    account_id: Annotated[str, typer.Option("--account-id", help="The account; for ACME the URL of the CA's directory.")] = "",
+    provider: Annotated[
+        str, typer.Option("--provider", help="The kind of CA: Acme, DigiCert, GlobalSign, or another that there is.")
+    ],
+    account_id: Annotated[
+        str, typer.Option("--account-id", help="The account; for ACME the directory's URL, for GlobalSign the API key.")
+    ] = "",
     password_file: PasswordFile = None,
+    organization_id: Annotated[
+        str | None, typer.Option("--organization-id", help="The CA's number of your organization, which DigiCert wants.")
+    ] = None,
     enabled: Annotated[bool, typer.Option("--enabled/--disabled", help="Whether it may be asked.")] = True,
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Set an issuer. Without --password-file a password that was set before stays."""
+    """Set an issuer. A password and an organization that were set before stay where none is given.
+
+    The password is the external account of ACME (kid:hmac), the API key of DigiCert, the API secret of GlobalSign.
+    """
     credentials = {"account_id": account_id} if account_id else {}
     if (password := read_password(password_file)) is not None:
         credentials["pwd"] = password
-    body = {"provider": provider, "credentials": credentials, "attributes": {"enabled": enabled}}
+    body: Wire = {"provider": provider, "credentials": credentials, "attributes": {"enabled": enabled}}
+    if organization_id is not None:
+        body["org_details"] = {"id": organization_id}
     with open_vault(vault_url) as vault:
         issuer = vault.call("PUT", _path(name), body)
     if as_json:
@@ -51,6 +63,7 @@ def show(name: IssuerName, *, vault_url: VaultUrl = None, as_json: AsJson = Fals
             "id": issuer["id"],
             "provider": issuer["provider"],
             "account id": issuer.get("credentials", {}).get("account_id"),
+            "organization id": issuer.get("org_details", {}).get("id"),
             "enabled": attributes["enabled"],
             "created": time_of(attributes.get("created")),
             "updated": time_of(attributes.get("updated")),

@@ -22,7 +22,7 @@ _NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 
 @dataclass(frozen=True, slots=True)
 class IssuerParameters:
-    """What sets an issuer. `credential` replaces the stored one unless it is none; `organization` is JSON."""
+    """What sets an issuer. `credential`, and `organization` (JSON), replace the stored ones unless they are none."""
 
     provider: str
     account_id: str | None = None
@@ -75,6 +75,8 @@ class Issuers:
         )
         if known and parameters.credential is None:
             issuer = replace(issuer, sealed_credential=known.sealed_credential)
+        if known and parameters.organization is None:
+            issuer = replace(issuer, organization=known.organization)
         with self._store.writing() as writer:
             writer.put_issuer(issuer)
         return issuer
@@ -125,7 +127,9 @@ class Issuers:
     def request(self, issuer: Issuer) -> IssuanceRequest:
         """Make a request to an issuer's CA that has neither CSR nor names. For providers only."""
         credential = self.credential(issuer)
-        return IssuanceRequest("", issuer.vault_id, issuer.name, issuer.account_id, credential, b"", (), None)
+        return IssuanceRequest(
+            "", issuer.vault_id, issuer.name, issuer.account_id, credential, b"", (), None, organization=issuer.organization
+        )
 
     def provider_that_can(self, ability: str, issuer: Issuer) -> Provider:
         """Find an issuer's provider for what not all of them can, by the name of the method. Raises Conflict."""

@@ -25,6 +25,18 @@ def test_an_issuer_is_set_shown_and_deleted(terminal: Terminal) -> None:
     assert terminal.try_("issuer", "show", "ca").code == 3
 
 
+def test_the_organization_of_an_issuer_is_set_and_stays(terminal: Terminal) -> None:
+    """Setting an issuer again without it changes nothing of it, and whoever asks the CA is told of it."""
+    words = ("issuer", "set", "ca", "--provider", "DigiCert", "--account-id", "1000001")
+    terminal(*words, "--organization-id", "117")
+    terminal(*words, "--disabled")
+    assert "organization id  117" in terminal("issuer", "show", "ca").out
+    world = terminal.world
+    assert world.house.issuers.request(world.house.issuers.find(world.vault, "ca")).organization == '{"id":"117"}'
+    terminal(*words, "--organization-id", "")
+    assert "organization" not in terminal("issuer", "show", "ca").out
+
+
 def test_a_provider_that_is_not_there_is_refused(terminal: Terminal) -> None:
     """The service names those that are; without one the command line is wrong."""
     said = terminal.try_("issuer", "set", "ca", "--provider", "Nobody")

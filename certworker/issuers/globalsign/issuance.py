@@ -21,7 +21,7 @@ from certworker.issuers.globalsign.memory import Memory
 from certworker.issuers.globalsign.order import Unfit, order_body, validity_of
 from certworker.issuers.globalsign.search import Keys, Search
 from certworker.issuers.rest import REQUEST_TIMEOUT, SERVER_ERRORS, TROUBLES, Answer, Refused, earliest
-from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled
+from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, clean
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Rejected, Step
 
 FRESH = timedelta(minutes=1)
@@ -57,7 +57,7 @@ class Issuance:
         try:
             return self._next(journal)
         except Unfit as error:
-            return _rejected(REQUEST_REJECTED, str(error), journal)
+            return _rejected(REQUEST_REJECTED, clean(str(error)), journal)
         except FAILURES as error:
             return self._after_failure(error, journal)
 
