@@ -12,6 +12,9 @@ Clock = Callable[[], datetime]
 """Gives the time as an aware UTC datetime of whole seconds."""
 
 FASTEST = 1_000_000.0
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST = datetime(9500, 1, 1, tzinfo=UTC)
+"""Where virtual time ends: X.509 knows no year before 1950 and none after 9999, and what is issued reaches beyond the time."""
 
 
 def utc_now() -> datetime:
@@ -34,7 +37,10 @@ class Anchor:
 
 
 class VirtualClock:
-    """The time of what is issued. Speed 1 is real time, possibly shifted; 0 stands still until it is moved."""
+    """The time of what is issued. Speed 1 is real time, possibly shifted; 0 stands still until it is moved.
+
+    At the ends of virtual time it stands still too.
+    """
 
     def __init__(self, real: Clock = precise_now, *, anchor: Anchor | None = None) -> None:
         self._real = real
@@ -54,21 +60,31 @@ class VirtualClock:
         """Give the anchor that it goes by from now on; kept over a restart, time goes on as if it had never stopped."""
         return self._anchor or Anchor(self._precise(), self._real(), 1.0)
 
-    def set(self, at: datetime | None = None, speed: float | None = None) -> None:
-        """Jump to a time, change the speed, or both. Raises ValueError for a speed that is no such thing, and a naive time."""
+    def set(self, at: datetime | None = None, speed: float | None = None, by: timedelta = timedelta(0)) -> None:
+        """Jump to a time, move on by so much (or back), change the speed: any of them, or nothing if one cannot be done.
+
+        Raises ValueError for a speed that is no such thing, a naive time, and one before EARLIEST or after LATEST, and
+        OverflowError beyond what a calendar holds.
+        """
         if at is not None and at.tzinfo is None:
             raise ValueError("the time needs a zone, such as Z")
         if speed is not None and not 0 <= speed <= FASTEST:
             raise ValueError(f"the speed is between 0 (stands still) and {FASTEST:g}")
-        virtual = self._precise() if at is None else at.astimezone(UTC)
-        self._anchor = Anchor(virtual, self._real(), self.speed if speed is None else speed)
+        virtual = (self._precise() if at is None else at) + by
+        if not EARLIEST <= virtual <= LATEST:
+            raise ValueError(f"the time is between {EARLIEST.isoformat()} and {LATEST.isoformat()}")
+        self._anchor = Anchor(virtual.astimezone(UTC), self._real(), self.speed if speed is None else speed)
 
     def advance(self, by: timedelta) -> datetime:
-        """Move on (or back) by so much, and tell the new time. Raises OverflowError beyond what a calendar holds."""
-        self.set(self._precise() + by)
+        """Move on (or back) by so much, and tell the new time. Raises ValueError and OverflowError as `set` does."""
+        self.set(by=by)
         return self()
 
     def _precise(self) -> datetime:
         if self._anchor is None:
             return self._real()
-        return self._anchor.virtual + (self._real() - self._anchor.real) * self._anchor.speed
+        passed = self._real() - self._anchor.real
+        try:
+            return min(max(self._anchor.virtual + passed * self._anchor.speed, EARLIEST), LATEST)
+        except OverflowError:
+            return LATEST if passed > timedelta(0) else EARLIEST

@@ -1,13 +1,27 @@
 """What settings are made of: a frozen section, and a field with default, unit and a line of help."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 DAY = 86_400
 
-Seconds = Annotated[int, Field(strict=True, ge=1)]
-Delay = Annotated[int, Field(strict=True, ge=0)]
+LONGEST = 100 * 366 * DAY
+"""Seconds of a century: what lasts longer leads out of the calendar."""
+
+Seconds = Annotated[int, Field(strict=True, ge=1, le=LONGEST)]
+Delay = Annotated[int, Field(strict=True, ge=0, le=LONGEST)]
+_URL = re.compile(r"https?://[!-~]+")
+
+
+def _url(text: str) -> str:
+    if text and (not _URL.fullmatch(text) or set(text) & set('<>"')):  # it goes into a Link header
+        raise ValueError(f"{text!r} is not a URL of http or https in ASCII")
+    return text
+
+
+Url = Annotated[str, AfterValidator(_url)]
 Port = Annotated[int, Field(strict=True, ge=0, le=65535)]
 Switch = Annotated[bool, Field(strict=True)]
 

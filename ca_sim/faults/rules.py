@@ -8,6 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from ca_sim.setting import LONGEST
+
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 
@@ -97,7 +99,7 @@ class Fault(BaseModel):
     skip: Annotated[int, Field(ge=0)] = 0
     begins: AwareDatetime | None = None
     ends: AwareDatetime | None = None
-    seconds: float | None = None
+    seconds: Annotated[float, Field(ge=-LONGEST, le=LONGEST, allow_inf_nan=False)] | None = None
     as_date: bool = False
     status: Annotated[int, Field(ge=400, le=599)] | None = None
     mangling: Mangling = Mangling.TRUNCATED
@@ -112,6 +114,8 @@ class Fault(BaseModel):
             raise ValueError("a latency needs seconds, up to 3600")
         if self.kind is FaultKind.CLOCK_SKEW and not self.seconds:
             raise ValueError("a clock-skew needs seconds, before or after the right time")
+        if self.kind is FaultKind.WRONG_VALIDITY and (self.seconds or 0) < 0:
+            raise ValueError("a wrong-validity of less than nothing cannot be signed: without seconds it is over already")
         if self.kind is FaultKind.THROTTLE and self.status not in (None, TOO_MANY_REQUESTS, UNAVAILABLE):
             raise ValueError("the status of a throttle is 429 or 503")
         return self

@@ -40,11 +40,11 @@ def clock_routes(book: Book, clock: VirtualClock) -> list[Route]:
     async def change(request: Request) -> Response:
         asked = await read_shape(request, ClockChange)
         try:
-            clock.set(asked.time, asked.speed)
-            if asked.advance_seconds:
-                clock.advance(timedelta(seconds=asked.advance_seconds))
+            clock.set(asked.time, asked.speed, timedelta(seconds=asked.advance_seconds))
         except OverflowError as error:
             raise MalformedError("there is no such time in the calendar") from error
+        except ValueError as error:
+            raise MalformedError(str(error)) from error
         keep_clock(book, clock)
         return shown()
 

@@ -143,6 +143,9 @@ def test_an_answer_is_mangled(authority: InProcess, mangling: str) -> None:
         {"kind": "error", "begins": "2026-01-02T00:00:00Z", "ends": "2026-01-01T00:00:00Z"},
         {"kind": "error", "begins": "2026-01-02T00:00:00"},
         {"kind": "error", "often": True},
+        {"kind": "stuck", "seconds": 1e300},
+        {"kind": "throttle", "seconds": float("nan")},
+        {"kind": "wrong-validity", "seconds": -1},
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(members: dict[str, object]) -> None:
