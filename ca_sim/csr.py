@@ -25,6 +25,14 @@ class SigningRequest:
     common_name: str | None
 
 
+def read_csr(der: bytes) -> x509.CertificateSigningRequest:
+    """Read a CSR in DER; it is still to be checked. Raises BadCsrError."""
+    try:
+        return x509.load_der_x509_csr(der)
+    except (ValueError, x509.InvalidVersion) as error:
+        raise BadCsrError("the CSR is not DER of a PKCS #10 request") from error
+
+
 def check_csr(csr: x509.CertificateSigningRequest, identifiers: Collection[Identifier]) -> SigningRequest:
     """Check signature, key and names against the identifiers of the order. Raises BadCsrError."""
     key = check_key(csr)
@@ -86,7 +94,7 @@ def _alternative_names(csr: x509.CertificateSigningRequest) -> set[Identifier]:
         names = csr.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return set()
-    except (ValueError, x509.DuplicateExtension) as error:
+    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise BadCsrError("the extensions of the CSR cannot be read") from error
     found: set[Identifier] = set()
     for name in names:

@@ -71,7 +71,7 @@ def _read(kind: str, value: str, blocked: tuple[str, ...]) -> Identifier:
     if kind == "dns":
         identifier = Identifier("dns", _dns_name(value))
     elif kind == "ip":
-        identifier = Identifier("ip", _address(value))
+        identifier = Identifier("ip", check_address(value))
     else:
         raise UnsupportedIdentifierError(f"identifiers of type {kind!r} are not known here: use dns or ip")
     if is_blocked(identifier.value, blocked):
@@ -84,11 +84,15 @@ def is_blocked(value: str, blocked: Iterable[str]) -> bool:
     return any(value == entry or value.endswith("." + entry) for entry in blocked)
 
 
-def _address(value: str) -> str:
+def check_address(value: str) -> str:
+    """Give the canonical text of an IP address. Raises MalformedError, also for a zone (fe80::1%eth0), which is any text."""
     try:
-        return str(ipaddress.ip_address(value))
+        address = ipaddress.ip_address(value)
     except ValueError as error:
         raise MalformedError(f"{value!r} is not an IP address") from error
+    if isinstance(address, ipaddress.IPv6Address) and address.scope_id is not None:
+        raise MalformedError(f"{value!r} has a zone, which is for this machine alone to know")
+    return str(address)
 
 
 def _dns_name(value: str) -> str:

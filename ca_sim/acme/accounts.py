@@ -87,7 +87,7 @@ class Accounts:
         if request.status == Status.DEACTIVATED:
             account = account.deactivated()
         elif request.status not in {None, Status.VALID}:
-            raise MalformedError(f"an account cannot be made {request.status}: only deactivated")
+            raise MalformedError(f"an account cannot be made {request.status!r}: only deactivated")
         if request.contact is not None:
             account = replace(account, contacts=_checked(request.contact))
         self._put(account)

@@ -59,6 +59,7 @@ class AcmeApi:
             routes=self._routes(),
             exception_handlers={ProblemError: problem_answer, HTTPException: http_problem, Exception: internal_problem},
         )
+        app.router.redirect_slashes = False  # it would go by the Host header
         return AcmeHeaders(app, self.nonces, self.limits, self.clock, self.urls)
 
     def _routes(self) -> list[Route]:

@@ -53,7 +53,7 @@ class AccountCertificates:
     def _find_der(self, der: bytes) -> Certificate:
         try:
             leaf = x509.load_der_x509_certificate(der)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise MalformedError("certificate is not DER of an X.509 certificate") from error
         certificate = self._certificates.find(f"{leaf.serial_number:x}")
         if _leaf_of(certificate) != der:

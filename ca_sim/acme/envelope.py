@@ -7,7 +7,7 @@ from enum import Enum
 from starlette.requests import ClientDisconnect, Request
 
 from ca_sim.acme.accounts import Accounts
-from ca_sim.acme.jose import Jws, PublicKey, public_jwk, read_jwk, read_jws
+from ca_sim.acme.jose import Jws, PublicKey, decode, public_jwk, read_jwk, read_jws
 from ca_sim.acme.nonces import Nonces
 from ca_sim.acme.objects import Account
 from ca_sim.acme.urls import Urls, place
@@ -80,7 +80,7 @@ class Envelopes:
             raise UnauthorizedError(f"the url of the protected header is not {url}")
         if self._faults.strike(FaultKind.BAD_NONCE, place(request.method, request.url.path)):
             raise BadNonceError("the nonce is refused: take the one of this answer")
-        self._nonces.use(jws.header.get("nonce"), self._clock())
+        self._nonces.use(_nonce(jws), self._clock())
         return Signed(holder, key, jws.payload, url)
 
     def _signer(self, jws: Jws, signer: Signer) -> tuple[Account | None, PublicKey]:
@@ -94,6 +94,13 @@ class Envelopes:
         if signer is Signer.ACCOUNT:
             raise MalformedError("sign this request with the kid of an account, not with a jwk")
         return None, read_jwk(jws.header["jwk"])
+
+
+def _nonce(jws: Jws) -> str:
+    """Take the nonce: one that is missing is none that was issued, one that is no base64url makes the JWS malformed (6.5.2)."""
+    nonce = jws.header.get("nonce", "")
+    decode(nonce, "nonce")
+    return str(nonce)
 
 
 def _target(request: Request) -> str:

@@ -23,9 +23,9 @@ class Nonces:
         self._unused[nonce] = at + self._lifetime
         return nonce
 
-    def use(self, nonce: object, at: datetime) -> None:
+    def use(self, nonce: str, at: datetime) -> None:
         """Use a nonce up. Raises BadNonceError when it is unknown, used or too old."""
-        expires_at = self._unused.pop(nonce, None) if isinstance(nonce, str) else None
+        expires_at = self._unused.pop(nonce, None)
         if expires_at is None or at >= expires_at:
             raise BadNonceError("the nonce is unknown, used already or too old: take the one of this answer")
 

@@ -22,7 +22,7 @@ from ca_sim.acme.wire import NewOrder
 from ca_sim.book import Book
 from ca_sim.certificates import Certificate
 from ca_sim.clock import Clock
-from ca_sim.csr import check_csr
+from ca_sim.csr import check_csr, read_csr
 from ca_sim.issuing import Application, Issuing
 from ca_sim.problems import (
     AlreadyReplacedError,
@@ -159,7 +159,7 @@ class Orders:
         """
         order = self.find(account, order_id)
         order.finalized("", None)  # says whether it is ready before the CSR is looked at
-        csr = _read_csr(csr_der)
+        csr = read_csr(csr_der)
         request = check_csr(csr, order.identifiers)
         self._issuing.check(order.profile, request, order.identifiers)
         if self._book.account_of_key(public_jwk(request.public_key)) is not None:
@@ -232,13 +232,6 @@ class Orders:
                 not_after=order.not_after,
             )
         )
-
-
-def _read_csr(der: bytes) -> x509.CertificateSigningRequest:
-    try:
-        return x509.load_der_x509_csr(der)
-    except ValueError as error:
-        raise BadCsrError("the CSR is not DER of a PKCS #10 request") from error
 
 
 def _drawn_up(asked: Order, authorizations: Sequence[Authorization]) -> Order:

@@ -1,6 +1,5 @@
 """Identifiers that an account may not order for until somebody lifts the pause, as Let's Encrypt has it."""
 
-import ipaddress
 import logging
 import secrets
 from collections.abc import Iterable
@@ -10,7 +9,7 @@ from ca_sim.acme.objects import Account
 from ca_sim.acme.settings import AcmeSettings
 from ca_sim.acme.urls import UNPAUSE, Urls
 from ca_sim.book import Book
-from ca_sim.identifiers import WILDCARD, Identifier, check_name
+from ca_sim.identifiers import WILDCARD, Identifier, check_address, check_name
 from ca_sim.problems import NotFoundError, RateLimitedError
 
 log = logging.getLogger(__name__)
@@ -111,7 +110,6 @@ class Pauses:
 
 
 def _value(text: str) -> str:
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return check_name(text.lower().removeprefix(WILDCARD))
+    if ":" in text or text.replace(".", "").isdigit():
+        return check_address(text)
+    return check_name(text.lower().removeprefix(WILDCARD))

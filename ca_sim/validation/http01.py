@@ -64,7 +64,7 @@ class Http01:
             answer = await self._fetch(url)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = urljoin(url, answer.headers.get("location", ""))
+            url = _joined(url, answer.headers.get("location", ""))
         raise ConnectionFailedError(f"fetching {url}: more than {MAX_REDIRECTS} redirects")
 
     async def _fetch(self, url: str) -> Answer:
@@ -96,6 +96,13 @@ class Http01:
         if not path.isascii() or any(letter <= " " for letter in path):
             raise ConnectionFailedError(f"redirected to {url[:200]!r}: the path is not a URL's")
         return _Place(identifier, self._ports[parts.scheme], path, self._tls if parts.scheme == "https" else None)
+
+
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError as error:
+        raise ConnectionFailedError(f"redirected to {location[:200]!r}: {error}") from error
 
 
 def _identifier(host: str) -> Identifier:

@@ -86,6 +86,8 @@ class NameServers:
                 continue
             except OSError as error:
                 raise DnsLookupError(f"{address} port {port} cannot be reached: {error.strerror or error}") from error
+            except EOFError as error:
+                raise DnsLookupError(f"{address} port {port} closed the connection before its answer was complete") from error
             return _checked(answer)
         raise DnsLookupError(f"no answer from {address} port {port}")
 

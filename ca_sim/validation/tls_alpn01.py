@@ -95,7 +95,7 @@ def flaw_of(der: bytes, identifier: Identifier, digest: bytes) -> str | None:
         certificate.verify_directly_issued_by(certificate)
     except (InvalidSignature, TypeError):
         return "is not signed by itself"
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         return "cannot be read, or is not signed by itself"
     return _flaw_of_names(extensions, identifier) or _flaw_of_proof(extensions, digest)
 

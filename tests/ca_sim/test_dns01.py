@@ -5,6 +5,8 @@ import hashlib
 from collections.abc import Iterator
 
 import dns.asyncquery
+import dns.flags
+import dns.message
 import dns.query
 import dns.tsigkeyring
 import dns.update
@@ -19,6 +21,7 @@ from ca_sim.validation.dns01 import Dns01
 from ca_sim.validation.name_servers import NameServers, endpoint
 from tests.ca_sim.caller import assert_problem, calling, make_csr
 from tests.ca_sim.conftest import settings_for
+from tests.ca_sim.name_server import answering, scripted
 from tests.ca_sim.responder import Responder
 from tests.support.named import Named, serving_zone
 
@@ -144,3 +147,24 @@ def test_without_a_dns_server_there_is_no_dns01(responder: Responder) -> None:
         offered = client.post(order["authorizations"][0]).json()["challenges"]
         assert [challenge["type"] for challenge in offered] == ["http-01", "tls-alpn-01"]
         assert_problem(client.order("*.plain.test"), "rejectedIdentifier", 400)
+
+
+def test_a_stream_that_ends_early_is_told() -> None:
+    """A server that cuts its answer short, and closes the connection on which the whole of it is asked for."""
+
+    async def look() -> None:
+        def script(query: dns.message.Message) -> list[bytes]:
+            answer = answering(query)
+            answer.flags |= dns.flags.TC
+            return [answer.to_wire()]
+
+        async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.close()
+
+        async with scripted(script) as servers:
+            ((address, port),) = servers.servers
+            async with await asyncio.start_server(hang_up, address, port):
+                await Dns01(servers)(Identifier("dns", "short.test"), "token", AUTHORIZATION)
+
+    with pytest.raises(DnsError, match="closed the connection before its answer was complete"):
+        asyncio.run(look())

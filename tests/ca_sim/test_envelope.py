@@ -23,10 +23,12 @@ def test_a_nonce_can_be_used_once(caller: Caller) -> None:
     assert caller.post(caller.kid, nonce=refused.headers["Replay-Nonce"]).status_code == 200
 
 
-@pytest.mark.parametrize("nonce", [None, "invented", 7])
-def test_a_nonce_of_the_client_is_refused(caller: Caller, nonce: object) -> None:
-    """A missing or invented nonce is badNonce."""
-    assert_problem(caller.post(caller.kid, nonce=nonce), "badNonce", 400)
+@pytest.mark.parametrize(
+    ("nonce", "word"), [(None, "badNonce"), ("invented", "badNonce"), (7, "malformed"), ("!", "malformed")]
+)
+def test_a_nonce_of_the_client_is_refused(caller: Caller, nonce: object, word: str) -> None:
+    """A missing or invented nonce is badNonce; what is no base64url makes the JWS malformed (section 6.5.2)."""
+    assert_problem(caller.post(caller.kid, nonce=nonce), word, 400)
 
 
 @pytest.mark.parametrize("url", [None, "https://localhost/other", 7])
@@ -185,6 +187,12 @@ def test_directory_and_nonce_can_be_asked_for_signed(caller: Caller, running: Ru
     """POST-as-GET works where GET does (section 6.3)."""
     assert caller.post(running.directory_url).json() == caller.directory
     assert caller.post(caller.directory["newNonce"]).status_code == 204
+
+
+def test_the_host_header_leads_nowhere(caller: Caller) -> None:
+    """A slash too many is no redirect to whatever the client named as the host."""
+    answer = caller.http.get(caller.directory["newNonce"] + "/", headers={"Host": "elsewhere.test"})
+    assert_problem(answer, "malformed", 404)
 
 
 def test_an_unknown_path_is_a_problem(caller: Caller) -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID
 
 from ca_sim.acme.jose import encode, key_authorization, public_jwk
 from tests.ca_sim.caller import PROBLEM, Caller, Key, assert_problem, make_csr
@@ -30,6 +32,7 @@ def answer_wrongly(caller: Caller, responder: Responder, name: str, page: Page |
         ("circle.test", Page(b"", 302, {"Location": "http://circle.test/again"}), "unauthorized"),
         ("tls.test", Page(b"", 302, {"Location": "https://tls.test/"}), "connection"),
         ("port.test", Page(b"", 302, {"Location": "http://port.test:1/"}), "connection"),
+        ("nowhere.test", Page(b"", 302, {"Location": "http://[nowhere/"}), "connection"),
         ("v6.test", None, "connection"),
     ],
 )
@@ -214,6 +217,24 @@ def test_what_is_not_there_is_told(caller: Caller) -> None:
     missing = authorization.replace("/authorization/", "/challenge/") + "/dns-01"
     for url in (f"{base}/order/x", f"{base}/authorization/x", f"{base}/certificate/x", missing):
         assert_problem(caller.post(url), "malformed", 404)
+
+
+def test_an_address_has_no_zone(caller: Caller) -> None:
+    """What is behind the % may be any text, also header lines for the web server that is asked."""
+    identifier = {"type": "ip", "value": "fe80::1%x\r\nCookie: y"}
+    assert_problem(caller.post(caller.directory["newOrder"], {"identifiers": [identifier]}), "malformed", 400)
+
+
+def test_an_odd_csr_is_refused(caller: Caller, responder: Responder) -> None:
+    """A version that does not exist and a kind of name that nobody uses are badCSR, and the order stays ready."""
+    url, order = caller.ready_order(responder, "odd.test")
+    version = make_csr(["odd.test"]).replace(b"\x02\x01\x00", b"\x02\x01\x09", 1)
+    address = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x04\xa3\x02\x05\x00")  # x400Address
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).add_extension(address, critical=False)
+    named = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()).public_bytes(Encoding.DER)
+    for csr in (version, named):
+        assert_problem(caller.finalize(order, csr), "badCSR", 400)
+    assert caller.post(url).json()["status"] == "ready"
 
 
 def test_an_ed25519_csr_is_refused(caller: Caller, responder: Responder) -> None:
