@@ -17,9 +17,10 @@ from ca_sim.authority.settings import AuthoritySettings
 from ca_sim.clock_settings import ClockSettings
 from ca_sim.digicert.settings import DigicertSettings
 from ca_sim.globalsign.settings import GlobalsignSettings
-from ca_sim.setting import DAY, Port, Seconds, Section, setting
+from ca_sim.setting import DAY, Port, Seconds, Section, Url, setting
 from ca_sim.validation.settings import ValidationSettings
 
+_HOST = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -34,16 +35,23 @@ def _address(text: str) -> str:
         raise ValueError(f"{text!r} is not an IP address") from error
 
 
+def _canonical(text: str) -> str:
+    try:
+        return _address(text)
+    except ValueError:
+        return text
+
+
 def _endpoint(text: str) -> str:
     host, _, port = text.rpartition(":")
     _address(host.removeprefix("[").removesuffix("]"))
-    if not port.isdigit() or not 0 < int(port) <= 65535:  # noqa: PLR2004 - the last port
+    if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) <= 65535:  # noqa: PLR2004 - the last port
         raise ValueError(f"{text!r} has no port")
     return text
 
 
 def _host(text: str) -> str:
-    if not text or any(letter in "/:@?# " for letter in text):
+    if not _HOST.fullmatch(text):
         raise ValueError(f"{text!r} is not a host name")
     return text.lower()
 
@@ -103,7 +111,9 @@ class Settings(Section):
         help="DNS server to ask for addresses, in place of the resolver table, and for TXT and CAA records, which dns-01 and"
         " check_caa need. Empty: the table, and no dns-01.",
     )
-    validation_timeout_seconds: Seconds = setting(5, unit="seconds", help="Longest time that one validation may take.")
+    validation_timeout_seconds: Seconds = setting(
+        5, unit="seconds", help="Longest time that one validation may take, and then the look at CAA records."
+    )
     order_lifetime_seconds: Seconds = setting(
         7 * DAY, unit="seconds", help="Time to finish an order and its pending authorizations."
     )
@@ -120,10 +130,10 @@ class Settings(Section):
     blocked_identifiers: tuple[str, ...] = setting(
         (), unit="names or addresses", help="What the authority refuses to issue for: these, and all names below them."
     )
-    terms_of_service: str = setting(
+    terms_of_service: Url = setting(
         "https://ca-sim.example/terms", unit="URL", help="Terms that a new account must agree to; empty: none."
     )
-    website: str = setting("https://ca-sim.example/", unit="URL", help="Website that the directory names; empty: none.")
+    website: Url = setting("https://ca-sim.example/", unit="URL", help="Website that the directory names; empty: none.")
     caa_identities: tuple[str, ...] = setting(
         ("ca-sim.example",), unit="host names", help="Names by which CAA records can mean this authority."
     )
@@ -171,12 +181,12 @@ class Settings(Section):
     def _check_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("there is no address")
-        return value
+        return tuple(dict.fromkeys(value))
 
     @field_validator("blocked_identifiers")
     @classmethod
     def _lower(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(entry.lower().removeprefix("*.") for entry in value)
+        return tuple(_canonical(entry.lower().removeprefix("*.")) for entry in value)
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
@@ -187,7 +197,18 @@ class Settings(Section):
             raise ValueError("dns_server and resolver exclude each other: give one of them")
         if self.validation.check_caa and not (self.dns_server or self.validation.system_resolver):
             raise ValueError("validation.check_caa needs a server to ask: give dns_server or validation.system_resolver")
+        self._check_ports()
         return self
+
+    def _check_ports(self) -> None:
+        ports = {"port": self.port, "public_port": self.public_port}
+        ports |= {"digicert.port": self.digicert.port, "globalsign.port": self.globalsign.port}
+        if self.management_host in self.listen_hosts:
+            ports["management_port"] = self.management_port
+        for port in set(ports.values()) - {0}:
+            names = [name for name, given in ports.items() if given == port]
+            if len(names) > 1:
+                raise ValueError(f"{' and '.join(names)} are all {port}: give each a port of its own, or 0 for a free one")
 
     @property
     def profile_of_default(self) -> str:

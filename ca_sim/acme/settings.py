@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from ca_sim.acme.jose import decode
 from ca_sim.problems import MalformedError
-from ca_sim.setting import Delay, Seconds, Section, Switch, setting
+from ca_sim.setting import Delay, Seconds, Section, Switch, Url, setting
 
 Share = Annotated[float, Field(ge=0, le=1)]
 MIN_MAC_KEY = 32
@@ -65,7 +65,7 @@ class AcmeSettings(Section):
     busy_status: Literal[429, 503] = setting(
         503, unit="429 or 503", help="Status of an answer beyond requests_per_second of the rate limits."
     )
-    rate_limits_url: str = setting(
+    rate_limits_url: Url = setting(
         "https://ca-sim.example/rate-limits", unit="URL", help="Documentation that a rateLimited answer links to; empty: none."
     )
     pause_after_failures: Delay = setting(

@@ -1,5 +1,6 @@
 """CAA records: which authorities may issue for a name (RFC 8659), for which accounts and by which challenges (RFC 8657)."""
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -38,11 +39,12 @@ class Issuance:
 
 @dataclass(frozen=True, slots=True)
 class Caa:
-    """Looks CAA records up. `account_url` gives the URL of the account with an id."""
+    """Looks CAA records up, which takes no longer than `seconds`. `account_url` gives the URL of the account with an id."""
 
     servers: NameServers
     identities: Sequence[str]
     account_url: Callable[[str], str]
+    seconds: float
 
     async def check(self, identifier: Identifier, *, challenge: str, account_id: str, wildcard: bool) -> None:
         """Check that the records of a name allow the issuance; those of addresses do not exist.
@@ -51,7 +53,12 @@ class Caa:
         """
         if identifier.type != "dns":
             return
-        holder, properties = await self._relevant(identifier.base.value)
+        name = identifier.base.value
+        try:
+            async with asyncio.timeout(self.seconds):
+                holder, properties = await self._relevant(name)
+        except TimeoutError as error:
+            raise DnsError(f"looking up CAA of {name} and the names above it: no answer within {self.seconds:g} s") from error
         issuance = Issuance(
             identities=self.identities,
             account_url=self.account_url(account_id),

@@ -34,4 +34,4 @@ def make_caa(settings: Settings, account_url: Callable[[str], str]) -> Caa | Non
     servers = name_servers(settings)
     if servers is None or not settings.validation.check_caa or settings.validation.always_valid:
         return None
-    return Caa(servers, settings.caa_identities, account_url)
+    return Caa(servers, settings.caa_identities, account_url, settings.validation_timeout_seconds)

@@ -15,7 +15,7 @@ from ca_sim.problems import CaaError, DnsError
 from ca_sim.server import serve_in_thread
 from ca_sim.settings import SettingsError, read
 from ca_sim.validation.caa import Caa, Issuance, Property, refusal
-from ca_sim.validation.name_servers import NameServers, endpoint
+from ca_sim.validation.name_servers import TRIES, NameServers, endpoint
 from tests.ca_sim.applicant import Applicant, applying
 from tests.ca_sim.caller import PROBLEM, calling
 from tests.ca_sim.conftest import settings_for
@@ -100,7 +100,7 @@ def test_a_critical_property_must_be_known() -> None:
 async def check_at(script: Script, name: str = "a.b.test") -> None:
     """Check a name at a scripted server."""
     async with scripted(script, seconds=0.5) as servers:
-        await Caa(servers, [ISSUE], URL.__add__).check(
+        await Caa(servers, [ISSUE], URL.__add__, 0.5).check(
             Identifier("dns", name), challenge="http-01", account_id="me", wildcard=False
         )
 
@@ -122,6 +122,19 @@ def test_silence_is_refused() -> None:
     """No answer is no permission."""
     with pytest.raises(DnsError, match="no answer"):
         asyncio.run(check_at(lambda _: []))
+
+
+def test_the_whole_way_up_has_its_time() -> None:
+    """A server that answers each question at the last try does not hold a name of many labels up."""
+    tries: dict[str, int] = {}
+
+    def script(query: Message) -> list[bytes]:
+        name = asked(query)[0]
+        tries[name] = tries.get(name, 0) + 1
+        return [answering(query, rcode=dns.rcode.NXDOMAIN).to_wire()] if tries[name] == TRIES else []
+
+    with pytest.raises(DnsError, match=r"CAA of a\.b\.c\.test and the names above it: no answer within 0\.5 s"):
+        asyncio.run(check_at(script, "a.b.c.test"))
 
 
 ZONE = "caazone"
@@ -152,7 +165,7 @@ def named(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Named]:
 
 def check(named: Named, value: str, *, account_id: str = "me", challenge: str = "http-01", wildcard: bool = False) -> None:
     """Check an identifier at the server."""
-    caa = Caa(NameServers([endpoint(named.address)], 2), [ISSUE], URL.__add__)
+    caa = Caa(NameServers([endpoint(named.address)], 2), [ISSUE], URL.__add__, 5)
     kind = "ip" if value[0].isdigit() else "dns"
     identifier = Identifier(kind, value)  # type: ignore[arg-type]
     asyncio.run(caa.check(identifier, challenge=challenge, account_id=account_id, wildcard=wildcard))

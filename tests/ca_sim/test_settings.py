@@ -1,5 +1,6 @@
 """Settings: defaults, the sample file, and what is told about a mistake."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def test_settings_are_frozen() -> None:
         ('dns_server = "127.0.0.1"', "expected address:port"),
         ('dns_server = "127.0.0.1:0"', "has no port"),
         ('default_profile = "x"', "default_profile = 'x' is not a profile: give one of classic, shortlived"),
+        ('external_host = "a\\nb"', "is not a host name"),
+        ('terms_of_service = "https://x/\u00fc"', "is not a URL of http or https in ASCII"),
+        ("order_lifetime_seconds = 100000000000", "less than or equal to 3162240000"),
+        ('[clock]\nstart = "9999-12-31T23:59:59Z"', "is not between 1970-01-01T00:00:00+00:00 and 9500-01-01"),
+        ("port = 15000", "port and management_port are all 15000: give each a port of its own"),
+        ("[digicert]\nport = 14002", "public_port and digicert.port are all 14002"),
         ('[resolver]\n"*" = "here"', "'here' is not an IP address"),
         ('[resolver]\n"a.*" = "::1"', "'a.*' is not a pattern"),
         ('dns_server = "127.0.0.1:53"\n[resolver]\n"*" = "::1"', "exclude each other"),
@@ -91,3 +98,19 @@ def test_own_profiles_take_the_place_of_the_defaults(tmp_path: Path) -> None:
     assert load(path).profile_of_default == "mine"
     path.write_text('default_profile = "shortlived"')
     assert load(path).profile_of_default == "shortlived"
+
+
+def test_settings_are_taken_as_they_are_meant(tmp_path: Path) -> None:
+    """A time that TOML knows as one, an address twice, and an address that is blocked in another spelling."""
+    path = tmp_path / "ca.toml"
+    lines = [
+        'listen_hosts = ["::1", "0::1"]',
+        'blocked_identifiers = ["2001:DB8:0::1"]',
+        "[clock]",
+        "start = 2030-01-01T00:00:00Z",
+    ]
+    path.write_text("\n".join(lines))
+    settings = load(path)
+    assert settings.listen_hosts == ("::1",)
+    assert settings.blocked_identifiers == ("2001:db8::1",)
+    assert settings.clock.starts_at == datetime(2030, 1, 1, tzinfo=UTC)
