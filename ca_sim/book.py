@@ -39,7 +39,9 @@ CREATE TABLE documents (
 CREATE INDEX documents_by_key ON documents (room, key, number);
 CREATE INDEX certificates_by_key ON certificates (json_extract(body, '$.spki_sha256'));
 CREATE INDEX certificates_revoked ON certificates (number) WHERE revoked;
+UPDATE orders SET body = json_set(body, '$.ready_at', json_extract(body, '$.created_at')) WHERE status = 'processing';
 """
+# The first release took orders in work up at its start; now they say when they are ready, and one that does not is stuck.
 _SCHEMAS = (_FIRST, _SECOND)
 """What brings a book from each version to the next."""
 SCHEMA_VERSION = len(_SCHEMAS)
@@ -87,10 +89,11 @@ class Book:
         self._sql.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._sql.execute("COMMIT")
         except BaseException:
-            self._sql.execute("ROLLBACK")
+            if self._sql.in_transaction:  # a full disk may have ended it
+                self._sql.execute("ROLLBACK")
             raise
-        self._sql.execute("COMMIT")
 
     def put_account(self, account: Account) -> None:
         """Write a new account or a changed one."""
@@ -228,6 +231,10 @@ class Book:
         """List a room's documents with their numbers, oldest first, from the number after `after`; -1 is no limit."""
         query = "SELECT number, body FROM documents WHERE room = ?1 AND number > ?3 AND (?2 IS NULL OR key = ?2)"
         return list(self._sql.execute(f"{query} ORDER BY number LIMIT ?4", (room, key, after, limit)))
+
+    def count_documents(self, room: str, key: str) -> int:
+        """Count a room's documents with this key."""
+        return int(self._sql.execute("SELECT count(*) FROM documents WHERE room = ? AND key = ?", (room, key)).fetchone()[0])
 
     def delete_document(self, room: str, document_id: str) -> None:
         """Take a document out."""

@@ -85,6 +85,11 @@ class InProcess:
         return answer
 
 
+async def _resume(house: House, background: Background) -> None:
+    house.acme.authorizations.resume()
+    await background.done()
+
+
 def _scope(method: str, path: str, query: str, headers: Mapping[str, str], peer_certificate: bytes | None) -> Scope:
     return {
         "type": "http",
@@ -115,6 +120,7 @@ def in_process(settings: Settings, clock: Clock, validators: Mapping[str, Valida
     loop = asyncio.new_event_loop()
     try:
         with build(settings, clock, background, bases, sleep=sleep, validators=validators) as house:
+            loop.run_until_complete(_resume(house, background))
             yield InProcess(house, background, loop, late)
             loop.run_until_complete(background.stop())
     finally:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -17,14 +18,20 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.acme.jose import key_authorization, public_jwk
+from ca_sim.acme.objects import Account, Authorization, Challenge, Status
+from ca_sim.book import _FIRST as FIRST_SCHEMA
 from ca_sim.book import Book
 from ca_sim.clock import utc_now
 from ca_sim.files import StateError
+from ca_sim.identifiers import Identifier
+from ca_sim.in_process import in_process
 from ca_sim.planes import PlaneName
 from ca_sim.server import ListenError, Running, serve_in_thread
+from ca_sim.settings import read
 from tests.ca_sim.caller import assert_problem, calling, make_csr, make_key
 from tests.ca_sim.conftest import settings_for
 from tests.ca_sim.responder import Responder
+from tests.support.clock import START, FakeClock
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,6 +81,61 @@ def test_work_that_was_cut_off_is_taken_up(tmp_path: Path, responder: Responder)
         base = second.directory_url.removesuffix("/directory")
         assert client.settled(base + path_of(answered.headers["Location"]))["status"] == "ready"
         assert client.settled(base + path_of(ready))["status"] == "valid"
+
+
+def test_a_validation_that_was_cut_off_is_taken_up_in_process(tmp_path: Path) -> None:
+    """An authority in the caller's thread goes on where a server was killed."""
+    settings = read({"state_directory": str(tmp_path), "validation": {"always_valid": True}})
+    pending = Authorization(
+        id="one",
+        account_id="me",
+        order_id="",
+        identifier=Identifier("dns", "cut.test"),
+        expires_at=START + timedelta(days=1),
+        challenges=(Challenge(type="http-01", token="token"),),
+    )
+    with closing(Book(tmp_path / "book.sqlite")) as book, book.transaction():
+        book.put_account(Account(id="me", jwk=public_jwk(make_key().public_key()), created_at=START))
+        book.put_authorization(pending.answered("http-01"))
+    with in_process(settings, FakeClock()) as authority:
+        found = authority.house.book.authorization("one")
+        assert found is not None
+        assert found.status is Status.VALID
+
+
+def test_an_order_in_work_of_the_first_release_is_issued(tmp_path: Path) -> None:
+    """It does not say when it is ready, which would be never."""
+    csr = x509.load_der_x509_csr(make_csr(["old.test"])).public_bytes(Encoding.PEM).decode()
+    times = {"created_at": START.isoformat(), "expires_at": (START + timedelta(days=7)).isoformat()}
+    name = {"type": "dns", "value": "old.test"}
+    body = {"id": "one", "account_id": "me", "identifiers": [name], "profile": "classic", "authorization_ids": [], **times}
+    with closing(sqlite3.connect(tmp_path / "book.sqlite")) as old:
+        old.executescript(FIRST_SCHEMA)
+        old.execute("PRAGMA user_version = 1")
+        written = json.dumps(body | {"status": "processing", "csr": csr, "error": None, "serial": None}).encode()
+        old.execute("INSERT INTO orders (id, account_id, status, body) VALUES ('one', 'me', 'processing', ?)", (written,))
+        old.commit()
+    with in_process(read({"state_directory": str(tmp_path)}), FakeClock()) as authority:
+        book, jwk = authority.house.book, public_jwk(make_key().public_key())
+        with book.transaction():
+            book.put_account(Account(id="me", jwk=jwk, created_at=START))
+        order = book.order("one")
+        assert order is not None
+        assert authority.house.acme.orders.current(order).status is Status.VALID
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    """And not that there is nothing to roll back; the next transaction is taken as soon as there is room."""
+    with closing(Book(tmp_path / "book.sqlite")) as book:
+        sql = book._sql
+        (pages,) = sql.execute("PRAGMA page_count").fetchone()
+        sql.execute(f"PRAGMA max_page_count = {pages + 1}")
+        with pytest.raises(sqlite3.OperationalError, match="full"), book.transaction():
+            book.put_document("room", "large", "x" * 100_000)
+        sql.execute("PRAGMA max_page_count = 1000000")
+        with book.transaction():
+            book.put_document("room", "small", "x")
+        assert [body for _, body in book.documents("room")] == ["x"]
 
 
 def path_of(url: str) -> str:
