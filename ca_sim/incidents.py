@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from ca_sim.book import Book
 from ca_sim.certificates import AUTHORITY_REASONS, REASONS, Certificate, Standing
 from ca_sim.clock import VirtualClock
+from ca_sim.problems import NotFoundError
 
 log = logging.getLogger(__name__)
 ROOM = "incident"
@@ -88,8 +89,13 @@ class Incidents:
         self._next = min((incident.revoke_at for incident in self._pending()), default=None)
 
     def begin(self, cause: Cause) -> Incident:
-        """Find the certificates, pull their windows in, and plan their revocation."""
+        """Find the certificates, pull their windows in, and plan their revocation.
+
+        Raises NotFoundError for a serial number that is unknown.
+        """
         at = self._clock()
+        if strange := [serial for serial in sorted(cause.serials) if self._book.certificate(serial) is None]:
+            raise NotFoundError(f"there is no certificate with the serial number {strange[0]}")
         serials = self._affected(cause, at)
         revoke_at = at + timedelta(seconds=cause.revoke_after_seconds)
         incident = Incident(id=secrets.token_hex(4), serials=serials, reason=cause.reason, began=at, revoke_at=revoke_at)

@@ -117,13 +117,14 @@ class RateLimits:
         if not self._is_set(Limit.REQUESTS):
             return
         at, bucket = self._clock(), self._bucket(Limit.REQUESTS)
-        wait = bucket.wait(self._busy.get(place), at)
+        full_at = min(self._busy.get(place, at), at + bucket.period)  # the clock may have been set back
+        wait = bucket.wait(full_at, at)
         if wait > timedelta(0):
             kind = BusyError if self._settings.busy_status == _UNAVAILABLE else RateLimitedError
             raise kind(f"more than {bucket.most} requests of this kind in a second", headers=self._headers(wait))
         if len(self._busy) >= MOST_PLACES:  # a client may make paths up
             self._busy = {other: full_at for other, full_at in self._busy.items() if full_at > at}
-        self._busy[place] = bucket.take(self._busy.get(place), at)
+        self._busy[place] = bucket.take(full_at, at)
 
     def _order(self, account: Account, identifiers: Collection[Identifier]) -> list[_Charge]:
         if self._is_known(identifiers):

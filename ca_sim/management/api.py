@@ -19,7 +19,7 @@ from ca_sim.book import Book
 from ca_sim.certificates import REASONS, Certificate, Certificates
 from ca_sim.clock import VirtualClock
 from ca_sim.faults.engine import Faults
-from ca_sim.management.bodies import http_refusal, number, read_body, refusal
+from ca_sim.management.bodies import http_refusal, number, read_body, refusal, serial_number
 from ca_sim.management.clock_routes import clock_routes
 from ca_sim.management.fault_routes import fault_routes
 from ca_sim.problems import MalformedError, ProblemError
@@ -84,11 +84,11 @@ class ManagementApi:
         return JSONResponse({"certificates": shown, "next": page[-1][0] if page else None})
 
     async def _certificate(self, request: Request) -> Response:
-        certificate = self.certificates.find(_serial(request))
+        certificate = self.certificates.find(serial_number(request.path_params["serial"]))
         return JSONResponse(self._summary(certificate) | {"pem": certificate.chain})
 
     async def _revoke(self, request: Request) -> Response:
-        certificate = self.certificates.revoke(_serial(request), await _reason(request))
+        certificate = self.certificates.revoke(serial_number(request.path_params["serial"]), await _reason(request))
         return JSONResponse(self._summary(certificate))
 
     def _summary(self, certificate: Certificate) -> dict[str, Any]:
@@ -120,11 +120,6 @@ def _order_document(order: Order) -> dict[str, Any]:
         "certificate": order.serial,
         "error": order.error,
     }
-
-
-def _serial(request: Request) -> str:
-    """Take a serial number as tools print it: with colons, in capitals, with leading zeros."""
-    return str(request.path_params["serial"]).replace(":", "").lower().lstrip("0")
 
 
 def _limit(request: Request) -> int:

@@ -17,7 +17,7 @@ from ca_sim.authority.revocations import CA_REASONS, Revocations
 from ca_sim.authority.signers import Signer
 from ca_sim.certificates import REASONS
 from ca_sim.clock import Clock
-from ca_sim.management.bodies import read_shape
+from ca_sim.management.bodies import read_shape, serial_number
 from ca_sim.problems import NotFoundError
 
 _CODES = {REASONS[code]: code for code in CA_REASONS}
@@ -78,7 +78,7 @@ def authority_routes(authority: Authority, revocations: Revocations, links: Link
 
     async def revoke(request: Request) -> Response:
         asked = await read_shape(request, OwnRevocation)
-        serial = request.path_params["serial"].lower().lstrip("0")
+        serial = serial_number(request.path_params["serial"])
         everything = [*(signer.certificate for signer in authority.signers()), *authority.crosses()]
         certificate = next((own for own in everything if serial_of(own) == serial), None)
         if certificate is None:

@@ -55,6 +55,11 @@ def number(request: Request, name: str, default: int) -> int:
     return int(text)
 
 
+def serial_number(text: str) -> str:
+    """Take a serial number as tools print it: with colons, in capitals, with leading zeros."""
+    return text.replace(":", "").lower().lstrip("0")
+
+
 async def refusal(_: Request, error: Exception) -> Response:
     """Answer a problem."""
     problem = error if isinstance(error, ProblemError) else ProblemError(str(error))

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from ca_sim.acme.wire import time
 from ca_sim.incidents import Cause, Incident, Incidents
-from ca_sim.management.bodies import read_shape
+from ca_sim.management.bodies import read_shape, serial_number
 from ca_sim.problems import NotFoundError
 
 
@@ -19,7 +19,9 @@ def incident_routes(incidents: Incidents) -> list[Route]:
         return JSONResponse({"incidents": [_document(incident) for incident in incidents.list_()]})
 
     async def begin(request: Request) -> Response:
-        return JSONResponse(_document(incidents.begin(await read_shape(request, Cause))), 201)
+        cause = await read_shape(request, Cause)
+        cause = cause.model_copy(update={"serials": frozenset(map(serial_number, cause.serials))})
+        return JSONResponse(_document(incidents.begin(cause)), 201)
 
     async def show(request: Request) -> Response:
         incident = incidents.find(request.path_params["id"])

@@ -11,7 +11,7 @@ from starlette.routing import Route
 from ca_sim.acme.renewal_info import Renewals, Window
 from ca_sim.acme.wire import time
 from ca_sim.certificates import Certificates
-from ca_sim.management.bodies import read_shape
+from ca_sim.management.bodies import read_shape, serial_number
 
 MOST_SERIALS = 20_000
 
@@ -39,21 +39,21 @@ def renewal_routes(renewals: Renewals, certificates: Certificates) -> Sequence[R
         return JSONResponse(_document(renewals.window(certificates.find(serial))))
 
     async def look(request: Request) -> Response:
-        return show(_serial(request.path_params["serial"]))
+        return show(serial_number(request.path_params["serial"]))
 
     async def set_(request: Request) -> Response:
-        asked, serial = await read_shape(request, NewWindow), _serial(request.path_params["serial"])
+        asked, serial = await read_shape(request, NewWindow), serial_number(request.path_params["serial"])
         renewals.pull_in([serial], asked.start, asked.end, asked.explanation_url)
         return show(serial)
 
     async def reset(request: Request) -> Response:
-        serial = _serial(request.path_params["serial"])
+        serial = serial_number(request.path_params["serial"])
         renewals.reset(serial)
         return show(serial)
 
     async def pull_in(request: Request) -> Response:
         asked = await read_shape(request, Incident)
-        serials = [_serial(serial) for serial in asked.serials]
+        serials = [serial_number(serial) for serial in asked.serials]
         return JSONResponse({"count": renewals.pull_in(serials, asked.start, asked.end, asked.explanation_url)})
 
     return [
@@ -66,8 +66,3 @@ def renewal_routes(renewals: Renewals, certificates: Certificates) -> Sequence[R
 
 def _document(window: Window) -> dict[str, Any]:
     return {"start": time(window.start), "end": time(window.end), "explanation_url": window.explanation_url}
-
-
-def _serial(text: str) -> str:
-    """Take a serial number as tools print it: with colons, in capitals, with leading zeros."""
-    return text.replace(":", "").lower().lstrip("0")

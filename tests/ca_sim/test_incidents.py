@@ -85,6 +85,30 @@ def test_many_are_hit_at_once(authority: InProcess) -> None:
     assert shown["serials"] == serials[:200]
 
 
+def test_serial_numbers_are_taken_as_tools_print_them(authority: InProcess) -> None:
+    """In capitals and with colons, as OpenSSL has them."""
+    serial = issue(authority, "named.test").upper().zfill(40)
+    printed = ":".join(serial[begin : begin + 2] for begin in range(0, 40, 2))
+    status, begun = ask(authority, "POST", "/incidents", {"serials": [printed], "revoke_after_seconds": 0})
+    assert (status, begun["revoked"]) == (201, 1)
+    status, refused = ask(authority, "POST", "/incidents", {"serials": ["12:34", serial]})
+    assert (status, refused["error"]) == (404, "there is no certificate with the serial number 1234")
+
+
+def test_a_clock_comes_to_its_end(tmp_path: Path) -> None:
+    """A fast clock stands still there, whatever real time passes; management can set it back, also after a restart."""
+    settings, clock = read({"state_directory": str(tmp_path)}), FakeClock()
+    with in_process(settings, clock) as first:
+        assert ask(first, "POST", "/clock", {"speed": 1e6})[0] == 200
+        for days in (30, 400_000):
+            clock.advance(timedelta(days=days))
+            assert ask(first, "GET", "/clock")[1]["time"] == "9500-01-01T00:00:00Z"
+    with in_process(settings, clock) as second:
+        assert ask(second, "GET", "/status")[0] == 200
+        assert ask(second, "POST", "/clock", {"time": "2030-01-01T00:00:00Z", "speed": 1})[0] == 200
+        assert issue(second, "after.test")
+
+
 def test_an_incident_outlives_a_restart(tmp_path: Path) -> None:
     """What was announced is carried out by the next process, also when its time came in between; the clock goes on."""
     settings, clock = read({"state_directory": str(tmp_path)}), FakeClock()
@@ -108,6 +132,8 @@ def test_an_incident_outlives_a_restart(tmp_path: Path) -> None:
         ("/incidents", [], "object"),
         ("/clock", {"time": "2026-01-01T00:00:00"}, "time"),
         ("/clock", {"speed": -1}, "speed"),
+        ("/clock", {"time": "0001-01-01T00:00:00Z"}, "the time is between 1970-01-01"),
+        ("/clock", {"time": "2040-01-01T00:00:00Z", "advance_seconds": -3e9}, "the time is between 1970-01-01"),
         ("/clock", {"time": "9999-12-31T00:00:00Z", "advance_seconds": 3e9}, "no such time in the calendar"),
         ("/faults", {"kind": "latency"}, "a latency needs seconds"),
         ("/faults", {"kind": "nonsense"}, "kind"),
@@ -121,6 +147,7 @@ def test_what_makes_no_sense_is_refused(authority: InProcess, path: str, documen
     assert says in refused["error"]
     assert ask(authority, "GET", "/faults")[1] == {"faults": []}
     assert ask(authority, "GET", "/incidents")[1] == {"incidents": []}
+    assert authority.house.clock() == START
 
 
 def test_faults_are_armed_listed_and_taken_out(authority: InProcess) -> None:

@@ -213,3 +213,13 @@ def test_made_up_paths_are_not_counted_for_ever() -> None:
             applicant.wait(seconds=1)
             assert applicant.http.get(f"{base}/made-up-{number}").status_code == 404
         assert len(applicant.authority.house.acme.limits._busy) <= MOST_PLACES
+
+
+def test_a_clock_that_is_set_back_holds_nobody_up() -> None:
+    """Requests that came at a later time than now are a second ago at the most."""
+    with applying(acme=limits(requests_per_second=10)) as applicant:
+        applicant.wait(days=365)
+        applicant.register()
+        applicant.wait(days=-365)
+        applicant.wait(seconds=1)
+        assert applicant.order("back.test").status_code == 201
