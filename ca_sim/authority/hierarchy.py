@@ -12,8 +12,19 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from ca_sim.authority.keys import AnyKeyType, Family, SigningKey, digest_for, family_of, key_pem, make_key, type_of
+from ca_sim.authority.keys import (
+    AnyKeyType,
+    Family,
+    SigningKey,
+    VerifyingKey,
+    digest_for,
+    family_of,
+    key_pem,
+    make_key,
+    type_of,
+)
 from ca_sim.authority.lineage import Lineage, Nursery, Span
 from ca_sim.authority.links import Links, Shard
 from ca_sim.authority.profiles import USUAL, LeafRules
@@ -23,12 +34,14 @@ from ca_sim.authority.subject import NOBODY, Subject
 from ca_sim.authority.templates import Extend, issued_by, leaf_template, linked, signed
 from ca_sim.csr import MAX_COMMON_NAME, SigningRequest
 from ca_sim.identifiers import Identifier
+from ca_sim.problems import ProblemError
 from ca_sim.settings import KeyType
 
 __all__ = ["Authority", "SigningKey", "key_pem", "make_key", "open_authority", "serial_of", "spki_sha256"]
 
-SERVER_LIFETIME = timedelta(days=397)
+TLS_LIFETIME = timedelta(days=397)
 LONGEST_BACKDATE = timedelta(minutes=1)
+_NOT_OF_HERE = "the leaf was issued by none of the intermediates of this authority"
 EXAMPLE_BASE = "http://public.ca-sim.example"
 
 
@@ -50,6 +63,8 @@ class Authority:
             self._find(family)
         while self._nursery.holds_older(len(self._older) + 1):
             self._older.append(self._make_older(len(self._older) + 1))
+        # TLS goes on with it until the next start, whatever takes over: servers know the roots that they started with.
+        self._tls_issuer = self.intermediate
 
     @property
     def root(self) -> Signer:
@@ -75,10 +90,11 @@ class Authority:
         """Give all roots that a chain can end in, the default one first, the older ones last."""
         return [*self._own_roots(), *(older.certificate for older in self._older_roots())]
 
-    def line(self) -> list[x509.Certificate]:
-        """Give what leads up from leaves of the default intermediate: from that one to the root."""
-        lineage = self._current(self._main)
-        return [*lineage.above(lineage.issuer), lineage.root.certificate]
+    def line(self, issuer: Signer | None = None) -> list[x509.Certificate]:
+        """Give what leads up from leaves of an intermediate, the default one where none is named: from that one to the root."""
+        issuer = issuer or self.intermediate
+        lineage = self._lineage_of(issuer)
+        return [*lineage.above(issuer), lineage.root.certificate]
 
     def root_over(self, signer_id: str) -> x509.Certificate:
         """Give the root above an intermediate that is named as in records; an empty name is the default's first."""
@@ -148,7 +164,8 @@ class Authority:
         notBefore lies before `at` by a sixtieth of the validity, one minute at most (5 seconds for 5 minutes);
         notAfter is notBefore plus the validity, so that the lifetime is the profile's to the second, or the end of
         the intermediate if that comes first. What is given as `not_before` or `not_after` stands as it is.
-        `extended_key_usages` take the place of those of the rules; `extend` adds the last extensions.
+        `extended_key_usages` take the place of those of the rules; `extend` adds the last extensions. Raises ProblemError
+        for what would be over before it begins, as after the end of the intermediate.
         """
         backdate = timedelta(seconds=min(LONGEST_BACKDATE, validity / 60) // timedelta(seconds=1))
         start = not_before or at - backdate
@@ -159,6 +176,8 @@ class Authority:
         shard = Shard.of(serial, self._settings.crl_shards)
         builder = linked(issued_by(builder, issuer), self._links, issuer, ocsp=rules.ocsp, shard=shard)
         end = min(not_after or start + validity, issuer.certificate.not_valid_after_utc)
+        if end < start:
+            raise ProblemError(f"a certificate from {start.isoformat()} until {end.isoformat()} cannot be signed")
         builder = builder.not_valid_before(start).not_valid_after(end).serial_number(serial)
         if extend is not None:
             builder = extend(builder, issuer)
@@ -170,11 +189,18 @@ class Authority:
         It lives in real time, so it points to no CRL and no responder, which live in virtual time.
         """
         identifiers = tuple(dict.fromkeys(_identifier(host) for host in hosts))
-        issuer = self.intermediate
-        builder = issued_by(leaf_template(key.public_key(), x509.Name([]), identifiers, (), USUAL), issuer)
-        builder = linked(builder, self._links, issuer, ocsp=False, crl=False)
+        return self._issue_tls(leaf_template(key.public_key(), x509.Name([]), identifiers, (), USUAL), at)
+
+    def issue_client(self, key: VerifyingKey, name: str, at: datetime) -> x509.Certificate:
+        """Issue the certificate of a client of the authority's own servers, which lives as theirs does."""
+        usages = (ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string,)
+        return self._issue_tls(leaf_template(key, NOBODY.name(name), (Identifier("dns", name),), usages, USUAL), at)
+
+    def _issue_tls(self, builder: x509.CertificateBuilder, at: datetime) -> x509.Certificate:
+        issuer = self._tls_issuer
+        builder = linked(issued_by(builder, issuer), self._links, issuer, ocsp=False, crl=False)
         start = at - timedelta(hours=1)
-        end = min(start + SERVER_LIFETIME, issuer.certificate.not_valid_after_utc)
+        end = min(start + TLS_LIFETIME, issuer.certificate.not_valid_after_utc)
         return signed(builder, issuer.key, start, end)
 
     def chain(self, leaf: x509.Certificate) -> str:
@@ -231,11 +257,16 @@ class Authority:
 
     def _line_of(self, leaf: x509.Certificate) -> tuple[Lineage, list[x509.Certificate]]:
         issuer = self.issuer_of(leaf)
-        for lineages in self._lineages.values():
-            for lineage in lineages:
-                if issuer in lineage.issuers:
-                    return lineage, lineage.above(issuer)
-        raise ValueError("the leaf was issued by none of the intermediates of this authority")
+        if issuer is None:
+            raise ValueError(_NOT_OF_HERE)
+        lineage = self._lineage_of(issuer)
+        return lineage, lineage.above(issuer)
+
+    def _lineage_of(self, issuer: Signer) -> Lineage:
+        for lineage in (line for lines in self._lineages.values() for line in lines):
+            if issuer in lineage.issuers:
+                return lineage
+        raise ValueError(_NOT_OF_HERE)
 
     def _crosses(self) -> Iterator[tuple[Lineage, x509.Certificate]]:
         """Give the default family's roots as the older roots certify them."""

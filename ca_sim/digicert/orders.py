@@ -249,7 +249,7 @@ class CertificateOrders:
             self._issuing.check(product_id, SigningRequest(check_key(csr), names[0]), _identifiers(names, ()))
         except ProblemError as error:
             raise invalid(f"certificate.csr: {error.detail}", "invalid_csr") from error
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise invalid("certificate.csr is not a PKCS #10 request in PEM.", "invalid_csr") from error
         return csr
 

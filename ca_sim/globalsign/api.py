@@ -72,7 +72,9 @@ class AtlasApi:
             self._route("/claims/domains/{claim}/reassert", self._reassert_claim, "POST"),
             self._route("/claims/domains/{claim}/{method}", self._verify_claim, "POST"),
         ]
-        return Starlette(routes=routes, exception_handlers={AtlasError: _refuse, HTTPException: _http_refuse})
+        return Starlette(
+            routes=routes, exception_handlers={AtlasError: _refuse, HTTPException: _http_refuse, Exception: _refuse}
+        )
 
     def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
         """Make the route of a request that needs a log-in."""

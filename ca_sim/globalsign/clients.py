@@ -3,25 +3,20 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from ca_sim.acme.jose import PublicKey
 from ca_sim.authority.hierarchy import Authority
 from ca_sim.book import Book
-from ca_sim.csr import SigningRequest
 from ca_sim.files import StateError
-from ca_sim.identifiers import Identifier
 
 ROOM = "globalsign-client"
 NAME = "client.ca-sim.example"
-LIFETIME = timedelta(days=397)
-BACKDATE = timedelta(hours=1)
 
 
 class Clients:
@@ -34,14 +29,7 @@ class Clients:
 
     def issue(self, key: PublicKey, at: datetime) -> str:
         """Issue a client certificate; give it with its chain in PEM. `at` is the real time."""
-        leaf = self._authority.issue(
-            SigningRequest(key, NAME),
-            (Identifier("dns", NAME),),
-            validity=LIFETIME,
-            at=at,
-            not_before=at - BACKDATE,
-            extended_key_usages=(ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string,),
-        )
+        leaf = self._authority.issue_client(key, NAME, at)
         with self._book.transaction():
             fingerprint = _fingerprint(leaf.public_bytes(Encoding.DER))
             self._book.put_document(ROOM, fingerprint, json.dumps(fingerprint))

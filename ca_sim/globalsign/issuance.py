@@ -22,14 +22,14 @@ from ca_sim.csr import SigningRequest
 from ca_sim.faults.engine import Faults
 from ca_sim.faults.rules import FaultKind
 from ca_sim.globalsign.claims import Claims
-from ca_sim.globalsign.errors import UnknownError, UnprocessableError
+from ca_sim.globalsign.errors import AtlasError, UnknownError, UnprocessableError
 from ca_sim.globalsign.policy import ValidationPolicy
 from ca_sim.globalsign.possession import proven_key
 from ca_sim.globalsign.settings import GlobalsignSettings
 from ca_sim.globalsign.wire import CertificateRequest, Revocation
 from ca_sim.identifiers import Identifier, read_identifiers
 from ca_sim.issuing import Application, Issuing
-from ca_sim.problems import ProblemError
+from ca_sim.problems import BadCsrError, ProblemError
 
 log = logging.getLogger(__name__)
 API = "globalsign"
@@ -71,7 +71,7 @@ class AtlasCertificates:
     policy: Callable[[], ValidationPolicy]
 
     def request(self, account: str, asked: CertificateRequest) -> str:
-        """Issue a certificate; give its serial number. Raises UnprocessableError."""
+        """Issue a certificate; give its serial number. Raises UnprocessableError, and AtlasError for what cannot be signed."""
         at, policy = self.clock(), self.policy()
         policy.check_names(asked.san)
         policy.check_usages(asked)
@@ -83,7 +83,12 @@ class AtlasCertificates:
         if self.faults.strike(FaultKind.CAA, PLACE, application.names):
             raise UnprocessableError(f"CAA records forbid this authority to issue for {application.names[0]}")
         ready_at = self.issuing.ready_at(PLACE, application.names, at, timedelta(seconds=self.settings.issue_seconds))
-        certificate = self.issuing.issue(application)
+        try:
+            certificate = self.issuing.issue(application)
+        except BadCsrError as problem:
+            raise UnprocessableError(problem.detail) from problem
+        except ProblemError as problem:
+            raise AtlasError(problem.detail) from problem
         issued = Issued(serial=certificate.serial, account=account, issued_at=at, ready_at=ready_at)
         with self.book.transaction():
             self.book.put_certificate(certificate)
@@ -97,8 +102,10 @@ class AtlasCertificates:
         begin, length = policy.span(asked.validity, at)
         names = self._names(asked)
         common_name = asked.subject_dn.common_name
-        if common_name is not None and common_name.lower() not in {name.value for name in names}:
-            raise UnprocessableError("subject_dn.common_name: it is none of the names in san")
+        if common_name is not None:
+            common_name = common_name.lower()  # as the name in san that it repeats
+            if common_name not in {name.value for name in names}:
+                raise UnprocessableError("subject_dn.common_name: it is none of the names in san")
         return Application(
             api=API,
             account_id=account,
@@ -167,10 +174,9 @@ class AtlasCertificates:
 
     def count(self, account: str, *, revoked: bool = False) -> int:
         """Count what was issued to the account, or what of it was revoked."""
-        of_account = self._of(account)
         if not revoked:
-            return len(of_account)
-        return sum(self.certificates.find(issued.serial).revoked_at is not None for issued in of_account)
+            return self.book.count_documents(ROOM, account)
+        return sum(self.certificates.find(issued.serial).revoked_at is not None for issued in self._of(account))
 
     def quota(self, account: str) -> int:
         """Tell how many certificates the account may still have."""

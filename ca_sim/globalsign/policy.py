@@ -85,7 +85,7 @@ class ValidationPolicy:
             if value and value != fixed:
                 rule = f"STATIC ({fixed})" if fixed else "FORBIDDEN"
                 raise UnprocessableError(f"subject_dn.{name}: it is {rule} by the validation policy")
-        if asked.common_name is not None and not re.search(COMMON_NAME, asked.common_name):
+        if asked.common_name is not None and not re.fullmatch(COMMON_NAME, asked.common_name):
             raise UnprocessableError(f"subject_dn.common_name: it does not match {COMMON_NAME}")
         return Subject(**self.settings.subject)
 
@@ -94,14 +94,17 @@ class ValidationPolicy:
         for name, most in _LIMITS.items():
             if (count := len(getattr(asked, name))) > most:
                 raise UnprocessableError(f"san.{name}: {count} given, the most is {most}")
-        if not asked.dns_names and not asked.ip_addresses:
+        count = len(asked.dns_names) + len(asked.ip_addresses)
+        if not count:
             raise UnprocessableError("san: at least one of dns_names and ip_addresses is needed")
+        if count > MAX_NAMES:
+            raise UnprocessableError(f"san: {count} given in all, the most is {MAX_NAMES}")
 
     def check_usages(self, asked: CertificateRequest) -> None:
         """Refuse extended key usages that are not taken. Raises UnprocessableError."""
         for usage in asked.extended_key_usages:
-            if not any(re.search(pattern, usage) for pattern in EKUS):
-                raise UnprocessableError(f"extended_key_usages: {usage} matches none of {', '.join(EKUS)}")
+            if not any(re.fullmatch(pattern, usage) for pattern in EKUS):
+                raise UnprocessableError(f"extended_key_usages: {usage!r} matches none of {', '.join(EKUS)}")
         if len(set(asked.extended_key_usages)) != len(asked.extended_key_usages):
             raise UnprocessableError("extended_key_usages: one is given twice")
 

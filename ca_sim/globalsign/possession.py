@@ -5,7 +5,6 @@ a public key, and `public_key_signature` is the base64 of a signature that the p
 SubjectPublicKeyInfo: PKCS#1 v1.5 for RSA, DER for ECDSA, with SHA-256, SHA-384 or SHA-512.
 """
 
-import binascii
 from base64 import b64decode
 
 from cryptography import x509
@@ -15,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from ca_sim.acme.jose import PublicKey, rsa_flaw
+from ca_sim.csr import CURVES
 from ca_sim.globalsign.errors import UnprocessableError
 from ca_sim.globalsign.policy import ValidationPolicy
 
@@ -25,8 +25,6 @@ def proven_key(policy: ValidationPolicy, public_key: str, signature: str | None)
     """Give the key of a request once its possession is proven. Raises UnprocessableError."""
     key = _key_of_csr(public_key) if policy.wants_csr else read_public_key(public_key)
     policy.check_key(key)
-    if isinstance(key, rsa.RSAPublicKey) and (flaw := rsa_flaw(key.public_numbers().n, key.public_numbers().e)):
-        raise UnprocessableError(f"public_key: {flaw}")
     if not policy.wants_signature:
         if signature is not None:
             raise UnprocessableError("public_key_signature: it is FORBIDDEN by the validation policy")
@@ -47,7 +45,7 @@ def _key_of_csr(pem: str) -> PublicKey:
     try:
         csr = x509.load_pem_x509_csr(pem.encode())
         key, valid = _fitting(csr.public_key()), csr.is_signature_valid
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise UnprocessableError(
             "public_key: it is not a PEM certificate request, which the validation policy wants"
         ) from error
@@ -57,15 +55,19 @@ def _key_of_csr(pem: str) -> PublicKey:
 
 
 def _fitting(key: object) -> PublicKey:
-    if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey):
+    if isinstance(key, rsa.RSAPublicKey):
+        if flaw := rsa_flaw(key.public_numbers().n, key.public_numbers().e):
+            raise UnprocessableError(f"public_key: {flaw}")
         return key
-    raise UnprocessableError("public_key: only RSA and ECDSA keys are taken")
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, CURVES):
+        return key
+    raise UnprocessableError("public_key: only RSA keys, and those of P-256, P-384 and P-521, are taken")
 
 
 def _is_signed(key: PublicKey, signature: str | None) -> bool:
     try:
         octets = b64decode(signature or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     data = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return any(_verifies(key, octets, data, algorithm()) for algorithm in _HASHES)

@@ -40,7 +40,7 @@ class NewClient(BaseModel):
             return check_key(x509.load_pem_x509_csr((self.csr or "").encode()))
         except UnprocessableError as error:
             raise MalformedError(error.description) from error
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise MalformedError("csr is not a PEM certificate request") from error
 
 

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
+from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from ca_sim.authority.hierarchy import SigningKey, make_key, open_authority
 from ca_sim.bootstrap import server_context
@@ -33,6 +34,22 @@ def test_the_tls_certificate_verifies_against_the_root(key_type: KeyType) -> Non
     assert len(list(names)) == 4
     assert not leaf.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     assert server_context(authority, Settings(), Transport.TLS).minimum_version.name == "TLSv1_2"
+
+
+@pytest.mark.parametrize("what", ["root", "intermediate"])
+def test_clients_go_on_with_the_roots_that_the_servers_started_with(what: str) -> None:
+    """Another root or intermediate takes over, and the TLS of the running servers still lets new client certificates in."""
+    authority = open_authority(None, "ec-p256", START)
+    store = verification.Store(x509.load_pem_x509_certificates(authority.root_pem))
+    (authority.rotate_root if what == "root" else authority.rotate_intermediate)(START)
+    leaf = authority.issue_client(make_key("ec-p256").public_key(), "client.example.test", START)
+    chain = x509.load_pem_x509_certificates(authority.chain(leaf).encode())
+    verifier = verification.PolicyBuilder().store(store).time(START).build_client_verifier()
+    assert len(verifier.verify(leaf, chain[1:]).chain) == 3
+    access = leaf.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    assert [one.access_method for one in access] == [AuthorityInformationAccessOID.CA_ISSUERS]
+    with pytest.raises(x509.ExtensionNotFound):
+        leaf.extensions.get_extension_for_class(x509.CRLDistributionPoints)
 
 
 def test_keys_are_made_once_and_kept_for_the_owner(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.in_process import NoAnswerError
+from ca_sim.settings import SettingsError, read
 from tests.ca_sim.atlas import START, AtlasCaller, atlas, public_pem, signature
 
 HOUR = 3600
 NOW = int(START.timestamp())
+NAMES = [f"host{number}.test" for number in range(100)]
 
 
 @pytest.fixture
@@ -136,9 +138,13 @@ def test_a_client_certificate_is_needed(caller: AtlasCaller) -> None:
         ({"subject_dn": {"common_name": "other.test"}}, "subject_dn.common_name: it is none of the names"),
         ({"subject_dn": {"organization": "Contoso"}}, "subject_dn.organization: it is FORBIDDEN"),
         ({"subject_dn": {"country": "DE", "pet": "cat"}}, "subject_dn.pet: "),
-        ({"extended_key_usages": ["1.3.6.1.5.5.7.3.3"]}, "extended_key_usages: 1.3.6.1.5.5.7.3.3 matches none"),
+        ({"extended_key_usages": ["1.3.6.1.5.5.7.3.3"]}, "extended_key_usages: '1.3.6.1.5.5.7.3.3' matches none"),
+        ({"extended_key_usages": ["1.3.6.1.5.5.7.3.1\n"]}, "extended_key_usages: '1.3.6.1.5.5.7.3.1\\n' matches none"),
+        ({"san": {"dns_names": NAMES, "ip_addresses": ["192.0.2.1"]}}, "san: 101 given in all, the most is 100"),
+        ({"public_key": public_pem(ec.generate_private_key(ec.SECP256K1()))}, "public_key: only RSA keys, and those of P-256"),
+        ({"public_key_signature": "\u00e9"}, "public_key_signature: "),
         ({"public_key": "nothing"}, "public_key: it is not a PEM public key"),
-        ({"public_key": public_pem(ec.generate_private_key(ec.SECP224R1()))}, "public_key: a key of ECDSA with 224 bits"),
+        ({"public_key": public_pem(ec.generate_private_key(ec.SECP224R1()))}, "public_key: only RSA keys, and those of P-256"),
         ({"surprise": 1}, "surprise: "),
     ],
 )
@@ -271,3 +277,39 @@ def test_a_book_remembers_certificates_clients_and_claims(tmp_path: object) -> N
         caller.log_in()
         assert caller.ask("GET", f"/certificates/{serial}").status == 200
         assert [claim["domain"] for claim in caller.ask("GET", "/claims/domains?status=PENDING").body] == ["other.test"]
+
+
+def test_a_common_name_is_spelt_as_the_name_that_it_repeats(caller: AtlasCaller) -> None:
+    """It is the same text as in the alternative names, however it was written (baseline requirements, section 7.1.4.3)."""
+    serial = caller.request("www.example.test", subject_dn={"common_name": "WWW.Example.test"}).serial
+    leaf = x509.load_pem_x509_certificate(caller.ask("GET", f"/certificates/{serial}").body["certificate"].encode())
+    assert leaf.subject.rfc4514_string() == "CN=www.example.test"
+
+
+def test_what_cannot_be_signed_any_more_is_said_so(caller: AtlasCaller) -> None:
+    """After the end of the intermediate a request fails in the shape of the API."""
+    caller.step(19 * 366 * 86_400)
+    assert caller.log_in().status == 200
+    begin = NOW + 19 * 366 * 86_400
+    reply = caller.request(validity={"not_before": begin, "not_after": 0})
+    assert (reply.status, "cannot be signed" in reply.description) == (500, True)
+    assert caller.ask("GET", "/counters/certificates/issued").body == {"value": 0}
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        {"accounts": {"key": ["a-secret"]}},
+        {"accounts": "a-secret"},
+        {"accounts": {"key": ""}},
+        {"subject": {"country": "USA"}},
+        {"subject": {"organization": "x" * 65}},
+        {"claim_days": 1_000_000},
+    ],
+)
+def test_bad_settings_are_refused(section: dict[str, object]) -> None:
+    """A wrong setting is named, and no API secret is in what is said of it."""
+    with pytest.raises(SettingsError) as refusal:
+        read({"globalsign": section})
+    assert f"globalsign.{next(iter(section))}" in str(refusal.value)
+    assert "a-secret" not in str(refusal.value)
