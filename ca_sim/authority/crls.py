@@ -18,7 +18,7 @@ from ca_sim.authority.templates import distribution_point
 from ca_sim.book import Book
 from ca_sim.clock import Clock
 
-ROOM = "crl"
+ROOM, SHARDS = "crl", "crl-shards"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,16 @@ class Crls:
         self._full: dict[str, Crl] = {}
         self._deltas: dict[str, Crl] = {}
         self._entries: dict[Revocation, x509.RevokedCertificate] = {}
+        self._counts = self._remember_counts(settings.crl_shards)
+
+    def scope(self, signer_id: str, shard_name: str | None) -> Scope | None:
+        """Find the scope of a CRL by the names in its URL: shards are those that leaves were ever spread over."""
+        signer = self._authority.signer(signer_id)
+        if signer is None or shard_name is None:
+            return Scope(signer) if signer else None
+        shard = Shard.read(shard_name)
+        known = shard is not None and shard.count in self._counts and self._authority.is_issuer(signer)
+        return Scope(signer, shard) if known else None
 
     def full(self, scope: Scope) -> Crl:
         """Give the CRL of a scope."""
@@ -136,7 +146,8 @@ class Crls:
 
     def _make_full(self, scope: Scope, plan: _Plan) -> Crl:
         memory = self._memory(scope)
-        listed = self._listed(scope, memory.this_update)
+        # a clock that went back has certificates that are not expired any more
+        listed = self._listed(scope, memory.this_update and min(memory.this_update, plan.at))
         crl = self._sign(scope, plan, memory.number + 1, listed, self._extensions(scope))
         self._remember(scope, _Memory(number=crl.number, this_update=crl.this_update))
         return crl
@@ -204,6 +215,12 @@ class Crls:
                 builder = builder.add_extension(x509.CRLReason(revocation.flag), critical=False)
             entry = self._entries[revocation] = builder.build()
         return entry
+
+    def _remember_counts(self, count: int) -> set[int]:
+        with self._book.transaction():
+            if count > 1:
+                self._book.put_document(SHARDS, str(count), str(count))
+        return {int(body) for _, body in self._book.documents(SHARDS)}
 
     def _memory(self, scope: Scope) -> _Memory:
         body = self._book.document(ROOM, scope.id)

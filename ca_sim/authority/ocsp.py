@@ -97,6 +97,8 @@ class OcspResponder:
     def _answer(self, question: Question, issuer: Signer, stale: timedelta | None, *, forged: bool) -> Reply:
         lifetime = timedelta(seconds=self._settings.ocsp_lifetime_seconds)
         at = self._clock() if stale is None else self._clock() - stale - lifetime
+        if at >= issuer.certificate.not_valid_after_utc:
+            return Reply(failure(ResponseStatus.UNAUTHORIZED))  # there is nobody who could sign for it any more
         delegate = self._delegate(issuer, at) if stale is None else self._appoint(issuer, at)
         singles = [self._single(cert_id, issuer, at, at + lifetime) for cert_id in question.certificates]
         nonce = question.nonce if self._settings.ocsp_nonce else None

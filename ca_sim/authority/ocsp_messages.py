@@ -84,6 +84,22 @@ class _Request:
     tbs: _Tbs
 
 
+@asn1.sequence
+class _NamedTbs:
+    version: Annotated[int, asn1.Explicit(0), asn1.Default(0)]
+    requestor: Annotated[asn1.TLV, asn1.Explicit(1)]
+    requests: list[_Single]
+    extensions: Annotated[list[_Extension] | None, asn1.Explicit(2)] = None
+
+
+@asn1.sequence
+class _NamedRequest:
+    """A request that says who asks, as one that is signed does."""
+
+    tbs: _NamedTbs
+    signature: Annotated[list[asn1.TLV] | None, asn1.Explicit(0)] = None
+
+
 @dataclass(frozen=True, slots=True)
 class CertId:
     """Which certificate is asked about: digests of its issuer, by the hash whose dotted number is given, and its serial."""
@@ -117,15 +133,26 @@ class Single:
 
 
 def read_request(der: bytes) -> Question:
-    """Read a request; signatures of requests are not taken. Raises MalformedRequestError."""
-    try:
-        tbs = asn1.decode_der(_Request, der).tbs
-    except ValueError as error:
-        raise MalformedRequestError(str(error)) from error
+    """Read a request; who signed it is not looked at (section 4.1.2). Raises MalformedRequestError."""
+    tbs = _read_tbs(der)
     if not 1 <= len(tbs.requests) <= MOST_CERTIFICATES or tbs.version != 0:
         raise MalformedRequestError("the number of certificates or the version is not taken")
+    extensions = [*(tbs.extensions or []), *(one for single in tbs.requests for one in single.extensions or [])]
+    if any(extension.critical and extension.extension_id != OCSPExtensionOID.NONCE for extension in extensions):
+        raise MalformedRequestError("a critical extension is not known here")  # section 4.4
     found = [extension.value for extension in tbs.extensions or [] if extension.extension_id == OCSPExtensionOID.NONCE]
     return Question(tuple(_cert_id(single.cert_id) for single in tbs.requests), _read_nonce(found[0]) if found else None)
+
+
+def _read_tbs(der: bytes) -> _Tbs | _NamedTbs:
+    try:
+        return asn1.decode_der(_Request, der).tbs
+    except ValueError:
+        pass  # the library knows no part of any type that may be missing
+    try:
+        return asn1.decode_der(_NamedRequest, der).tbs
+    except ValueError as error:
+        raise MalformedRequestError(str(error)) from error
 
 
 def _read_nonce(value: bytes) -> bytes:

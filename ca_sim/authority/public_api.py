@@ -17,7 +17,6 @@ from starlette.routing import Route
 
 from ca_sim.authority.crls import Crl, Crls, Scope
 from ca_sim.authority.hierarchy import Authority
-from ca_sim.authority.links import Shard
 from ca_sim.authority.ocsp import OcspResponder
 from ca_sim.clock import VirtualClock
 from ca_sim.faults.engine import Faults
@@ -50,7 +49,7 @@ class PublicApi:
         """Make the application."""
         routes = [
             Route("/root", self._roots),
-            Route("/root/{number:int}", self._root),
+            Route("/root/{number}", self._root),
             Route("/issuer/{signer}", self._issuer),
             Route("/crl/{signer}", self._crl),
             Route("/crl/{signer}/delta", self._delta),
@@ -69,10 +68,11 @@ class PublicApi:
 
     async def _root(self, request: Request) -> Response:
         """Give one root by its place in the bundle, from 0."""
-        roots, number = self.authority.roots(), request.path_params["number"]
-        if number >= len(roots):
+        roots = {str(number): root for number, root in enumerate(self.authority.roots())}
+        root = roots.get(request.path_params["number"])
+        if root is None:
             return _missing(f"there are {len(roots)} roots, from 0")
-        return Response(roots[number].public_bytes(Encoding.PEM), media_type="application/x-pem-file")
+        return Response(root.public_bytes(Encoding.PEM), media_type="application/x-pem-file")
 
     async def _issuer(self, request: Request) -> Response:
         signer = self.authority.signer(request.path_params["signer"])
@@ -96,12 +96,7 @@ class PublicApi:
         return _missing("there is no such delta CRL") if crl is None else self._crl_answer(crl, request)
 
     def _scope(self, request: Request) -> Scope | None:
-        signer = self.authority.signer(request.path_params["signer"])
-        name = request.path_params.get("shard")
-        if signer is None or name is None:
-            return Scope(signer) if signer else None
-        shard = Shard.read(name)
-        return Scope(signer, shard) if shard and self.authority.is_issuer(signer) else None
+        return self.crls.scope(request.path_params["signer"], request.path_params.get("shard"))
 
     def _broken_crl(self, scope: Scope, fault: Fault, request: Request) -> Response:
         if fault.breakage is Breakage.GARBAGE:

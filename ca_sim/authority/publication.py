@@ -34,5 +34,5 @@ def publish(
         revocations,
         Crls(book, authority, revocations, settings, Links(base), clock),
         OcspResponder(book, authority, revocations, settings, clock),
-        Log(book, Safe(directory).log_key(), clock) if settings.ct_log else None,
+        Log(book, Safe(directory).log_key(), authority.line, clock) if settings.ct_log else None,
     )

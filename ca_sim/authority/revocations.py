@@ -15,8 +15,8 @@ from ca_sim.clock import Clock
 from ca_sim.problems import AlreadyRevokedError, BadRevocationReasonError, NotFoundError
 
 ROOM = "revoked-authority"
-CA_REASONS = frozenset({0, 1, 2, 3, 4, 5, 9})
-"""What may be given for an intermediate (baseline requirements, section 4.9.1.2)."""
+CA_REASONS = frozenset({1, 2, 3, 4, 5, 9})
+"""What may be given for an intermediate: its entry has a reason (baseline requirements, section 7.2.2)."""
 _FLAGS = {code: x509.ReasonFlags(word) for code, word in REASONS.items() if code}
 
 

@@ -52,4 +52,6 @@ class AuthoritySettings(Section):
     def _check_together(self) -> Self:
         if self.crl_lifetime_seconds < max(self.crl_interval_seconds, self.delta_crl_seconds):
             raise ValueError("crl_lifetime_seconds is shorter than the time after which a CRL is made anew")
+        if 2 * self.ocsp_lifetime_seconds > self.ocsp_signer_seconds:
+            raise ValueError("ocsp_signer_seconds is less than twice ocsp_lifetime_seconds: answers outlive who signed them")
         return self

@@ -2,7 +2,7 @@
 
 import base64
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -28,6 +28,10 @@ _TREE_HEAD = b"\1"
 _SHA256_ECDSA = b"\4\3"
 
 
+Line = Callable[[Signer], Sequence[x509.Certificate]]
+"""Gives what leads up from leaves of an intermediate: from that one to the root."""
+
+
 class Entry(BaseModel):
     """A leaf of the tree and the precertificate with its chain, in base64, as get-entries gives them (section 4.6)."""
 
@@ -48,9 +52,10 @@ class TreeHead:
 class Log:
     """Logs precertificates and gives timestamps for them; what is logged is in the tree at once."""
 
-    def __init__(self, book: Book, key: ec.EllipticCurvePrivateKey, clock: Clock) -> None:
+    def __init__(self, book: Book, key: ec.EllipticCurvePrivateKey, line: Line, clock: Clock) -> None:
         self._book = book
         self._key = key
+        self._line = line
         self._clock = clock
         self._hashes = [leaf_hash(base64.b64decode(entry.leaf_input)) for entry in self._kept()]
 
@@ -73,7 +78,8 @@ class Log:
         entry = sha256(issuer_key).digest() + _opaque24(tbs.tbs_precertificate_bytes)
         timestamp = _milliseconds(self._clock())
         signed = struct.pack(">BBQH", 0, 0, timestamp, _PRECERTIFICATE) + entry + _opaque16(b"")
-        chain = _opaque24(issuer.certificate.public_bytes(Encoding.DER))
+        # down to the root, as logs must keep it (section 3.1)
+        chain = b"".join(_opaque24(above.public_bytes(Encoding.DER)) for above in self._line(issuer))
         self._append(signed, _opaque24(precertificate.public_bytes(Encoding.DER)) + _opaque24(chain))
         log_id = sha256(self.public_key).digest()
         timestamped = _V1 + log_id + struct.pack(">Q", timestamp) + _opaque16(b"") + self._sign(signed)

@@ -81,9 +81,25 @@ def test_an_expired_certificate_stands_in_one_crl_more() -> None:
         assert found == [1, 1, 1, 0, 0]
 
 
-def test_leaves_are_spread_over_shards() -> None:
-    """Each names its own, whose critical extension names the same URL; the full CRL has all; other counts go on."""
-    with bench(crl_shards=3) as world:
+def test_a_clock_that_goes_back_has_the_revoked_in_the_crl_again() -> None:
+    """What was left out since it had expired is not expired any more."""
+    with bench() as world:
+        issued = world.issue(validity=2 * DAY)
+        url = crl_url(issued.leaf)
+        world.revoke(issued)
+        world.later(9 * DAY)
+        assert len(world.crl(url)) == 1
+        world.later(DAY)
+        assert len(world.crl(url)) == 0
+        world.later(-10 * DAY)
+        assert serials(world.crl(url)) == {issued.leaf.serial_number}
+
+
+def test_leaves_are_spread_over_shards(tmp_path: Path) -> None:
+    """Each names its own, whose critical extension names the same URL; the full CRL has all; counts of before go on."""
+    with bench(tmp_path, crl_shards=2):
+        pass
+    with bench(tmp_path, crl_shards=3) as world:
         leaves = [world.issue() for _ in range(12)]
         for issued in leaves:
             world.revoke(issued)
@@ -101,6 +117,7 @@ def test_leaves_are_spread_over_shards() -> None:
         halves = [serials(world.crl(f"{base}/{shard}-of-2")) for shard in range(2)]
         assert halves[0] | halves[1] == serials(world.crl(base))
         assert not halves[0] & halves[1]
+        assert world.get(f"{base}/0-of-5").status == 404  # else anybody could have millions of CRLs made
 
 
 @pytest.mark.parametrize("name", ["3-of-3", "0-of-0", "x", "-1-of-3", "00001-of-2", "1-of-99999"])

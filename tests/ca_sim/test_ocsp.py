@@ -110,6 +110,45 @@ def test_what_is_no_request_is_malformed(request_bytes: bytes) -> None:
         assert ocsp.load_der_ocsp_response(answer.body).response_status is OCSPResponseStatus.MALFORMED_REQUEST
 
 
+def test_who_signed_a_request_is_not_looked_at() -> None:
+    """A request with the name of who asks, signed or not, is answered as any other (RFC 6960 section 4.1.2)."""
+    with bench() as world:
+        issued = world.issue()
+        plain = request_for(issued.leaf, issued.issuer)
+        listed = plain[4:]  # after the heads of the request and of what is signed in it
+        named = _der(0x30, _der(0xA1, _der(0x82, b"client.example.com")) + listed)
+        signature = _der(0xA0, _der(0x30, bytes.fromhex("300a06082a8648ce3d040302") + _der(0x03, b"\0" + b"signature")))
+        for request in (plain, _der(0x30, named), _der(0x30, named + signature)):
+            assert refused(world, request) is OCSPResponseStatus.SUCCESSFUL
+
+
+def test_a_critical_extension_that_is_not_known_is_refused() -> None:
+    """It may change what is asked (RFC 6960 section 4.4); one that is not critical is passed over."""
+    with bench() as world:
+        issued = world.issue()
+        builder = ocsp.OCSPRequestBuilder().add_certificate(issued.leaf, issued.issuer, hashes.SHA1())  # noqa: S303 - as usual
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
+        answers = [
+            refused(world, builder.add_extension(extension, critical=critical).build().public_bytes(Encoding.DER))
+            for critical in (False, True)
+        ]
+        assert answers == [OCSPResponseStatus.SUCCESSFUL, OCSPResponseStatus.MALFORMED_REQUEST]
+
+
+def test_after_the_end_of_an_issuer_nobody_answers_for_it() -> None:
+    """The responder says that it is not entitled to."""
+    with bench() as world:
+        issued = world.issue()
+        world.later(19 * 366 * DAY)
+        assert refused(world, request_for(issued.leaf, issued.issuer)) is OCSPResponseStatus.UNAUTHORIZED
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    """Write a short element."""
+    size = len(content)
+    return bytes([tag, size] if size < 128 else [tag, 0x81, size]) + content
+
+
 def test_what_is_no_post_of_ocsp_is_refused() -> None:
     """Another content type, and a body that is too long."""
     with bench() as world:

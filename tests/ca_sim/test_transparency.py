@@ -129,7 +129,9 @@ def test_a_leaf_holds_a_timestamp_that_verifies() -> None:
         precertificate = x509.load_der_x509_certificate(extra[3 : 3 + size])
         assert precertificate.extensions.get_extension_for_class(x509.PrecertPoison).critical
         assert precertificate.serial_number == issued.leaf.serial_number
-        assert extra.endswith(issued.issuer.public_bytes(Encoding.DER))
+        line = (issued.issuer, world.house.authority.root.certificate)
+        above = b"".join(len(der).to_bytes(3, "big") + der for der in (one.public_bytes(Encoding.DER) for one in line))
+        assert extra[3 + size :] == len(above).to_bytes(3, "big") + above  # down to the root (section 3.1)
 
 
 def test_the_tree_is_signed_and_remembered(tmp_path: Path) -> None:
