@@ -133,6 +133,11 @@ class AcmeClient:
         """Read an authorization."""
         return read_authorization(read_json(self._post(url)), host_of(url))
 
+    @property
+    def is_slow(self) -> bool:
+        """Whether the CA has taken so long that the rest had better be another step's."""
+        return self._network.is_slow
+
     def thumbprint(self) -> str:
         """Give the thumbprint of the key that signs (RFC 7638)."""
         return self._network.thumbprint()

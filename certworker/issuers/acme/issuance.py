@@ -36,6 +36,9 @@ POLITE = 8
 VALIDATING = "The CA looks whether it finds the responses to its challenges."
 ISSUING = "The CA is issuing the certificate."
 
+Opened = tuple[list[tuple[Authorization, Challenge]], int]
+"""What is still to be proven, and how many authorizations were looked at for that."""
+
 SHORTEST_STAY = timedelta(hours=1)
 LONGEST_STAY = timedelta(days=7)
 """How long a challenge response is up at the least, should the CA's clock differ, and at the most."""
@@ -139,10 +142,11 @@ class Issuance:
         """Put the next proofs up where they are seen only later; nothing is answered before all of them are seen."""
         done = self._journal.presented
         urls = order.authorizations[done : done + self._solver.batch]
-        if isinstance(found := self._open_challenges(urls, order), Rejected | Pending):
-            return found
+        if isinstance(opened := self._open_challenges(urls, order), Rejected | Pending):
+            return opened
+        found, looked_at = opened
         self._put_up(found, order)
-        journal = replace(self._journal.forward("presented", order), presented=done + len(urls))
+        journal = replace(self._journal.forward("presented", order), presented=done + looked_at)
         if journal.presented == len(order.authorizations):
             journal = replace(journal, presented_at=int(self._at.timestamp()))
         return Pending(journal.show(), self._at)
@@ -162,22 +166,24 @@ class Issuance:
     def _answer(self, order: Order) -> Step:
         done = self._journal.answered
         urls = order.authorizations[done : done + BATCH]
-        if isinstance(found := self._open_challenges(urls, order), Rejected | Pending):
-            return found
+        if isinstance(opened := self._open_challenges(urls, order), Rejected | Pending):
+            return opened
+        found, looked_at = opened
         if not self._solver.waits:
             self._put_up(found, order)
         for _, challenge in found:
             if challenge.status == "pending":
                 self._tell(challenge)
-        answered = done + len(urls)
+        answered = done + looked_at
         if answered < len(order.authorizations):
             return Pending(replace(self._journal.forward("ordered", order), answered=answered).show(), self._at)
         return self._wait(replace(self._journal.forward("answered", order), answered=answered), order, VALIDATING)
 
-    def _open_challenges(self, urls: Sequence[str], order: Order) -> list[tuple[Authorization, Challenge]] | Rejected | Pending:
-        """Read authorizations; give the challenges of those that are still to be proven, or what ends the order."""
-        found = []
+    def _open_challenges(self, urls: Sequence[str], order: Order) -> Opened | Rejected | Pending:
+        """Read authorizations, fewer of a slow CA; give the challenges that are still to be proven, or what ends the order."""
+        found, looked_at = list[tuple[Authorization, Challenge]](), 0
         for url in urls:
+            looked_at += 1
             authorization = self._client.look_at_authorization(url)
             if not self._is_ordered(authorization.identifier):
                 raise Garbled(f"The CA asks to prove control of {authorization.identifier[:100]!r}, which was not ordered.")
@@ -190,7 +196,9 @@ class Issuance:
                 if challenge.status == "invalid":
                     return verdict(_failures(authorization), [challenge.token])
                 found.append((authorization, challenge))
-        return found
+            if self._client.is_slow:
+                break
+        return found, looked_at
 
     def _put_up(self, found: Sequence[tuple[Authorization, Challenge]], order: Order) -> None:
         proofs = [
@@ -317,7 +325,12 @@ class Issuance:
 
     def _give_up(self, order: Order) -> Rejected | Pending:
         """Find out why the order failed; one that only ran out of time is followed by another."""
-        found = [one for one in map(self._look_if_there, order.authorizations) if one]
+        found = []
+        for url in order.authorizations:
+            if authorization := self._look_if_there(url):
+                found.append(authorization)
+            if self._client.is_slow:
+                break
         tokens = [challenge.token for authorization in found for challenge in authorization.challenges if challenge.token]
         problems = [problem for authorization in found for problem in _failures(authorization)]
         if not problems and order.error:

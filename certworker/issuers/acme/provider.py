@@ -27,6 +27,7 @@ from certworker.issuers.acme.client import AcmeClient, read_binding, urls_of
 from certworker.issuers.acme.directories import Directories
 from certworker.issuers.acme.issuance import Issuance, begin_anew
 from certworker.issuers.acme.journal import Journal
+from certworker.issuers.acme.nonces import SpareNonces
 from certworker.issuers.acme.ordering import unknown_profile
 from certworker.issuers.acme.problems import (
     ISSUER_ERROR,
@@ -73,6 +74,9 @@ BAD_REASON = (
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
 
+EXCHANGE = timedelta(seconds=40)
+"""How long one exchange may take: a step asks for 75 seconds at the longest, and its lease must not run out under the last."""
+
 BINDING_MISSING = "The CA asks for an external account: the issuer's password must be its kid:hmac."
 
 
@@ -104,10 +108,10 @@ class AcmeProvider:
     ) -> None:
         self._accounts = AcmeAccounts(accounts)
         self._challenges = challenges
-        self._rules = rules
+        self._rules = replace(rules, total=min(rules.total, EXCHANGE))
         self._settings_of = settings_of
         self._connect = connect or partial(build_client, trust=Trust())
-        self._directories = Directories()
+        self._directories, self._nonces = Directories(), SpareNonces()
 
     def step(self, request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
         """Go one step on: an account, an order, a few challenges, a look, a finalization, or the download."""
@@ -237,12 +241,14 @@ class AcmeProvider:
         self, request: IssuanceRequest, settings: AcmeIssuerSettings, account: Account, at: datetime
     ) -> Iterator[AcmeClient]:
         with self._connect(self._rules, settings.ca_bundle, settings.timeout_seconds) as http:
-            network = AcmeNetwork(http, account.key, account.url, settings.timeout_seconds)
+            nonce = self._nonces.take(request.account_id, at)
+            network = AcmeNetwork(http, account.key, account.url, settings.timeout_seconds, nonce)
             client = AcmeClient(request.account_id, network, self._directories.find(request.account_id, at))
             try:
                 self._directories.keep(request.account_id, client.directory(), at)
                 yield client
             finally:
+                self._nonces.keep(request.account_id, network.spare_nonces, at)
                 network.session.close()
 
     def _register(

@@ -6,6 +6,7 @@ So the egress rules, TLS and the limits on size and time are those of `network/h
 import io
 import json
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,11 +22,13 @@ from requests.structures import CaseInsensitiveDict
 
 from certworker.crypto.keys import load_private
 from certworker.issuers.acme.problems import AcmeProblem, Garbled, read_problem
-from certworker.network.egress import EgressRefused
+from certworker.network.egress import EgressRefused, Unreachable
 from certworker.network.http import EgressClient
 
 BAD_NONCES = 10
 """So many times a request is signed again because the CA did not like its nonce."""
+STEP_SECONDS, BRISK_SECONDS = 75.0, 30.0
+"""So long after its beginning a step may still ask the CA, and go on with what could as well be the next step's."""
 
 
 def host_of(url: str) -> str:
@@ -77,9 +80,14 @@ class AcmeNetwork(ClientNetwork):
     Not safe for threads: one for each step.
     """
 
-    def __init__(self, client: EgressClient, key: bytes, account_url: str | None, timeout_seconds: float) -> None:
+    def __init__(
+        self, client: EgressClient, key: bytes, account_url: str | None, timeout_seconds: float, nonce: str | None = None
+    ) -> None:
         self.jwk = JWKEC(key=load_private(key))
+        self._begun = monotonic()
         super().__init__(self.jwk, alg=ES256, user_agent="certworker", timeout=max(1, int(timeout_seconds)))
+        if nonce is not None:
+            self._nonces.add(nonce)
         self.session.trust_env = False
         for adapter in self.session.adapters.values():
             adapter.close()
@@ -88,6 +96,16 @@ class AcmeNetwork(ClientNetwork):
         self.session.mount("https://", Carrier(client))
         if account_url:
             self.account = messages.RegistrationResource(uri=account_url, body=messages.Registration())
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the CA has taken so long that the rest had better be another step's."""
+        return monotonic() - self._begun > BRISK_SECONDS
+
+    @property
+    def spare_nonces(self) -> frozenset[str]:
+        """Give the nonces that no request has used."""
+        return frozenset(self._nonces)
 
     def thumbprint(self) -> str:
         """Give the account key's thumbprint, as challenge responses have it (RFC 8555 section 8.1)."""
@@ -112,7 +130,12 @@ class AcmeNetwork(ClientNetwork):
         return self._post_once(*args, **kwargs)
 
     def _send_request(self, method: str, url: str, *_: Any, **kwargs: Any) -> requests.Response:  # noqa: ANN401
-        """Take the place of the library's, which writes all that goes over the wire into the log, tokens and all."""
+        """Take the place of the library's, which writes all that goes over the wire into the log, tokens and all.
+
+        Raises Unreachable for a CA that is so slow that the step would outlast its lease.
+        """
+        if monotonic() - self._begun > STEP_SECONDS:
+            raise Unreachable(f"{host_of(url)} is too slow: its answers to one step took more than {STEP_SECONDS:.0f} s.")
         headers = {"User-Agent": self.user_agent, **kwargs.get("headers", {})}
         response = self.session.request(method, url, data=kwargs.get("data"), headers=headers)
         response.encoding = "utf-8"  # or it would be guessed, which takes long for a large answer
