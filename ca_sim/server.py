@@ -23,6 +23,7 @@ from ca_sim.planes import PEER_CERTIFICATE, TRANSPORTS, Bases, Plane, PlaneName,
 from ca_sim.settings import Settings
 
 log = logging.getLogger(__name__)
+MAX_HEAD = 1 << 16
 _FREE_PORT_TRIES = 20
 _NO_SUCH_ADDRESS = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
@@ -108,7 +109,29 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP that tells an application of its connection: how to cut it, and the client's certificate."""
+    """HTTP that tells an application of its connection: how to cut it, and the client's certificate.
+
+    The parser takes a head of any length, all of it in memory; here it is no longer than MAX_HEAD and what is read at once.
+    """
+
+    _head = 0
+    _in_head = True
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head += len(data)
+        if self._head > MAX_HEAD:
+            self.transport.abort()  # to close it in good order would be to read on for a while
+
+    def on_headers_complete(self) -> None:
+        self._head, self._in_head = 0, False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head = True
+        super().on_message_complete()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -173,6 +196,7 @@ def _server(plane: Plane, house: House, settings: Settings) -> _Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # what a client says of its address is not to be counted by
         timeout_keep_alive=75,  # longer than clients poll, so that they seldom meet a closing connection
         timeout_graceful_shutdown=1,
         ssl_context_factory=None if tls is None else lambda _config, _default: tls,

@@ -75,6 +75,7 @@ def leaf_template(
     key: VerifyingKey, subject: x509.Name, identifiers: tuple[Identifier, ...], usages: tuple[str, ...], rules: LeafRules
 ) -> x509.CertificateBuilder:
     """Begin a leaf; `usages` are dotted numbers, none for those of the rules."""
+    usages = usages or tuple(PURPOSES[word] for word in rules.extended_key_usages)
     organized = bool(subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME))
     names = x509.SubjectAlternativeName([_general_name(identifier) for identifier in identifiers])
     encipher = rules.key_encipherment and isinstance(key, rsa.RSAPublicKey)
@@ -84,10 +85,11 @@ def leaf_template(
         .public_key(key)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(sign=True, encipher=encipher), critical=True)
-        .add_extension(_purposes(usages or tuple(PURPOSES[word] for word in rules.extended_key_usages)), critical=False)
+        .add_extension(_purposes(usages), critical=False)
         .add_extension(names, critical=not len(subject))  # RFC 5280 section 4.2.1.6: critical without a subject
-        .add_extension(_policy(ORGANIZATION_VALIDATED if organized else DOMAIN_VALIDATED), critical=False)
     )
+    if PURPOSES["serverAuth"] in usages:  # the policies of the baseline requirements are for servers alone
+        builder = builder.add_extension(_policy(ORGANIZATION_VALIDATED if organized else DOMAIN_VALIDATED), critical=False)
     if rules.key_identifier:
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     if rules.must_staple:  # RFC 7633

@@ -196,12 +196,21 @@ def test_an_application_gives_subject_and_purposes_of_its_own() -> None:
         validity=90 * DAY,
         at=START,
         subject=subject,
-        extended_key_usages=("1.3.6.1.5.5.7.3.2",),
+        extended_key_usages=("1.3.6.1.5.5.7.3.1",),
     )
     assert leaf.subject.rfc4514_string() == "CN=a.example.com,O=Contoso,L=Oslo,C=NO"
     (policy,) = leaf.extensions.get_extension_for_class(x509.CertificatePolicies).value
     assert policy.policy_identifier.dotted_string == "2.23.140.1.2.2"
     assert len(leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == 1
+
+
+def test_a_certificate_for_clients_alone_has_no_policy_of_servers() -> None:
+    """The policies of the baseline requirements say how names of servers were validated."""
+    request = SigningRequest(ec.generate_private_key(ec.SECP256R1()).public_key(), None)
+    names, usages = (Identifier("dns", "a.example.com"),), ("1.3.6.1.5.5.7.3.2",)
+    leaf = opened().issue(request, names, validity=90 * DAY, at=START, extended_key_usages=usages)
+    with pytest.raises(x509.ExtensionNotFound):
+        leaf.extensions.get_extension_for_class(x509.CertificatePolicies)
 
 
 @pytest.mark.parametrize(
