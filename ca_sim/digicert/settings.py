@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from ca_sim.digicert.products import PRODUCTS
-from ca_sim.setting import Delay, Port, Section, setting
+from ca_sim.setting import Delay, Port, Section, Switch, setting
 
 ALL = "*"
 
@@ -14,8 +14,8 @@ class Organization(Section):
     """Who certificates of the products with organization are for; `country` is a code of two letters (ISO 3166-1)."""
 
     name: Annotated[str, Field(min_length=1, max_length=64)]
-    city: str = ""
-    state: str = ""
+    city: Annotated[str, Field(max_length=128)] = ""
+    state: Annotated[str, Field(max_length=128)] = ""
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")] = "US"
 
 
@@ -26,7 +26,7 @@ class DigicertSettings(Section):
     issue_seconds: Delay = setting(
         0, unit="seconds", help="How long an order is processing, once it is approved, before its certificate is there."
     )
-    issue_at_once: bool = setting(
+    issue_at_once: Switch = setting(
         default=False,
         unit="true or false",
         help="Whether the answer to an order has the certificate, where nothing delays it.",
@@ -35,7 +35,7 @@ class DigicertSettings(Section):
         0, unit="seconds", help="How long after its issuance a certificate cannot be downloaded yet (404)."
     )
     list_lag_seconds: Delay = setting(0, unit="seconds", help="How long after it was placed an order is missing in lists.")
-    approval: bool = setting(
+    approval: Switch = setting(
         default=False, unit="true or false", help="Whether orders and reissues without skip_approval wait for an approval."
     )
     approval_products: tuple[str, ...] = setting(
@@ -45,7 +45,7 @@ class DigicertSettings(Section):
         0.0, unit="0 to 1", help="Part of all orders that waits for an approval, whatever skip_approval says."
     )
     approval_seed: int = setting(0, unit="number", help="What the choice of these orders follows from.")
-    revocation_approval: bool = setting(
+    revocation_approval: Switch = setting(
         default=False, unit="true or false", help="Whether revocations wait for an approval (201), or are done at once (204)."
     )
     public_validity_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = setting(

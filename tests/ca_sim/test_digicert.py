@@ -422,6 +422,8 @@ def test_a_restart_goes_on_with_the_orders(tmp_path: Path) -> None:
         {"organizations": {"1": {"name": ""}}},
         {"approval_products": ["no_product"]},
         {"approval_rate": 2},
+        {"approval": "no"},
+        {"organizations": {"1": {"name": "Example", "city": "x" * 129}}},
     ],
 )
 def test_bad_settings_are_refused(section: dict[str, object]) -> None:
