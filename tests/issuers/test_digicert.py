@@ -160,7 +160,7 @@ def test_the_user_is_told_what_is_waited_for(clock: FakeClock) -> None:
         assert_issued(desk.run())
         assert len(desk.connect.asked) - asked < 40
         pauses = [step.retry_at for step in desk.seen if isinstance(step, Pending) and step.retry_at]
-        assert max(after - before for before, after in pairwise(pauses)) == timedelta(minutes=5)
+        assert timedelta(minutes=2) < max(after - before for before, after in pairwise(pauses)) < timedelta(minutes=15)
         assert "does not have it ready" in str(desk.seen)
 
 

@@ -1,16 +1,13 @@
 """What the journal of an order records between the steps: a flat table of fixed words, counts and ids."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
-from certworker.issuers.wording import retry_time
-
-LONGEST_POLL = timedelta(minutes=5)
+from certworker.issuers.journal import FlatJournal
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(FlatJournal):
     """How far an order has come.
 
     `step` tells what was done last: ordering (an order may be out, or not), ordered, issued. `since` is when it was ordered
@@ -27,20 +24,7 @@ class Journal:
     begun: int = 0
     attempts: int = 0
     offset: int = 0
-    polls: int = 0
-    missing: int = 0
     unreadable: int = 0
-
-    @classmethod
-    def read(cls, progress: Mapping[str, str] | None) -> "Journal":
-        """Read what was recorded."""
-        texts = {name: value for name, value in (progress or {}).items() if name in _TEXTS}
-        counts = {name: int(value) for name, value in (progress or {}).items() if name in _COUNTS}
-        return cls(**texts, **counts)  # type: ignore[arg-type]
-
-    def show(self) -> dict[str, str]:
-        """Show it as progress; what is empty is left out."""
-        return {name: str(value) for name, value in asdict(self).items() if value}
 
     @property
     def begun_at(self) -> datetime:
@@ -72,12 +56,3 @@ class Journal:
     def issued(self, certificate_id: str) -> "Journal":
         """Note that the order has a certificate."""
         return replace(self, step="issued", certificate_id=certificate_id, polls=0, missing=0)
-
-    def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
-        """Note a look that found nothing new, and when the next is due: when the CA says, or less and less often."""
-        pause = min(timedelta(seconds=2 ** min(self.polls, 10)), LONGEST_POLL)
-        return replace(self, polls=self.polls + 1, missing=0), retry_time(retry_after, at) or at + pause
-
-
-_COUNTS = frozenset({"since", "begun", "attempts", "offset", "polls", "missing", "unreadable"})
-_TEXTS = frozenset({"step", "order_id", "certificate_id", "candidates"})

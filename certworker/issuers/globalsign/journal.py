@@ -1,13 +1,10 @@
 """What the journal of an issuance records between the steps: a flat table of fixed words, ids, counts and times."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from certworker.issuers.wording import retry_time
+from certworker.issuers.journal import FlatJournal
 
-SHORTEST_POLL = timedelta(seconds=5)
-LONGEST_POLL = timedelta(minutes=5)
 PATIENCE = (timedelta(seconds=15), timedelta(seconds=45), timedelta(minutes=1), timedelta(minutes=3))
 """How long is waited after each look for a certificate whose issuance was not heard of: five minutes in all.
 
@@ -16,7 +13,7 @@ The CA's statistics tell of an issuance only after a while.
 
 
 @dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(FlatJournal):
     """How far an issuance has come. Times are seconds since 1970.
 
     `step` is ordering, looking or ordered. `since` is when a certificate was asked for first, at the earliest. `intent` names
@@ -37,19 +34,6 @@ class Journal:
     rounds: int = 0
     page: int = 0
     row: int = 0
-    polls: int = 0
-    missing: int = 0
-
-    @classmethod
-    def read(cls, progress: Mapping[str, str] | None) -> "Journal":
-        """Read what was recorded."""
-        texts = {name: value for name, value in (progress or {}).items() if name in _TEXTS}
-        counts = {name: int(value) for name, value in (progress or {}).items() if name in _COUNTS}
-        return cls(**texts, **counts)  # type: ignore[arg-type]
-
-    def show(self) -> dict[str, str]:
-        """Show it as progress; what is empty is left out."""
-        return {name: str(value) for name, value in asdict(self).items() if value}
 
     def ordering(self, intent: str, validity: tuple[int, int], at: datetime) -> "Journal":
         """Note that a certificate is about to be asked for."""
@@ -72,16 +56,7 @@ class Journal:
         """Note what was issued."""
         return replace(self, step="ordered", serial=serial, looks=0, page=0, row=0, polls=0, missing=0)
 
-    def polled(self, retry_after: str | None, at: datetime) -> tuple["Journal", datetime]:
-        """Note a look at what is not there yet, and when the next is due: less and less often, never before the CA says."""
-        wait = min(SHORTEST_POLL * 2 ** min(self.polls, 10), LONGEST_POLL)
-        return replace(self, polls=self.polls + 1, missing=0), max(at + wait, retry_time(retry_after, at) or at)
-
     @property
     def begun(self) -> datetime:
         """Tell since when a certificate may have been issued."""
         return datetime.fromtimestamp(self.since, UTC)
-
-
-_TEXTS = frozenset({"step", "intent", "serial"})
-_COUNTS = frozenset({"since", "intended", "not_before", "not_after", "looks", "rounds", "page", "row", "polls", "missing"})
