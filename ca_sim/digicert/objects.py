@@ -102,6 +102,11 @@ class Order(Record):
         """Whether it has had a certificate before the one that it is about now."""
         return any(one.serial for one in self.certificates[:-1])
 
+    @property
+    def waits_for_approval(self) -> bool:
+        """Whether somebody has yet to say that its certificate may be issued."""
+        return any(one.status is Status.PENDING and one.kind is not Kind.REVOKE for one in self.requests)
+
     def find(self, certificate_id: int) -> Asked | None:
         """Find a certificate of the order."""
         return next((one for one in self.certificates if one.id == certificate_id), None)

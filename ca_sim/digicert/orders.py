@@ -174,6 +174,8 @@ class CertificateOrders:
             raise missing(f"order {order_id}")
         if order.status not in (Status.PENDING, Status.PROCESSING, Status.REISSUE_PENDING):
             raise invalid(f"The order {order_id} is {order.status}: nothing holds it up.", "invalid_order_status")
+        if order.waits_for_approval:
+            raise invalid(f"The order {order_id} waits for an approval: nothing else holds it up.", "invalid_order_status")
         return self.current(self._put(order.begun(self._clock(), "")))
 
     def current(self, order: Order) -> Order:

@@ -91,3 +91,19 @@ def test_a_name_too_many_is_refused_at_once() -> None:
         assert error_code(answer, 400) == "too_many_dns_names"
         placed = document(api.ask("POST", "/order/certificate/ssl_multi_domain", order_body(*names[:-1])), 201)
         assert api.status(placed["id"]) == "issued"
+
+
+def test_a_reissue_that_waits_for_its_approval_is_not_released() -> None:
+    """Only an approval lets it be issued, once; a rejection leaves the certificate that was there."""
+    with cert_central(approval=True) as api:
+        order_id = api.order()
+        first = certificate_of(api, order_id)["id"]
+        for word, changes in (("approve", True), ("reject", False)):
+            before = certificate_of(api, order_id)["id"]
+            api.ask("POST", f"/order/certificate/{order_id}/reissue", BODY | {"skip_approval": False})
+            assert api.status(order_id) == "reissue_pending"
+            assert api.manage(f"/digicert/orders/{order_id}/release").status == 400
+            assert api.manage(f"/digicert/orders/{order_id}/{word}").status == 200
+            assert api.status(order_id) == "issued"
+            assert (certificate_of(api, order_id)["id"] != before) is changes
+        assert api.ask("GET", f"/certificate/{first}/download/format/pem_all").status == 200
