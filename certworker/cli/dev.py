@@ -4,79 +4,33 @@ A start that finds all as it was opens no database of its own before everything 
 second, and the processes do it anyway. That is why `dev_house` is imported late.
 """
 
-import json
 import logging
 import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from importlib.metadata import version
 from pathlib import Path
 
 from certworker.cli import sockets as listening
-from certworker.cli.home import HOSTS_HINT, ISSUER, VAULT, Home, Ports, resolves, write_json, write_private
+from certworker.cli.dev_settings import authority_settings, service_settings
+from certworker.cli.home import (
+    DIGICERT_ISSUER,
+    GLOBALSIGN_ISSUER,
+    HOSTS_HINT,
+    ISSUER,
+    VAULT,
+    Home,
+    Ports,
+    resolves,
+    write_json,
+    write_private,
+)
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import Program, StopAskedError, python
 from certworker.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)
-
-
-_SETTINGS = """\
-# Written by `certworker dev` {version} at each start; settings of your own belong into a file for `certworker run`.
-database_url = "sqlite:///certworker.db"
-
-[server]
-port = {https}
-
-[seal]
-master_key_file = "master.key"
-
-[metrics]
-port = {metrics}
-
-[network]
-allow_private = ["localhost"]
-
-[challenges]
-http01_listen = ["127.0.0.1", "::1"]
-http01_port = {http01}
-
-[issuers.{issuer}]
-ca_bundle = "ca_sim/root.pem"
-"""
-
-_AUTHORITY_SETTINGS = """\
-# Written by `certworker dev` at each start.
-port = {acme}
-management_port = {acme_management}
-public_port = {authority_public}
-state_directory = {state}
-http01_port = {http01}
-default_profile = "classic"
-
-[digicert]
-port = {digicert}
-
-[globalsign]
-port = {globalsign}
-
-[resolver]
-"*" = "127.0.0.1"
-
-[profiles.classic]
-validity_seconds = 7776000
-description = "A server certificate for 90 days"
-
-[profiles.shortlived]
-validity_seconds = 518400
-description = "A server certificate for 6 days"
-
-[profiles.minutes]
-validity_seconds = 240
-description = "A server certificate for 4 minutes, to watch a renewal"
-"""
 
 
 def run_dev(folder: Path, port: int, *, demo: bool) -> None:
@@ -138,21 +92,8 @@ def _choose_ports(https: int) -> Ports:
 
 def _prepare(home: Home, ports: Ports) -> Mapping[str, str]:
     """Make what is missing, and give the administrator's credentials."""
-    values = {
-        "https": ports.https,
-        "metrics": ports.metrics,
-        "acme": ports.acme,
-        "acme_management": ports.acme_management,
-        "http01": ports.http01,
-        "authority_public": ports.authority_public,
-        "digicert": ports.digicert,
-        "globalsign": ports.globalsign,
-        "issuer": ISSUER,
-        "state": json.dumps(str(home.authority_state)),
-        "version": version("certworker"),
-    }
-    settings = _SETTINGS.format(**values)
-    write_private(home.authority_settings, _AUTHORITY_SETTINGS.format(**values))
+    settings = service_settings(ports)
+    write_private(home.authority_settings, authority_settings(home, ports))
     credentials = home.read_credentials()
     if credentials and home.prepared_with() == settings:
         return credentials
@@ -194,5 +135,7 @@ def _describe(home: Home, settings: Settings, ports: Ports, credentials: Mapping
             "ca_bundle": str(home.authority_state / "root.pem"),
             "http01_port": ports.http01,
             "issuer": ISSUER,
+            "digicert_issuer": DIGICERT_ISSUER,
+            "globalsign_issuer": GLOBALSIGN_ISSUER,
         },
     }

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli.demo import plant_demo
-from certworker.cli.home import ISSUER, VAULT, Home, Ports, write_json, write_private
+from certworker.cli.dev_issuers import set_issuers
+from certworker.cli.home import VAULT, Home, Ports, write_json, write_private
 from certworker.cli.live import show_live
 from certworker.errors import SetupError
 from certworker.settings import Settings, load_settings
-from certworker.vault.access import SERVICE, Caller
-from certworker.vault.issuers import IssuerParameters
+from certworker.vault.access import Caller
 from certworker.vault.vaults import Vault
 
 _log = logging.getLogger(__name__)
@@ -27,10 +27,9 @@ def prepare_home(home: Home, ports: Ports) -> Mapping[str, str]:
         make_master_key(home.master_key)
     with open_house(load_settings(home.settings)) as house:
         credentials = _found(home, house)
-        parameters = IssuerParameters("Acme", f"https://localhost:{ports.acme}/directory")
-        house.issuers.set(SERVICE, _vault(house), ISSUER, parameters)
         certificate = ServerCertificate(house)
         certificate.ensure()
+        set_issuers(house, _vault(house), ports)
         write_private(home.ca_bundle, certificate.root().decode())
     return credentials
 

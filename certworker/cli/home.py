@@ -16,6 +16,7 @@ LOCK_SECONDS = 10.0
 
 VAULT = "dev"
 ISSUER = "ca-sim-acme"
+DIGICERT_ISSUER, GLOBALSIGN_ISSUER = "ca-sim-digicert", "ca-sim-globalsign"
 
 
 @dataclass(frozen=True, slots=True)

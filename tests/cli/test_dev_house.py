@@ -5,9 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from ca_sim.settings import load as load_authority_settings
+from certworker.bootstrap import open_house
 from certworker.cli.dev_house import prepare_home
+from certworker.cli.dev_settings import (
+    CLIENT,
+    DIGICERT_ACCOUNT,
+    DIGICERT_KEY,
+    GLOBALSIGN_KEY,
+    GLOBALSIGN_SECRET,
+    authority_settings,
+    service_settings,
+)
 from certworker.cli.home import Home, Ports, write_private
 from certworker.errors import SetupError
+from certworker.settings import load_settings
+from certworker.vault.vaults import SYSTEM_VAULT
 
 PORTS = Ports(1, 2, 3, 4, 5, 6, 7, 8)
 
@@ -46,3 +59,34 @@ def test_a_lost_master_key_is_told_and_not_made_up(home: Home) -> None:
     with pytest.raises(SetupError, match=r"master\.key cannot be read"):
         prepare_home(home, PORTS)
     assert not home.master_key.exists()
+
+
+def test_an_issuer_is_there_for_each_api_of_the_simulated_ca(home: Home) -> None:
+    """With the client certificate that one of them wants, which a second start does not make anew."""
+    versions = []
+    for _ in range(2):
+        prepare_home(home, PORTS)
+        with open_house(load_settings(home.settings)) as house, house.store.reading() as reader:
+            vault, system = reader.vault_by_name("dev"), reader.vault_by_name(SYSTEM_VAULT)
+            assert vault
+            assert system
+            found = {issuer.name: issuer.provider for issuer in reader.issuers(vault.id, None, 25).items}
+            current = reader.certificate_version(system.id, CLIENT, None)
+        assert found == {"ca-sim-acme": "Acme", "ca-sim-digicert": "DigiCert", "ca-sim-globalsign": "GlobalSign"}
+        assert current
+        versions.append(current.version)
+    assert versions[0] == versions[1]
+
+
+def test_what_a_start_writes_can_be_read(home: Home) -> None:
+    """By the service and by the simulated CA, and the two agree."""
+    write_private(home.settings, service_settings(PORTS))
+    ours = load_settings(home.settings)
+    write_private(home.authority_settings, authority_settings(home, PORTS))
+    theirs = load_authority_settings(home.authority_settings)
+    assert ours.issuer("ca-sim-digicert").url == f"https://localhost:{theirs.digicert.port}/services/v2"
+    assert ours.issuer("ca-sim-globalsign").url == f"https://localhost:{theirs.globalsign.port}/v2"
+    assert (theirs.digicert.accounts, theirs.globalsign.accounts) == (
+        {DIGICERT_ACCOUNT: DIGICERT_KEY},
+        {GLOBALSIGN_KEY: GLOBALSIGN_SECRET},
+    )
