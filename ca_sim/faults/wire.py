@@ -51,14 +51,14 @@ class FaultyWire:
         if late := self._faults.strike(FaultKind.LATENCY, place):
             await self._sleep(late.seconds or 0)
         if self._faults.strike(FaultKind.DROP_BEFORE, place):
-            _abort(scope)
+            await _abort(scope, receive)
         elif fault := self._faults.strike(FaultKind.THROTTLE, place):
             await self._refuse(fault, fault.status or TOO_MANY_REQUESTS, "too many requests", send)
         elif fault := self._faults.strike(FaultKind.ERROR, place):
             await self._refuse(fault, fault.status or UNAVAILABLE, "the service is unavailable", send)
         elif self._faults.strike(FaultKind.DROP_AFTER, place):
             await self._app(scope, receive, _swallow)
-            _abort(scope)
+            await _abort(scope, receive)
         elif mangled := self._faults.strike(FaultKind.MANGLE, place):
             await self._app(scope, receive, _Spoiler(send, mangled.mangling))
         else:
@@ -124,5 +124,8 @@ async def _swallow(_: Message) -> None:
     """Take an answer that nobody will see."""
 
 
-def _abort(scope: Scope) -> None:
+async def _abort(scope: Scope, receive: Receive) -> None:
+    """Cut the connection, and wait until the server knows: it would take a missing answer for an error."""
     scope[ABORT]()
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -12,6 +12,7 @@ import httptools
 MAX_BODY = 4 * 1024
 MAX_ANSWER = 32 * 1024
 """Most bytes that are read: the headers and the body."""
+_FIRST_FINAL = 200
 
 
 class HttpGetError(Exception):
@@ -28,6 +29,10 @@ class Answer:
     complete: bool = False
 
     # httptools calls these while it parses.
+    def on_message_begin(self) -> None:
+        """Begin anew: what came before was informational (RFC 9110 section 15.2)."""
+        self.headers, self.body, self.complete = {}, b"", False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header."""
         self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -75,6 +80,9 @@ async def _read(reader: asyncio.StreamReader) -> Answer:
             parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise HttpGetError("the answer is not HTTP") from error
+        except httptools.HttpParserUpgrade as error:
+            raise HttpGetError("the server goes on with another protocol") from error
+        answer.complete = answer.complete and parser.get_status_code() >= _FIRST_FINAL
     return _finished(answer, parser)
 
 

@@ -5,14 +5,20 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from ca_sim.book import Book
+from ca_sim.clock import utc_now
 from ca_sim.faults.engine import Faults
 from ca_sim.faults.rules import Fault, FaultKind
 from ca_sim.in_process import InProcess, NoAnswerError, in_process
+from ca_sim.server import serve_in_thread
 from ca_sim.settings import Settings
+from tests.ca_sim.caller import calling
+from tests.ca_sim.conftest import settings_for
+from tests.ca_sim.responder import Responder
 from tests.support.clock import FakeClock
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,3 +158,18 @@ def test_a_fault_that_makes_no_sense_is_refused(members: dict[str, object]) -> N
     """Before it is armed."""
     with pytest.raises(ValidationError):
         Fault.model_validate(members)
+
+
+@pytest.mark.parametrize("kind", ["drop-before", "drop-after"])
+def test_a_connection_that_is_cut_on_purpose_is_no_error_of_the_server(
+    responder: Responder, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    """The log tells of the fault alone, and the next connection is served."""
+    with serve_in_thread(settings_for(responder), utc_now) as authority, calling(authority) as client:
+        fault = {"kind": kind, "at": ["acme.new-nonce"], "count": 2}
+        assert httpx.post(f"{authority.management_url}/faults", json=fault).status_code == 201
+        for url in (client.directory["newNonce"], client.directory["newNonce"]):
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.http.post(url, content=b"x")
+        assert client.nonce()
+    assert [record.message for record in caplog.records if record.levelname in {"ERROR", "WARNING"}] == []

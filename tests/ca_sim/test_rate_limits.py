@@ -8,9 +8,13 @@ import pytest
 
 from ca_sim.acme.rate_limits import MOST_PLACES, Bucket, registered_domain
 from ca_sim.acme.renewal_info import certificate_id
+from ca_sim.clock import utc_now
 from ca_sim.identifiers import Identifier
+from ca_sim.server import serve_in_thread
 from tests.ca_sim.applicant import Applicant, applying
-from tests.ca_sim.caller import assert_problem, make_key
+from tests.ca_sim.caller import assert_problem, calling, make_key
+from tests.ca_sim.conftest import settings_for
+from tests.ca_sim.responder import Responder
 from tests.support.clock import START
 
 HELP = "https://ca-sim.example/rate-limits"
@@ -223,3 +227,13 @@ def test_a_clock_that_is_set_back_holds_nobody_up() -> None:
         applicant.wait(days=-365)
         applicant.wait(seconds=1)
         assert applicant.order("back.test").status_code == 201
+
+
+def test_nobody_says_of_himself_where_he_is(responder: Responder) -> None:
+    """The address that accounts are counted by is that of the connection, whatever a header says."""
+    settings = settings_for(responder, acme=limits(new_accounts_per_address=1))
+    with serve_in_thread(settings, utc_now) as authority:
+        for address, status in (("192.0.2.1", 201), ("192.0.2.2", 429)):
+            with calling(authority) as client:
+                client.http.headers["X-Forwarded-For"] = address
+                assert client.register().status_code == status

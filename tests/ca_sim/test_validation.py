@@ -1,12 +1,17 @@
 """When the result of a validation shows, and an authority that looks at nothing."""
 
+import asyncio
+from contextlib import nullcontext, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
+from ca_sim.identifiers import Identifier
+from ca_sim.problems import ConnectionFailedError
 from ca_sim.server import serve_in_thread
+from ca_sim.validation.http01 import Http01
 from tests.ca_sim.applicant import Applicant, applying
 from tests.ca_sim.caller import PROBLEM, calling
 from tests.ca_sim.conftest import settings_for
@@ -30,6 +35,51 @@ def answered(applicant: Applicant, name: str) -> tuple[str, str]:
     order = answer.json()
     applicant.prove(order)
     return answer.headers["Location"], order["authorizations"][0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ([b"HTTP/1.1 103 Early Hints\r\nContent-Length: 1\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n", b"token.thumbprint"], None),
+        (
+            [b"HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"],
+            "the server goes on with another protocol",
+        ),
+        ([b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", b"token.thumbprint"], "closed before the answer was complete"),
+        ([b"token.thumbprint"], "the answer is not HTTP"),
+    ],
+)
+def test_odd_answers_of_web_servers(answer: list[bytes], says: str | None) -> None:
+    """What comes before the answer is passed over; what is none is told as what it is."""
+    spoken = asyncio.Event()
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):  # the other side may have heard enough
+            await reader.readuntil(b"\r\n\r\n")
+            for piece in answer:
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.02)
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        spoken.set()
+
+    async def here(_: Identifier) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def look() -> None:
+        server = await asyncio.start_server(speak, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            validate = Http01(here, port=port, tls_port=port, timeout_seconds=2)
+            try:
+                await validate(Identifier("dns", "odd.test"), "token", "token.thumbprint")
+            finally:
+                await spoken.wait()
+
+    with pytest.raises(ConnectionFailedError, match=says) if says else nullcontext():
+        asyncio.run(look())
 
 
 def test_a_result_shows_when_its_time_has_come() -> None:
