@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certworker.issuers.acme import AcmeIssuerSettings, ChallengeSettings
+from certworker.issuers.acme import AcmeIssuerSettings, ChallengeSettings, session
 from certworker.network.egress import EgressRules
 from certworker.vault.issuance import Pending, Rejected
 from tests.issuers.journey import NOON, Journey
@@ -436,3 +436,27 @@ def test_what_cannot_be_stored_is_left_out(ca: ScriptedCA, ordered: Journey, tex
     ca.script["/order"] = problem("serverInternal", text, 500)
     ordered.progress = {"order_url": ca.base + "/order"}
     assert str(ordered.failing().failure).isprintable()
+
+
+def test_a_slow_ca_does_not_hold_a_worker(ca: ScriptedCA, ordered: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an order that failed for a thousand reasons only those are read that there is time for, and no nonce is tried on."""
+    ca.status, ca.challenge_error = "invalid", {"type": PROBLEM + "dns", "detail": "no such name"}
+    ca.order_more = {"authorizations": [ca.base + "/authorization"] * 1000}
+    monkeypatch.setattr(session, "BRISK_SECONDS", -1.0)
+    result = ordered.step()
+    assert isinstance(result, Rejected)
+    assert "no such name" in result.message
+    assert ca.count("/authorization") == 1
+    monkeypatch.setattr(session, "STEP_SECONDS", -1.0)
+    assert "too slow" in str(ordered.failing().failure)
+    assert ca.count("/order") == 1
+
+
+def test_a_slow_ca_is_answered_bit_by_bit(ca: ScriptedCA, ordered: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step does what there is time for, and the next goes on from there."""
+    ca.order_more = {"authorizations": [f"{ca.base}/authorization?{number}" for number in range(3)]}
+    for number in range(3):
+        ca.script[f"/authorization?{number}"] = as_json(ca.authorization())
+    monkeypatch.setattr(session, "BRISK_SECONDS", -1.0)
+    assert [ordered.step().progress["answered"] for _ in range(3)] == ["1", "2", "3"]  # type: ignore[union-attr]
+    assert ca.count("/challenge") == 3
