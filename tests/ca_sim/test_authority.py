@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import verification
 from cryptography.x509.oid import AuthorityInformationAccessOID
@@ -98,7 +99,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
 def test_a_leaf_begins_a_little_earlier_and_lasts_as_it_should(validity: timedelta, backdate: timedelta) -> None:
     """A sixtieth of the lifetime, a minute at most."""
     authority = open_authority(None, "ec-p256", START)
-    request = SigningRequest(make_key("ec-p256").public_key(), None)
+    request = SigningRequest(ec.generate_private_key(ec.SECP256R1()).public_key(), None)
     leaf = authority.issue(request, (Identifier("dns", "a.test"),), validity=validity, at=START)
     assert START - leaf.not_valid_before_utc == backdate
     assert leaf.not_valid_after_utc - leaf.not_valid_before_utc == validity
@@ -108,7 +109,7 @@ def test_a_leaf_begins_a_little_earlier_and_lasts_as_it_should(validity: timedel
 def test_no_leaf_outlives_the_intermediate() -> None:
     """Its end is cut to that of its issuer."""
     authority = open_authority(None, "ec-p256", START)
-    request = SigningRequest(make_key("ec-p256").public_key(), None)
+    request = SigningRequest(ec.generate_private_key(ec.SECP256R1()).public_key(), None)
     names = (Identifier("dns", "a.test"),)
     leaf = authority.issue(request, names, validity=timedelta(days=36_500), at=START)
     assert leaf.not_valid_after_utc == authority.intermediate.certificate.not_valid_after_utc

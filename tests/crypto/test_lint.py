@@ -10,6 +10,7 @@ from pkilint import loader
 from pkilint.pkix import certificate, extension, name
 from pkilint.validation import ValidationFindingDescription, ValidationFindingSeverity
 
+from ca_sim.acme.jose import PublicKey
 from ca_sim.authority.hierarchy import SigningKey, make_key, open_authority
 from ca_sim.csr import SigningRequest
 from ca_sim.identifiers import Identifier
@@ -151,9 +152,11 @@ def test_what_the_simulated_authority_issues_is_clean(key_type: KeyType) -> None
     """Root, intermediate, leaves with and without a common name, and the server's own certificate."""
     authority = open_authority(None, key_type, START)
     key: SigningKey = make_key(key_type)
+    public_key = key.public_key()
+    assert isinstance(public_key, PublicKey)
     identifiers = (Identifier("dns", "web.example.test"), Identifier("dns", "*.example.test"), Identifier("ip", "192.0.2.1"))
     leaves = [
-        authority.issue(SigningRequest(key.public_key(), common_name), identifiers, validity=timedelta(days=90), at=START)
+        authority.issue(SigningRequest(public_key, common_name), identifiers, validity=timedelta(days=90), at=START)
         for common_name in (None, "web.example.test")
     ]
     server = authority.issue_server(key, ("localhost", "127.0.0.1", "::1"), START)

@@ -75,7 +75,7 @@ class OrderlyAuthority(ScriptedAuthority):
     """A CA in two steps: an order first, then the certificate for it. It may refuse some orders."""
 
     orders: int = 0
-    refusals: int = 0
+    refuses: int = 0
     answered: list[str] = field(default_factory=list)
 
     def step(self, request: IssuanceRequest, progress: Progress | None, at: datetime) -> Step:
@@ -84,8 +84,8 @@ class OrderlyAuthority(ScriptedAuthority):
             self.orders += 1
             return Pending({"step": "ordered", "order": str(self.orders)}, at)
         self.answered.append(progress["order"])
-        if self.refusals:
-            self.refusals -= 1
+        if self.refuses:
+            self.refuses -= 1
             return Rejected("Certificate issuer error", "Not today.")
         return self.issue(request, progress, at)
 
@@ -160,9 +160,9 @@ def test_a_death_during_an_issuance(tmp_path: Path, *, committed: bool) -> None:
             return
 
 
-@pytest.mark.parametrize("refusals", [0, 1])
+@pytest.mark.parametrize("refuses", [0, 1])
 @pytest.mark.parametrize("committed", [False, True], ids=["before the commit", "after the commit"])
-def test_a_death_during_a_renewal(tmp_path: Path, refusals: int, *, committed: bool) -> None:
+def test_a_death_during_a_renewal(tmp_path: Path, refuses: int, *, committed: bool) -> None:
     """Exactly one new version, whether or not the CA refuses at first; the old one is current until then."""
     authority, clock = OrderlyAuthority(), FakeClock()
     with open_deployment(make(tmp_path / "template"), clock, authority=authority) as deployment:
@@ -173,14 +173,14 @@ def test_a_death_during_a_renewal(tmp_path: Path, refusals: int, *, committed: b
         folder, clock = tmp_path / str(n), FakeClock(due)
         shutil.copytree(tmp_path / "template", folder)
         authority.issued = authority.orders = 0
-        authority.refusals = refusals
+        authority.refuses = refuses
         died = die_once(folder, clock, authority, work, n, committed=committed)
         with open_deployment(folder, clock, authority=authority) as deployment:
             assert set(first) <= set(deployment.versions("web"))
             check_whole(deployment, "web")
         live_on(folder, clock, authority, work, versions=2)
         assert authority.issued <= 1 + died
-        assert authority.orders <= 1 + refusals + died
+        assert authority.orders <= 1 + refuses + died
         if not died:
             assert 5 < n < MOST_WRITES
             return

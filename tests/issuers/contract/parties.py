@@ -30,7 +30,8 @@ class Party:
     """A provider and its CA.
 
     `places` is the pattern of its requests' kinds, `issues` the kind at which the CA makes the certificate, `tells` the one
-    whose answer has to be read, `chains` where the chain comes from; `slow` are the settings of a CA that takes SLOW_SECONDS. `prepare` gives issuer record and settings once the CA is there.
+    whose answer has to be read, `chains` where the chain comes from; `slow` are the settings of a CA that takes SLOW_SECONDS.
+    `prepare` gives issuer record and settings once the CA is there.
     """
 
     name: str
