@@ -292,6 +292,7 @@ def test_a_backup_outlives_rotations_with_its_own_master_key(machine: Machine) -
     assert machine("drill", "recovery", machine.backup).code == 0
 
 
+@pytest.mark.long
 def test_a_deployment_under_a_seal_is_opened_from_the_terminal(machine: Machine) -> None:
     """Where no unsealed service runs here, the command reads the passphrase; a wrong one makes no backup."""
     assert machine("seal", "enable", "--kind", "passphrase", stdin="correct horse\n").code == 0

@@ -178,6 +178,7 @@ def test_a_seal_is_opened_by_the_passphrase_from_standard_input(operator: Operat
     assert operator.status()["service"] == "sealed"
 
 
+@pytest.mark.long
 def test_a_passphrase_is_changed_while_the_service_goes_on(operator: Operator, keeper: Keeper) -> None:
     """The service can open the file still; the old passphrase opens it no more, and the master key is the same."""
     new = "staple battery horse"

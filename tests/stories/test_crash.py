@@ -160,6 +160,7 @@ def test_a_death_during_an_issuance(tmp_path: Path, *, committed: bool) -> None:
             return
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("refuses", [0, 1])
 @pytest.mark.parametrize("committed", [False, True], ids=["before the commit", "after the commit"])
 def test_a_death_during_a_renewal(tmp_path: Path, refuses: int, *, committed: bool) -> None:

@@ -172,6 +172,7 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
         assert "shop" in httpx.get(dev["console_url"]).text
 
 
+@pytest.mark.long
 def test_second_start_goes_on(home: Path, port: int) -> None:
     """After a kill -9 of the supervisor a second start has the same data, the same administrator and the same CA."""
     with running(home, port, "--demo") as (process, before):
@@ -193,6 +194,7 @@ def test_second_start_goes_on(home: Path, port: int) -> None:
             assert secrets.get_secret("internal").value == secret
 
 
+@pytest.mark.long
 def test_one_home_serves_one(home: Path, port: int) -> None:
     """A second service in the same home, and another program on the port, are told so in one line."""
     with running(home, port):

@@ -167,6 +167,7 @@ def test_a_stuck_order_is_waited_for(party: Party, tmp_path: Path, clock: FakeCl
         assert renewal.told(FAILED) == renewal.told(RETRY) == []
 
 
+@pytest.mark.long
 def test_an_order_that_is_stuck_for_good_is_given_up(tmp_path: Path, clock: FakeClock) -> None:
     """When an ACME order has expired unfinished, the renewal is begun anew, with another key."""
     with ACME.open(tmp_path, clock) as simulation:
