@@ -1,4 +1,4 @@
-"""What is done with orders and authorizations: place, answer, validate, finalize, issue (RFC 8555 sections 7.4, 7.5)."""
+"""What is done with orders: place, finalize, issue (RFC 8555 section 7.4)."""
 
 import hashlib
 import json
