@@ -1,8 +1,9 @@
 """What a CA's answers come to, whichever protocol it speaks: Key Vault's words, texts fit for a journal, times to ask again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 
 from certworker.errors import Unavailable
 
@@ -10,10 +11,21 @@ ISSUER_ERROR = "Certificate issuer error"
 REQUEST_REJECTED = "Request rejected"
 """Key Vault's two words for an issuance that failed."""
 
+REASONS: Mapping[int, str] = MappingProxyType(
+    {0: "unspecified", 1: "keyCompromise", 3: "affiliationChanged", 4: "superseded", 5: "cessationOfOperation"}
+)
+"""What a certificate's owner can give as a reason of a revocation (RFC 5280 section 5.3.1)."""
+
 LONGEST_TEXT = 1000
 LONGEST_WAIT = timedelta(days=7)
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
+
+
+def bad_reason(reason: int) -> str:
+    """Say that a reason is not one that a certificate's owner can give, and which are."""
+    known = ", ".join(f"{word} ({code})" for code, word in REASONS.items())
+    return f"The reason {reason} is not one that a certificate's owner can give: those are {known}."
 
 
 class Garbled(Unavailable):

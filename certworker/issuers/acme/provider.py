@@ -42,8 +42,9 @@ from certworker.issuers.acme.problems import (
 from certworker.issuers.acme.proofs import Proofs
 from certworker.issuers.acme.session import AcmeNetwork
 from certworker.issuers.acme.solver_choice import ChallengeSettings, choose_solver
+from certworker.issuers.wording import REASONS, bad_reason
 from certworker.network.egress import EgressRefused, EgressRules, Unreachable
-from certworker.network.http import EgressClient, Trust, build_client
+from certworker.network.http import Connect, Trust, build_client
 from certworker.vault.issuance import (
     Account,
     AccountBook,
@@ -60,17 +61,9 @@ from certworker.vault.operations import Progress
 
 _log = logging.getLogger(__name__)
 
-Connect = Callable[[EgressRules, str | None, float], EgressClient]
-"""Builds an HTTP client from the rules, the CA bundle and the time for each wait."""
-
 TROUBLES = (Garbled, NotOffered, Unreachable, EgressRefused, SettingsError)
 """What goes wrong on the way to a CA, and is no word of its own."""
 
-REASONS = (0, 1, 3, 4, 5)
-BAD_REASON = (
-    "The reason {reason} is not one that a certificate's owner can give: those are unspecified (0), keyCompromise (1), "
-    "affiliationChanged (3), superseded (4) and cessationOfOperation (5)."
-)
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
 
@@ -153,7 +146,7 @@ class AcmeProvider:
     def revoke(self, request: IssuanceRequest, certificate: bytes, reason: int, at: datetime) -> Revocation:
         """Ask for a revocation as the account that the certificate was issued to (RFC 8555 section 7.6)."""
         if reason not in REASONS:
-            return Revocation(done=False, message=BAD_REASON.format(reason=reason))
+            return Revocation(done=False, message=bad_reason(reason))
         settings = self._settings_of(request.issuer)
         try:
             account = self._accounts.settled(request, self._dial(request, settings, at), at)

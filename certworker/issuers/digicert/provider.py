@@ -13,13 +13,13 @@ from certworker.issuers.digicert.issuance import CANCELLABLE, NOT_FOUND, Issuanc
 from certworker.issuers.digicert.journal import Journal
 from certworker.issuers.digicert.ordering import DigicertIssuerSettings, organization_of, product_of, tag_of
 from certworker.issuers.rest import TROUBLES, Refused, check_base_url, check_header, earliest, time_to_ask_again
-from certworker.issuers.wording import ISSUER_ERROR, clean
+from certworker.issuers.wording import ISSUER_ERROR, bad_reason, clean
 from certworker.network.egress import EgressRules
 from certworker.network.http import Connect, Trust, build_client
 from certworker.vault.issuance import Examination, IssuanceRequest, Pending, Rejected, Revocation, Step
 from certworker.vault.operations import Progress
 
-REASONS = {
+WORDS = {
     0: "unspecified",
     1: "key_compromise",
     3: "affiliation_changed",
@@ -27,10 +27,6 @@ REASONS = {
     5: "cessation_of_operation",
 }
 """DigiCert's words for the codes of RFC 5280 section 5.3.1 that a subscriber may give."""
-BAD_REASON = (
-    "The reason {reason} is not one that a certificate's owner can give: those are unspecified (0), keyCompromise (1), "
-    "affiliationChanged (3), superseded (4) and cessationOfOperation (5)."
-)
 AN_HOUR = timedelta(hours=1)
 MOST_EXCHANGES = 30
 """So many times the CA is asked when an order that may be out is to be withdrawn."""
@@ -83,13 +79,13 @@ class DigicertProvider:
 
     def revoke(self, request: IssuanceRequest, certificate: bytes, reason: int, at: datetime) -> Revocation:
         """Ask for a revocation. Where an administrator must approve it, it is not done until that has happened."""
-        if reason not in REASONS:
-            return Revocation(done=False, message=BAD_REASON.format(reason=reason))
+        if reason not in WORDS:
+            return Revocation(done=False, message=bad_reason(reason))
         try:
             serial = read_certificate(certificate).serial
             with self._client(request, self._settings_of(request.issuer)) as client:
                 try:
-                    return _revoke(client, serial, REASONS[reason], tag_of(request), at)
+                    return _revoke(client, serial, WORDS[reason], tag_of(request), at)
                 except (Refused, *TROUBLES) as error:
                     return Revocation(done=False, message=client.told(error), retry_at=time_to_ask_again(error, at))
         except TROUBLES as error:

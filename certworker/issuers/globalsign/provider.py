@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from types import MappingProxyType
 
 from certworker.crypto.x509 import read_certificate
 from certworker.errors import SettingsError
@@ -22,6 +21,7 @@ from certworker.issuers.rest import (
     earliest,
     time_to_ask_again,
 )
+from certworker.issuers.wording import REASONS, bad_reason
 from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import EgressClient, Trust, build_client
 from certworker.vault.client_certificates import ClientCertificate
@@ -31,10 +31,6 @@ from certworker.vault.operations import Progress
 AtlasConnect = Callable[[EgressRules, str | None, float, ClientCertificate | None], EgressClient]
 """Builds an HTTP client from the rules, a CA bundle, the seconds for each wait, and what is presented in TLS."""
 
-REASONS = MappingProxyType(
-    {0: "unspecified", 1: "keyCompromise", 3: "affiliationChanged", 4: "superseded", 5: "cessationOfOperation"}
-)
-"""What a certificate's owner can give as a reason (RFC 5280 section 5.3.1), in the CA's words."""
 NOT_WANTED = REASONS[5]
 """Why a certificate is revoked whose operation was cancelled."""
 EXCHANGE = timedelta(seconds=20)
@@ -98,8 +94,7 @@ class GlobalsignProvider:
         """Ask for a revocation by the serial number, as the account that the certificate was issued to."""
         word = REASONS.get(reason)
         if word is None:
-            known = ", ".join(f"{name} ({code})" for code, name in REASONS.items())
-            return Revocation(done=False, message=f"The reason {reason} is not one that GlobalSign takes: those are {known}.")
+            return Revocation(done=False, message=bad_reason(reason))
         try:
             with self._client(request, at) as client:
                 return _revoke(client, read_certificate(certificate).serial.upper(), word, at)
