@@ -358,7 +358,9 @@ def test_a_drill_that_is_ended_leaves_no_copy(machine: Machine, tmp_path: Path, 
     scratch.mkdir()
     config = str(machine.folder / "certworker.toml")
     command = [sys.executable, "-m", "certworker.cli.main", "drill", "recovery", "-c", config]
+    before = signal.signal(number, signal.SIG_DFL)  # one that is ignored here, as under nohup, would be ignored there
     drill = subprocess.Popen(command, env={**os.environ, "TMPDIR": str(scratch)}, stdout=subprocess.DEVNULL)
+    signal.signal(number, before)
     while not list(scratch.glob("*/scratch.db")):
         assert drill.poll() is None
         time.sleep(0.005)
