@@ -121,6 +121,7 @@ def test_nist_rsa_pkcs1_verification(box: KeyBox) -> None:
     assert right == [one["Result"].startswith("P") for one in usable]
 
 
+@pytest.mark.long
 def test_nist_rsa_pkcs1_signing(box: KeyBox) -> None:
     """SigGen15_186-2: every 10th of 90 signatures, by keys of 2048, 3072 and 4096 bits, comes out to the last bit."""
     found = records("asymmetric/RSA/FIPS_186-2/SigGen15_186-2.txt", "Msg")

@@ -351,6 +351,7 @@ def test_a_killed_create_leaves_no_backup(machine: Machine) -> None:
     assert machine("backup", "verify", machine.backup).code == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_drill_that_is_ended_leaves_no_copy(machine: Machine, tmp_path: Path, number: signal.Signals) -> None:
     """A timer that ends it, or a terminal that closes, leaves nothing of the deployment in the scratch folder."""

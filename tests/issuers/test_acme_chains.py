@@ -134,6 +134,7 @@ def test_links_that_lead_nowhere_are_no_chains(ca: ScriptedCA, fetching: Journey
     assert ca.count("/two") == 0
 
 
+@pytest.mark.long
 @pytest.mark.system("pebble", "pebble-challtestsrv")
 def test_pebble_gives_the_chain_that_is_wished_for(responder: Responder, board: MemoryBoard, tmp_path: Path) -> None:
     """Of three roots the wished one is at the top, whichever the CA prefers itself."""

@@ -89,6 +89,7 @@ def test_a_printer_without_paper_costs_no_key(tmp_path: Path) -> None:
     assert file.read(None).id == key_id(key)
 
 
+@pytest.mark.long
 def test_a_deployment_that_was_not_set_up_keeps_no_key_under_unknown_shares(tmp_path: Path) -> None:
     """An init that fails for want of its database leaves nothing in the way of the next one."""
     config = tmp_path / "certworker.toml"
@@ -98,6 +99,7 @@ def test_a_deployment_that_was_not_set_up_keeps_no_key_under_unknown_shares(tmp_
     assert not (tmp_path / "master.key").exists()
 
 
+@pytest.mark.long
 def test_of_two_that_set_up_neither_takes_the_others_key_away(tmp_path: Path) -> None:
     """One of them is refused; the master key that the database wants is there afterwards."""
     config = tmp_path / "certworker.toml"
@@ -113,6 +115,7 @@ def test_of_two_that_set_up_neither_takes_the_others_key_away(tmp_path: Path) ->
         assert house.founding.is_done()
 
 
+@pytest.mark.long
 def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
     """A disk with the master key that is not mounted is no reason to make another key, nor to lose the way to it."""
     config, link = tmp_path / "certworker.toml", tmp_path / "master.key"
@@ -123,6 +126,7 @@ def test_a_link_that_leads_nowhere_is_left_alone(tmp_path: Path) -> None:
     assert link.is_symlink()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("left", ["master.key.new", "master.key.4711.new", "master.key.next.new"])
 def test_a_seal_leaves_no_plain_key_of_a_killed_command(tmp_path: Path, left: str) -> None:
     """What a killed writer left beside the file goes before a seal is put on, and where the key is rotated."""
