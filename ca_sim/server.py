@@ -116,11 +116,13 @@ class _Protocol(HttpToolsProtocol):
 
     _head = 0
     _in_head = True
+    _complete = 0
 
     def data_received(self, data: bytes) -> None:
+        complete = self._complete
         super().data_received(data)
-        if not self._in_head:
-            return
+        if not self._in_head or self._complete != complete:
+            return  # at least its beginning was the end of a message
         self._head += len(data)
         if self._head > MAX_HEAD:
             self.transport.abort()  # to close it in good order would be to read on for a while
@@ -131,6 +133,7 @@ class _Protocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
+        self._complete += 1
         super().on_message_complete()
 
     def on_message_begin(self) -> None:

@@ -3,6 +3,7 @@
 import socket
 import ssl
 
+import httpx
 import pytest
 
 from ca_sim.planes import PlaneName
@@ -30,6 +31,14 @@ def test_a_head_without_end_is_not_read(running: Running, plane: PlaneName) -> N
             connection.recv(1)
 
 
+def test_the_end_of_a_body_is_no_head(running: Running) -> None:
+    """However much of it is read at once: a server that is busy meanwhile finds all of it waiting."""
+    with httpx.Client(verify=ssl.create_default_context(cadata=running.root_pem.decode())) as http:
+        for size in range(MAX_HEAD, 4 * MAX_HEAD, 20_000):
+            answer = http.post(running.bases[PlaneName.ACME] + "/nowhere", content=b" " * size)
+            assert answer.status_code == 404
+
+
 def test_a_long_body_after_a_short_head_is_no_long_head(running: Running) -> None:
     """What follows the head is the application's to judge, and the next request on the connection is read."""
     with connect(running, PlaneName.DIGICERT) as connection:
@@ -39,5 +48,6 @@ def test_a_long_body_after_a_short_head_is_no_long_head(running: Running) -> Non
             connection.sendall(head.encode() + b" " * size)
             answer = b""
             while b"}" not in answer:
-                answer += connection.recv(4096)
+                answer += (received := connection.recv(4096))
+                assert received, "the connection was closed"
             assert answer.startswith(b"HTTP/1.1 404")
