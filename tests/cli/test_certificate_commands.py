@@ -191,6 +191,7 @@ def test_a_deleted_certificate_comes_back_until_it_is_purged(terminal: Terminal)
     assert terminal("certificate", "list", "--deleted", "--json").json["value"] == []
 
 
+@pytest.mark.long
 def test_a_long_list_is_given_whole(terminal: Terminal) -> None:
     """Page after page, in one answer."""
     for number in range(27):

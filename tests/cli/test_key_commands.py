@@ -82,6 +82,7 @@ def test_a_key_is_shown(terminal: Terminal) -> None:
     assert len(terminal("key", "list", "--json").json["value"]) == 2
 
 
+@pytest.mark.long
 def test_a_long_list_and_completion(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page after page in one answer; names complete."""
     for number in range(26):

@@ -124,6 +124,7 @@ def test_octets_in_octets_are_not_read_twice_at_every_level() -> None:
         read_elements(content)
 
 
+@pytest.mark.long
 def test_rounds_that_no_look_finds_are_cut_short() -> None:
     """They can lie behind what cannot be read, or inside of the file's own encryption: the time is limited as well."""
     scheme = tlv(0x30, tlv(6, bytes.fromhex("2a864886f70d010c0103")), tlv(0x30, SALT, number(2_000_000_000)))

@@ -137,6 +137,7 @@ NAMES = st.builds(
 TAGS = st.dictionaries(st.text(min_size=1, max_size=20), st.text(max_size=20), max_size=4)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(kind=KEYS, names=NAMES, tags=TAGS, months=st.integers(1, 120), as_pem=st.booleans())
 def test_what_went_out_comes_back(

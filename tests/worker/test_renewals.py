@@ -149,6 +149,7 @@ def test_a_mistake_in_the_set_up_goes_to_daily_at_once(due: Deployment, clock: F
     assert due.renewal("web").due_at == clock() + DAY
 
 
+@pytest.mark.long
 def test_urgency_shortens_every_wait(due: Deployment, clock: FakeClock) -> None:
     """Failure after failure, the waits follow the time that is left, and never reach past the end."""
     expires = due.get("web").version.attributes.expires
