@@ -37,7 +37,6 @@ CREATE TABLE documents (
     number INTEGER PRIMARY KEY, room TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL, body TEXT NOT NULL,
     UNIQUE (room, id));
 CREATE INDEX documents_by_key ON documents (room, key, number);
-CREATE INDEX certificates_by_key ON certificates (json_extract(body, '$.spki_sha256'));
 CREATE INDEX certificates_revoked ON certificates (number) WHERE revoked;
 UPDATE orders SET body = json_set(body, '$.ready_at', json_extract(body, '$.created_at')) WHERE status = 'processing';
 """
@@ -193,11 +192,6 @@ class Book:
             "SELECT number, body FROM certificates WHERE number > ? ORDER BY number LIMIT ?", (after, limit)
         )
         return [(number, _certificate.validate_json(body)) for number, body in rows]
-
-    def certificates_of_key(self, spki_sha256: str) -> list[Certificate]:
-        """List the certificates for a public key, oldest first."""
-        query = "SELECT body FROM certificates WHERE json_extract(body, '$.spki_sha256') = ? ORDER BY number"
-        return [_certificate.validate_json(body) for (body,) in self._sql.execute(query, (spki_sha256,))]
 
     def revoked_certificates(self) -> list[Certificate]:
         """List the certificates that were revoked, in the order of their issuance."""

@@ -41,19 +41,6 @@ class FaultKind(StrEnum):
     BROKEN = "broken"
 
 
-WIRE = frozenset(
-    {
-        FaultKind.LATENCY,
-        FaultKind.ERROR,
-        FaultKind.THROTTLE,
-        FaultKind.DROP_BEFORE,
-        FaultKind.DROP_AFTER,
-        FaultKind.MANGLE,
-    }
-)
-"""The faults of the wire: they strike by the request's kind alone."""
-
-
 class Mangling(StrEnum):
     """How an answer is spoilt."""
 
