@@ -141,6 +141,8 @@ def test_shares_open_a_service_by_terminal_and_by_api(tmp_path: Path) -> None:
 
 def assert_is_sealed(operator: SealedOperator, service: int) -> None:
     """Check what a sealed service says, and that there is no process that could do anything."""
+    # until the last open process has ended, it answers on the sockets that all of them share
+    until(lambda: set(processes(service)) == {"sealed"}, OPERATOR_SECONDS)
     assert operator.readiness() == "not ready: sealed"
     assert (operator.ops("/healthz").status_code, operator.ops("/metrics").status_code) == (200, 503)
     for host, path in (
@@ -156,7 +158,6 @@ def assert_is_sealed(operator: SealedOperator, service: int) -> None:
     assert httpx.get(challenge).status_code == 503, "a CA that asks is answered, and does not wait"
     with pytest.raises(ssl.SSLError, match=r"(?i)unrecognized[ _]name"):
         ssl.get_server_certificate(("localhost", operator.tlsalpn01_port), timeout=5)
-    until(lambda: set(processes(service)) == {"sealed"})
     assert_no_core_dumps(processes(service)["sealed"])
 
 
