@@ -56,6 +56,7 @@ from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
 from certworker.vault.revocations import Revocations
@@ -112,6 +113,13 @@ class Dealings:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """What keeps certificates alive beside their issuance."""
+
+    planner: Planner
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Everything that a door (API, worker, CLI) needs. Built after a process has started; closed before it ends."""
 
@@ -149,6 +157,7 @@ class House:
     histories: Histories
     dealings: Dealings
     releases: Releases
+    lifecycle: Lifecycle
 
 
 @contextmanager
@@ -185,22 +194,20 @@ def build(
 
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
-    master = _master_key(store, source := source or _source_of(settings, token))
-    keyring, access = Keyring(store, master), Access(store)
-    accounts, challenges = Accounts(store, keyring), Challenges(store)
-    local, materials = LocalProvider(accounts, SERVER_CERTIFICATE_VALIDITY), Materials(store, keyring, token, clock)
-    drafts, versions = Drafts(store, materials), Versions(keyring, materials, random)
-    clients, keys = ClientCertificates(store, materials), Keys(store, access)
-    own = house_providers(settings, accounts, challenges, clients.find, connect)
-    known = load_providers({**own, "local": local, **providers})
+    ground = _ground(settings, clock, store, random, source or _source_of(settings, token), token)
+    keyring, access, materials = ground.keyring, ground.access, ground.materials
+    challenges, keys = Challenges(store), Keys(store, access)
+    local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
+    known = _providers(ground, challenges, {"local": local, **providers}, connect)
     issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
-    issuances, directory = Issuances(store, drafts, versions, clock), Directory(store, keyring, clock)
+    versions, directory = Versions(keyring, materials, random), Directory(store, keyring, clock)
+    issuances = Issuances(store, Drafts(store, materials), versions, clock)
     return House(
         settings=settings,
         clock=clock,
         store=store,
-        master_source=source,
-        master=master,
+        master_source=ground.source,
+        master=ground.master,
         keyring=keyring,
         access=access,
         directory=directory,
@@ -208,7 +215,7 @@ def build(
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), clock),
         keys=keys,
-        key_life=_key_life(store, access, materials, clock),
+        key_life=_key_life(ground),
         attestations=Attestations(keys),
         notices=Notices(store),
         key_operations=KeyOperations(store, access, materials, clock),
@@ -224,16 +231,54 @@ def build(
         fleet=Fleet(store),
         imports=Imports(store, access, keyring, materials, clock, random),
         updates=Updates(store, access, clock),
-        backups=_backups(store, access, keyring, materials, clock),
+        backups=_backups(ground),
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
-        dealings=_dealings(store, access, issuers, known, clock),
-        releases=_releases(settings, store, access, materials, clock),
+        dealings=_dealings(ground, issuers, known),
+        releases=_releases(ground),
+        lifecycle=_lifecycle(ground),
     )
 
 
-def _key_life(store: Store, access: Access, materials: Materials, clock: Clock) -> KeyLife:
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What services stand on."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    random: Random
+    source: MasterKeySource
+    master: MasterKeyInForce
+    keyring: Keyring
+    access: Access
+    materials: Materials
+    accounts: Accounts
+    planner: Planner
+
+
+def _ground(
+    settings: Settings, clock: Clock, store: Store, random: Random, source: MasterKeySource, token: "Token | None"
+) -> _Ground:
+    master = _master_key(store, source)
+    keyring, access = Keyring(store, master), Access(store)
+    materials, accounts = Materials(store, keyring, token, clock), Accounts(store, keyring)
+    return _Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, Planner())
+
+
+def _providers(ground: _Ground, challenges: Challenges, others: Providers, connect: Connect | None) -> Providers:
+    clients = ClientCertificates(ground.store, ground.materials)
+    own = house_providers(ground.settings, ground.accounts, challenges, clients.find, connect)
+    return load_providers({**own, **others})
+
+
+def _lifecycle(ground: _Ground) -> Lifecycle:
+    return Lifecycle(ground.planner)
+
+
+def _key_life(ground: _Ground) -> KeyLife:
+    store, access, materials, clock = ground.store, ground.access, ground.materials, ground.clock
     return KeyLife(
         KeyCreation(store, access, materials, clock),
         KeyUpdates(store, access, clock),
@@ -242,7 +287,8 @@ def _key_life(store: Store, access: Access, materials: Materials, clock: Clock) 
     )
 
 
-def _dealings(store: Store, access: Access, issuers: Issuers, providers: Providers, clock: Clock) -> Dealings:
+def _dealings(ground: _Ground, issuers: Issuers, providers: Providers) -> Dealings:
+    store, access, clock = ground.store, ground.access, ground.clock
     return Dealings(
         IssuerExaminations(store, access, issuers, providers, clock),
         AccountKeys(access, issuers, clock),
@@ -250,7 +296,8 @@ def _dealings(store: Store, access: Access, issuers: Issuers, providers: Provide
     )
 
 
-def _backups(store: Store, access: Access, keyring: Keyring, materials: Materials, clock: Clock) -> ObjectBackups:
+def _backups(ground: _Ground) -> ObjectBackups:
+    store, access, keyring, materials, clock = ground.store, ground.access, ground.keyring, ground.materials, ground.clock
     form = BackupFormat(store, keyring)
     return ObjectBackups(
         CertificateBackups(store, access, keyring, materials, form, clock),
@@ -302,13 +349,15 @@ def _wanted(store: Store) -> str | None:
         return reader.master_key_id()
 
 
-def _releases(settings: Settings, store: Store, access: Access, materials: Materials, clock: Clock) -> Releases:
+def _releases(ground: _Ground) -> Releases:
     """Wire the release of keys. Raises SettingsError for what is no authority."""
-    release = settings.release
+    settings, clock, release = ground.settings, ground.clock, ground.settings.release
     try:
         authorities = frozenset(map(plain_authority, release.authorities))
     except ValueError as error:
         raise SettingsError(f"release.authorities: {error}.") from None
     rules = EgressRules(settings.network.allow_private)
     keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
-    return Releases(store, access, materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock)
+    return Releases(
+        ground.store, ground.access, ground.materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock
+    )

@@ -24,6 +24,7 @@ from certworker.clock import utc_now
 from certworker.errors import CertworkerError
 from certworker.metrics import Metrics
 from certworker.settings import Settings, load_settings
+from certworker.worker.round import Group
 from certworker.worker.rounds import Rounds
 from certworker.worker.scheduler import Scheduler
 
@@ -139,7 +140,8 @@ def _run_worker(house: House, options: argparse.Namespace) -> None:
     # waited for, not handled: a handler may come in the middle of a lock's own code
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     settings = house.settings.worker
-    rounds = [Rounds(house) for _ in range(settings.parallel)]
+    rounds = [Rounds(house, group=Group.ISSUANCE) for _ in range(settings.parallel)]
+    rounds += [Rounds(house, group=group) for group in Group if group is not Group.ISSUANCE]
     scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
     servers: list[BackgroundServer | HandshakeResponder] = []
     if options.http01:

@@ -29,14 +29,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from certworker.store.columns import UnixTime
+from certworker.store.columns import UnixTime, WatchText
 from certworker.store.tables.certificates import CERTIFICATE, certificate_record
 from certworker.store.tables.keys import KEY_ROTATION, rotation_record
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
 from certworker.store.tables.operations import OPERATION, operation_record
+from certworker.store.tables.watches import WATCH, watch_record
 from certworker.store.transaction import Transaction
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.rotation_policy import KeyRotation
+from certworker.vault.watches import Watch, WatchKind
 
 _IN_PROGRESS: ColumnElement[str] = literal_column("'inProgress'")
 _CERTIFICATE_KIND: ColumnElement[str] = literal_column("'certificate'")
@@ -81,18 +83,36 @@ def rotation_waits(rotation: FromClause) -> ColumnElement[bool]:
     return and_(rotation.c.due_at.is_not(None), live)
 
 
+def watch_waits(watch: FromClause) -> ColumnElement[bool]:
+    """Tell the watches that a worker will have to look at: over live certificates whose current version they are about."""
+    current = exists().where(
+        HEAD.c.vault_id == watch.c.vault_id,
+        HEAD.c.kind == _CERTIFICATE_KIND,
+        HEAD.c.folded == watch.c.folded,
+        HEAD.c.deleted_at.is_(None),
+        HEAD.c.current_version == watch.c.version,
+    )
+    return and_(watch.c.due_at.is_not(None), current)
+
+
 def due(table: FromClause) -> ColumnElement[datetime]:
     """Tell when a row can be claimed: when it is due, and its lease has run out."""
     return case((table.c.lease_until > table.c.due_at, table.c.lease_until), else_=table.c.due_at)
 
 
-def _claim(table: Table, candidate: FromClause, waits: ColumnElement[bool], now: ColumnElement[int]) -> ReturningUpdate[Any]:
+def _claim(
+    table: Table,
+    candidate: FromClause,
+    waits: ColumnElement[bool],
+    now: ColumnElement[int],
+    *order: ColumnElement[Any],
+) -> ReturningUpdate[Any]:
     lease_until = type_coerce(candidate.c.lease_until, BigInteger)
     free = or_(lease_until.is_(None), lease_until <= now)
     chosen = (
         select(candidate.c.number)
         .where(waits, candidate.c.due_at <= bindparam("at", type_=UnixTime()), free)
-        .order_by(candidate.c.due_at, candidate.c.number)
+        .order_by(*order, candidate.c.due_at, candidate.c.number)
         .limit(1)
         .with_for_update(skip_locked=True, of=candidate)
         .scalar_subquery()
@@ -107,17 +127,23 @@ def _claim(table: Table, candidate: FromClause, waits: ColumnElement[bool], now:
 
 def _claim_operation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = OPERATION.alias("candidate")
-    return _claim(OPERATION, candidate, operation_waits(candidate), now)
+    return _claim(OPERATION, candidate, operation_waits(candidate), now, candidate.c.deadline.asc().nulls_last())
 
 
 def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = CERTIFICATE.alias("candidate")
-    return _claim(CERTIFICATE, candidate, renewal_waits(candidate), now)
+    return _claim(CERTIFICATE, candidate, renewal_waits(candidate), now, candidate.c.deadline.asc().nulls_last())
 
 
 def _claim_rotation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = KEY_ROTATION.alias("candidate")
     return _claim(KEY_ROTATION, candidate, rotation_waits(candidate), now)
+
+
+def _claim_watch(now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    candidate = WATCH.alias("candidate")
+    wanted = candidate.c.what == bindparam("kind_of_watch", type_=WatchText())
+    return _claim(WATCH, candidate, and_(wanted, watch_waits(candidate)), now)
 
 
 _OPERATION_ON_POSTGRESQL: Final = _claim_operation(_DATABASE_CLOCK)
@@ -128,20 +154,22 @@ _RENEWAL_ON_SQLITE: Final = _claim_renewal(_CALLERS_CLOCK)
 
 _ROTATION_ON_POSTGRESQL: Final = _claim_rotation(_DATABASE_CLOCK)
 _ROTATION_ON_SQLITE: Final = _claim_rotation(_CALLERS_CLOCK)
-_LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION)
+_WATCH_ON_POSTGRESQL: Final = _claim_watch(_DATABASE_CLOCK)
+_WATCH_ON_SQLITE: Final = _claim_watch(_CALLERS_CLOCK)
+_LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION, WATCH)
 
 
 class Claims(Transaction):
     """Takes what is due, for one worker and for the time of a lease."""
 
     def claim_operation(self, owner: str, at: datetime, lease: timedelta) -> Operation | None:
-        """Claim the operation in progress that has been due the longest at `at`, and is under no lease."""
+        """Claim the most urgent of the operations in progress that are due at `at`, and under no lease."""
         statement = _OPERATION_ON_POSTGRESQL if self._on_postgresql else _OPERATION_ON_SQLITE
         row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
         return operation_record(row) if row else None
 
     def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
-        """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress."""
+        """Claim the most urgent of the live, enabled certificates that are due at `at` and have no operation in progress."""
         statement = _RENEWAL_ON_POSTGRESQL if self._on_postgresql else _RENEWAL_ON_SQLITE
         row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
         return certificate_record(row) if row else None
@@ -151,6 +179,12 @@ class Claims(Transaction):
         statement = _ROTATION_ON_POSTGRESQL if self._on_postgresql else _ROTATION_ON_SQLITE
         row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
         return rotation_record(row) if row else None
+
+    def claim_watch(self, kind: WatchKind, owner: str, at: datetime, lease: timedelta) -> Watch | None:
+        """Claim the watch of a kind that has been due the longest at `at`, and is under no lease."""
+        statement = _WATCH_ON_POSTGRESQL if self._on_postgresql else _WATCH_ON_SQLITE
+        row = self._one(statement, kind_of_watch=kind, owner=owner, at=at, lease=_seconds(lease))
+        return watch_record(row) if row else None
 
     def lease_owners(self) -> tuple[str, ...]:
         """List who holds a lease, or held one that was not ended."""

@@ -20,6 +20,7 @@ from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.rotation_policy import RotationPolicy
 from certworker.vault.vaults import Sku
+from certworker.vault.watches import WatchKind
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
@@ -208,6 +209,13 @@ class ReasonText(WordText):
 
     cache_ok = True
     words = OperationReason
+
+
+class WatchText(WordText):
+    """What a watch looks at."""
+
+    cache_ok = True
+    words = WatchKind
 
 
 class EventTypeText(WordText):

@@ -3,17 +3,20 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, and_, func, literal_column, select, true
+from sqlalchemy import Row, Select, and_, bindparam, func, literal_column, select, true
 
-from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits
+from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits, watch_waits
+from certworker.store.columns import WatchText
 from certworker.store.objects import live_notices
 from certworker.store.tables.certificates import CERTIFICATE, renewal_record
 from certworker.store.tables.keys import KEY_ROTATION
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD, KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import OPERATION
 from certworker.store.tables.vaults import VAULT
+from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
 from certworker.vault.store import FleetEntry
+from certworker.vault.watches import WatchKind
 
 _LATEST = (
     select(OPERATION.c.vault_id, OPERATION.c.folded, func.max(OPERATION.c.number).label("number"))
@@ -43,6 +46,12 @@ _FLEET: Final = (
         CERTIFICATE.c.jitter,
         CERTIFICATE.c.failures,
         CERTIFICATE.c.last_error,
+        CERTIFICATE.c.deadline,
+        CERTIFICATE.c.paused_since,
+        CERTIFICATE.c.paused_by,
+        CERTIFICATE.c.paused_why,
+        CERTIFICATE.c.requested_at,
+        CERTIFICATE.c.blamed_since,
         func.coalesce(CERTIFICATE_VERSION.c.enabled, OPERATION.c.enabled, true()).label("enabled"),
         CERTIFICATE_VERSION.c.not_before,
         CERTIFICATE_VERSION.c.expires,
@@ -67,7 +76,9 @@ _NEXT_ROTATION: Final = select(func.min(due(KEY_ROTATION)).label("at")).where(ro
 _NEXT_NOTICES: Final = tuple(
     select(func.min(table.c.notice_at).label("at")).where(live_notices(table)) for table in (KEY_VERSION, SECRET_VERSION)
 )
-_NEXT: Final = (_NEXT_OPERATION, _NEXT_RENEWAL, _NEXT_ROTATION, *_NEXT_NOTICES)
+_NEXT_WATCH: Final = select(func.min(due(WATCH)).label("at")).where(
+    WATCH.c.what == bindparam("what", type_=WatchText()), watch_waits(WATCH)
+)
 
 
 class PlanReader(Transaction):
@@ -77,9 +88,28 @@ class PlanReader(Transaction):
         """List every live certificate, by vault and name. One statement, however many there are."""
         return tuple(map(_entry, self._all(_FLEET)))
 
-    def next_due(self) -> datetime | None:
-        """Tell when the next operation, renewal, rotation or notice falls due; what is under a lease, when that runs out."""
-        rows = [self._one(statement) for statement in _NEXT]
+    def next_operation(self) -> datetime | None:
+        """Tell when the next operation falls due; what is under a lease, when that runs out."""
+        return self._earliest(_NEXT_OPERATION)
+
+    def next_renewal(self) -> datetime | None:
+        """Tell when the next renewal falls due, likewise."""
+        return self._earliest(_NEXT_RENEWAL)
+
+    def next_rotation(self) -> datetime | None:
+        """Tell when the next rotation of a key falls due, likewise."""
+        return self._earliest(_NEXT_ROTATION)
+
+    def next_notice(self) -> datetime | None:
+        """Tell when the next notice of a key or a secret falls due."""
+        return self._earliest(*_NEXT_NOTICES)
+
+    def next_watch(self, kind: WatchKind) -> datetime | None:
+        """Tell when the next watch of a kind falls due, likewise."""
+        return self._earliest(_NEXT_WATCH, what=kind)
+
+    def _earliest(self, *statements: Select[Any], **values: object) -> datetime | None:
+        rows = [self._one(statement, **values) for statement in statements]
         return min((row.at for row in rows if row and row.at), default=None)
 
 

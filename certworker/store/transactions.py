@@ -21,6 +21,7 @@ from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
 from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.vaults import VaultReader, VaultWriter
+from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.store import HotReader, Reader, Writer
 
 _NOTHING = text("SELECT 1")
@@ -36,6 +37,7 @@ class SqlReader(
     EventReader,
     PlanReader,
     SealedReader,
+    WatchReader,
 ):
     """A consistent view."""
 
@@ -51,6 +53,7 @@ class SqlWriter(
     EventWriter,
     PlanReader,
     SealedWriter,
+    WatchWriter,
 ):
     """A transaction that changes things."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from certworker.vault.operations import Progress
@@ -33,18 +34,29 @@ class IssuanceRequest:
     sign: Callable[[bytes], bytes] | None = field(default=None, repr=False, compare=False)
 
 
+class Trouble(StrEnum):
+    """What is wrong with a CA as a whole, and not with what was asked of it."""
+
+    OUTAGE = "outage"
+    """It does not answer, or only with failures of its own (5xx)."""
+    THROTTLED = "throttled"
+    """It was asked too much by this account (429, rateLimited)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pending:
     """The CA has not finished. `progress` is recorded before the next step, which is due at `retry_at`.
 
     `failure` says in one sentence what went wrong, where the step failed and is to be tried again; `retry_at` is then the
     earliest time that the CA allows, or none where it said nothing. `waits_for` says in one sentence what is waited for.
+    `trouble` says of a failure that it is the CA's as a whole: others that are asked of it would fail likewise.
     """
 
     progress: Progress
     retry_at: datetime | None
     failure: str | None = None
     waits_for: str | None = None
+    trouble: Trouble | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,39 @@ class Revoker(Protocol):
 
         A certificate that the CA has revoked already counts as done.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """When a CA wants a certificate to be renewed (RFC 9773 section 4.2): within a window, which `explanation_url` explains.
+
+    `retry_at` is when to ask again, as the CA said; none where it did not.
+    """
+
+    start: datetime
+    end: datetime
+    explanation_url: str | None = None
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoAdvice:
+    """Why there is no advice. `offered` is false where the CA gives none at all.
+
+    `passing` says that asking again soon may help; `retry_at` is the earliest time that the CA allows, where it said one.
+    """
+
+    message: str
+    offered: bool = True
+    passing: bool = True
+    retry_at: datetime | None = None
+
+
+class RenewalAdvisor(Protocol):
+    """A provider whose CA says when it wants a certificate to be renewed."""
+
+    def advise(self, request: IssuanceRequest, certificate: bytes, at: datetime) -> Advice | NoAdvice:
+        """Ask about a DER certificate that the CA issued. `request` has no CSR or names. What goes wrong is never an error."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ def first_plan(policy: Policy, not_before: datetime, not_after: datetime, jitter
     point = renewal_point(policy, not_before, not_after, jitter)
     if point is None:
         return Renewal(None, None, jitter)
-    return Renewal(max(point.at, whole_second(at + _pause(not_after - at))), point.reason, jitter)
+    return Renewal(max(point.at, whole_second(at + pause_after(not_after - at))), point.reason, jitter)
 
 
 def plan_anew(policy: Policy, known: Renewal, not_before: datetime, not_after: datetime) -> Renewal:
@@ -93,11 +93,12 @@ def next_attempt(failures: int, at: datetime, not_after: datetime | None, *, con
     """
     wait = timedelta(days=1) if configuration else back_off(failures)
     if not_after is not None and not_after > at:
-        wait = min(wait, _pause(not_after - at))
+        wait = min(wait, pause_after(not_after - at))
     return whole_second(at + wait)
 
 
-def _pause(left: timedelta) -> timedelta:
+def pause_after(left: timedelta) -> timedelta:
+    """Say how long a CA is left alone about a certificate that has so much time left: a tenth of it, but 10 seconds."""
     return max(left / 10, SHORTEST_PAUSE)
 
 

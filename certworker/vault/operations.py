@@ -31,9 +31,15 @@ class OperationReason(StrEnum):
     """Why a certificate is being issued."""
 
     CREATE = "create"
+    REVOKED = "revoked"
+    KEY_COMPROMISED = "key_compromised"
+    POLICY_CHANGED = "policy_changed"
+    ISSUER_CHANGED = "issuer_changed"
+    ADVISED = "advised"
     LIFETIME_ACTION = "lifetime_action"
     DEFAULT = "default"
     BACKSTOP = "backstop"
+    OVERDUE = "overdue"
     REQUESTED = "requested"
 
     @property
@@ -50,7 +56,7 @@ class Operation:
     `due_at` is when a worker should look next; none means that nobody but the owner can go on (issuer Unknown).
     `warnings` tell what was accepted although it is not quite what was asked for. `preserve_order` keeps the chain as it came.
     `fence` counts the leases; a result is recorded only under the fence that it was claimed with. `hsm_key_id` names the key
-    where it lies in a token.
+    where it lies in a token. `deadline` is as for a renewal.
     """
 
     id: str
@@ -78,6 +84,7 @@ class Operation:
     preserve_order: bool = False
     fence: int = 0
     hsm_key_id: str | None = None
+    deadline: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +109,21 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Renewal is held until somebody resumes it. `by` is who paused it, `why` what for, in one sentence."""
+
+    since: datetime
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """When a certificate's next version falls due, and what came of earlier attempts.
 
-    `jitter` in [0, 1) is drawn once for each version and kept, so that a look again gives the same answer.
+    `jitter` in [0, 1) is drawn once for each version and kept, so that a look again gives the same answer. `deadline` is when
+    it is too late: of what is due at once, the earliest goes first. `requested_at` is since when somebody wants it at once.
+    `blamed_since` is since when every failure has been one of configuration.
     """
 
     due_at: datetime | None
@@ -113,6 +131,10 @@ class Renewal:
     jitter: float
     failures: int = 0
     last_error: str | None = None
+    deadline: datetime | None = None
+    pause: Pause | None = None
+    requested_at: datetime | None = None
+    blamed_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from certworker.vault.operations import Certificate, Evidence, JournalEntry, Ope
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
+from certworker.vault.watches import WatchReader, WatchWriter
 
 T = TypeVar("T")
 
@@ -83,7 +84,7 @@ class HotReader(Protocol):
         """Find a secret's version likewise."""
 
 
-class Reader(HotReader, Protocol):
+class Reader(HotReader, WatchReader, Protocol):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
 
     def vault(self, vault_id: str) -> Vault | None:
@@ -196,11 +197,20 @@ class Reader(HotReader, Protocol):
     def heartbeats(self) -> tuple[Heartbeat, ...]:
         """List the last run of each job."""
 
-    def next_due(self) -> datetime | None:
-        """Tell when the next operation, renewal, rotation or notice falls due; leases are looked at as well."""
+    def next_operation(self) -> datetime | None:
+        """Tell when the next operation falls due; what is under a lease, when that runs out."""
+
+    def next_renewal(self) -> datetime | None:
+        """Tell when the next renewal falls due, likewise."""
+
+    def next_rotation(self) -> datetime | None:
+        """Tell when the next rotation of a key falls due, likewise."""
+
+    def next_notice(self) -> datetime | None:
+        """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, Protocol):
+class Writer(Reader, WatchWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:
@@ -363,14 +373,17 @@ class Writer(Reader, Protocol):
         """Append a step to an operation's journal."""
 
     def claim_operation(self, owner: str, at: datetime, lease: timedelta) -> Operation | None:
-        """Claim the operation in progress that has been due the longest at `at`, and is under no lease.
+        """Claim the operation in progress with the earliest deadline of those that are due at `at` and under no lease.
 
         One conditional UPDATE: two processes never claim the same. The fence is counted up. On PostgreSQL the lease runs by
         the database's clock, on SQLite from `at`.
         """
 
     def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
-        """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress, likewise."""
+        """Claim a live, enabled certificate whose renewal is due at `at` and that has no operation in progress, likewise.
+
+        The earliest deadline goes first.
+        """
 
     def lease_owners(self) -> tuple[str, ...]:
         """List who holds a lease, or held one that was not ended."""

@@ -171,7 +171,7 @@ def test_the_keys_go_with_the_certificate(call: Caller, premium: World) -> None:
     assert call("DELETE", "/deletedcertificates/web").status_code == 204
     assert call("DELETE", "/certificates/given-up/pending").status_code == 200
     premium.clock.advance(timedelta(hours=2))
-    Rounds(premium.house, "worker").keep_up(premium.clock())
+    Rounds(premium.house, "worker").run("clearance", premium.clock())
     assert not any(is_in_token(premium, key_id) for key_id in key_ids)
     with premium.house.store.reading() as reader:
         assert reader.hsm_keys() == ()

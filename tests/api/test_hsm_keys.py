@@ -321,10 +321,10 @@ def test_a_purged_key_is_gone_from_the_token(call: Caller, premium: World) -> No
     key_id, rounds = hsm_key_id(premium, "going"), Rounds(premium.house, "worker")
     premium.clock.advance(timedelta(hours=2))
     assert call("DELETE", "/keys/going").status_code == 200
-    rounds.keep_up(premium.clock())
+    rounds.run("clearance", premium.clock())
     assert is_in_token(premium, key_id)
     assert call("DELETE", "/deletedkeys/going").status_code == 204
-    rounds.keep_up(premium.clock())
+    rounds.run("clearance", premium.clock())
     assert not is_in_token(premium, key_id)
     with premium.house.store.reading() as reader:
         assert key_id not in reader.hsm_keys()
@@ -341,10 +341,10 @@ def test_a_death_between_token_and_database_leaves_nothing(premium: World, monke
     with premium.house.store.reading() as reader:
         (key_id,) = reader.hsm_keys()
     rounds = Rounds(premium.house, "worker")
-    rounds.keep_up(premium.clock())
+    rounds.run("clearance", premium.clock())
     assert is_in_token(premium, key_id)
     premium.clock.advance(timedelta(minutes=61))
-    rounds.keep_up(premium.clock())
+    rounds.run("clearance", premium.clock())
     assert not is_in_token(premium, key_id)
     with premium.house.store.reading() as reader:
         assert reader.hsm_keys() == ()
@@ -372,13 +372,13 @@ def test_an_absent_token_does_not_stop_the_worker(call: Caller, premium: World, 
     hidden = soft_token.path.parent.parent / "away"
     soft_token.path.rename(hidden)
     try:
-        rounds.keep_up(premium.clock())
+        rounds.run("clearance", premium.clock())
     finally:
         hidden.rename(soft_token.path)
     with premium.house.store.reading() as reader:
         assert reader.hsm_keys() == (key_id,)
     token_of(premium)._pool._library._restarted_at -= 10
-    rounds.keep_up(premium.clock())
+    rounds.run("clearance", premium.clock())
     with premium.house.store.reading() as reader:
         assert reader.hsm_keys() == ()
     assert not is_in_token(premium, key_id)

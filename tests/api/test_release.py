@@ -251,8 +251,8 @@ def test_used_attestations_are_forgotten_when_they_have_expired(
     create(call, attester)
     release(call, attester.attest(call.world.clock(), target))
     rounds = Rounds(call.world.house, "test-worker")
-    assert rounds.keep_up(call.world.clock()) == 0
-    assert rounds.keep_up(call.world.clock() + timedelta(hours=9)) == 1
+    assert rounds.run("clearance", call.world.clock()) == 0
+    assert rounds.run("clearance", call.world.clock() + timedelta(hours=9)) == 1
 
 
 def test_an_attestation_does_not_count_again_at_its_end(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
@@ -262,7 +262,7 @@ def test_an_attestation_does_not_count_again_at_its_end(call: Caller, attester: 
     token = attester.attest(clock(), target, {"exp": seconds(clock, seconds=10)})
     assert release(call, token).status_code == 200
     clock.advance(timedelta(seconds=60))
-    Rounds(call.world.house, "test-worker").keep_up(clock())
+    Rounds(call.world.house, "test-worker").run("clearance", clock())
     assert "it was used before" in release(call, token).json()["error"]["message"]
     clock.advance(timedelta(seconds=10))
     assert "it has expired" in release(call, token).json()["error"]["message"]

@@ -42,7 +42,7 @@ def test_a_rotation_comes_back_whole(store: Store) -> None:
         other = replace(rotation, policy=RotationPolicy(), created=START, due_at=None)
         writer.put_rotation(other)
         assert writer.rotation(VAULT_ID, "web") == replace(other, created=rotation.created, fence=2)
-        assert writer.next_due() is None
+        assert writer.next_rotation() is None
         writer.purge(VAULT_ID, ObjectKind.KEY, "web")
         assert writer.rotation(VAULT_ID, "web") is None
 
@@ -54,7 +54,7 @@ def test_what_has_been_due_the_longest_is_claimed_first(store: Store) -> None:
         for name, at in due.items():
             add(writer, a_rotation(name, at))
         writer.set_deletion(VAULT_ID, ObjectKind.KEY, "gone", Deletion(START, START + LEASE))
-        assert writer.next_due() == START - SECOND
+        assert writer.next_rotation() == START - SECOND
         claims = [writer.claim_rotation("worker", START, LEASE) for _ in range(3)]
         assert [claim.name if claim else None for claim in claims] == ["b", "c", None]
         assert writer.lease_owners() == ("worker",)

@@ -9,6 +9,7 @@ from certworker.vault.keyring import object_place
 from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.vaults import Contact, Heartbeat
+from certworker.vault.watches import Watch, WatchKind
 from tests.support.deployment import Deployment, policy_for
 
 VALUE = "a value that nobody may read: öäü"
@@ -40,6 +41,10 @@ def fill(deployment: Deployment) -> None:
         writer.put_rotation(KeyRotation(vault.id, "rsa", RotationPolicy(rotate_after_create="P90D"), at, at, due_at=at))
         assert writer.claim_rotation("a worker that is gone", at, timedelta(minutes=5))
         writer.set_cursor("a listener", writer.last_event())
+        writer.put_watch(
+            Watch(WatchKind.EXPIRY, vault.id, "web", deployment.get("web").version.version, at, {"seen": "nothing"})
+        )
+        assert writer.claim_watch(WatchKind.EXPIRY, "a worker that is gone", at, timedelta(minutes=5))
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
 

@@ -33,7 +33,7 @@ def test_a_person_cannot_purge_and_the_worker_can_in_time(deployment: Deployment
     deployment.work()
     assert house.certificates.deleted(*who).head.name == "web"
     clock.advance(timedelta(seconds=1))
-    deployment.rounds.keep_up(clock())
+    deployment.rounds.run("clearance", clock())
     with pytest.raises(CertificateNotFound):
         house.certificates.deleted(*who)
 
@@ -64,9 +64,9 @@ def test_the_worker_purges_every_kind_on_its_date(deployment: Deployment, clock:
         delete(who[0], vault, name)
         with pytest.raises(PurgeProtected):
             purge(who[0], vault, name)
-    assert deployment.rounds.keep_up(clock.advance(timedelta(days=7, seconds=-1))) == 0
-    assert deployment.rounds.keep_up(clock.advance(timedelta(seconds=1))) == 3
-    assert deployment.rounds.keep_up(clock()) == 0
+    assert deployment.rounds.run("clearance", clock.advance(timedelta(days=7, seconds=-1))) == 0
+    assert deployment.rounds.run("clearance", clock.advance(timedelta(seconds=1))) == 3
+    assert deployment.rounds.run("clearance", clock()) == 0
     purged = [(event.kind, event.name) for event in deployment.events() if event.type is EventType.OBJECT_PURGED]
     assert sorted(purged) == [("certificate", "web"), ("key", "sign"), ("secret", "db")]
     with house.store.reading() as reader:

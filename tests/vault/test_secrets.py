@@ -243,7 +243,7 @@ def test_deleted_recovered_purged(deployment: Deployment, clock: FakeClock) -> N
     set_(deployment, value="three")
     secrets.delete(*at)
     clock.advance(timedelta(days=90))
-    deployment.rounds.keep_up(clock())
+    deployment.rounds.run("clearance", clock())
     assert secrets.list_deleted(*at[:2], None, 25).items == ()
     with deployment.house.store.reading() as reader:
         assert reader.secret_versions(at[1].id, "db", None, 25).items == ()
@@ -259,7 +259,7 @@ def test_purge_protection_holds_for_secrets(deployment: Deployment, clock: FakeC
     with pytest.raises(PurgeProtected):
         secrets.purge(*at)
     clock.advance(timedelta(days=90))
-    deployment.rounds.keep_up(clock())
+    deployment.rounds.run("clearance", clock())
     with pytest.raises(SecretNotFound):
         secrets.deleted(*at)
 

@@ -18,7 +18,9 @@ from certworker.vault.progression import LEASE
 from certworker.vault.secrets import NewSecret
 from certworker.vault.store import HotReader, Reader, Store, Writer
 from certworker.worker.owner import own_name
-from certworker.worker.rounds import BEAT_INTERVAL, MOST_A_ROUND, UPKEEP_INTERVAL, Rounds
+from certworker.worker.round import MOST_A_ROUND
+from certworker.worker.rounds import BEAT_INTERVAL, Rounds
+from certworker.worker.upkeep import UPKEEP_INTERVAL
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, check_whole, open_deployment, policy_for
 
@@ -105,10 +107,10 @@ def test_a_clock_that_went_back_does_not_silence_the_heart(watched: tuple[Deploy
 def test_a_round_that_failed_says_so(deployment: Deployment, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
     """The heartbeat of a failed round is there, marked, and the next good one takes its place."""
 
-    def fail(_: datetime) -> int:
+    def fail(_at: datetime, _most: int) -> int:
         raise Unavailable("The database is busy.")
 
-    monkeypatch.setattr(deployment.rounds, "keep_up", fail)
+    monkeypatch.setattr(deployment.house.materials, "destroy_unused", fail)
     with pytest.raises(CertworkerError):
         deployment.work()
     with deployment.house.store.reading() as reader:
@@ -214,7 +216,7 @@ def test_what_is_recovered_at_the_last_moment_is_not_purged(tmp_path: Path, cloc
             head = writer.head(vault.id, ObjectKind.SECRET, "s")
             assert head is not None
             Deletions().recover(writer, vault, head, clock())
-            kept_up = pool.submit(deployment.rounds.keep_up, clock())
+            kept_up = pool.submit(deployment.rounds.run, "clearance", clock())
             wait([kept_up], 0.3)  # it has listed the secret by now, and waits for its name
             assert not kept_up.done()
         assert kept_up.result(10) == 0
@@ -227,8 +229,8 @@ def test_upkeep_takes_down_stale_challenges(deployment: Deployment, clock: FakeC
         writer.put_challenge("old", "response", START + SECOND)
         writer.put_challenge("new", "response", START + timedelta(days=1))
     clock.advance(UPKEEP_INTERVAL)
-    assert deployment.rounds.keep_up(clock()) == 1
-    assert deployment.rounds.keep_up(clock()) == 0
+    assert deployment.rounds.run("clearance", clock()) == 1
+    assert deployment.rounds.run("clearance", clock()) == 0
     assert deployment.house.challenges.find("new") == "response"
 
 

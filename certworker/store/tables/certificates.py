@@ -10,7 +10,7 @@ from sqlmodel import Field
 from certworker.store.columns import KindText, OrderedText, PolicyText, ReasonText, Serial, UnixTime
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, fold_name
-from certworker.vault.operations import Certificate, OperationReason, Renewal
+from certworker.vault.operations import Certificate, OperationReason, Pause, Renewal
 from certworker.vault.policy import Policy
 
 
@@ -41,6 +41,12 @@ class CertificateRow(Row, table=True):
     jitter: float = Field(sa_type=Double)
     failures: int
     last_error: str | None
+    deadline: datetime | None = Field(sa_type=UnixTime)
+    paused_since: datetime | None = Field(sa_type=UnixTime)
+    paused_by: str | None
+    paused_why: str | None
+    requested_at: datetime | None = Field(sa_type=UnixTime)
+    blamed_since: datetime | None = Field(sa_type=UnixTime)
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -79,7 +85,17 @@ def certificate_values(certificate: Certificate) -> Values:
 
 def renewal_record(row: Found[Any]) -> Renewal:
     """Make the record of a renewal."""
-    return Renewal(due_at=row.due_at, reason=row.reason, jitter=row.jitter, failures=row.failures, last_error=row.last_error)
+    return Renewal(
+        due_at=row.due_at,
+        reason=row.reason,
+        jitter=row.jitter,
+        failures=row.failures,
+        last_error=row.last_error,
+        deadline=row.deadline,
+        pause=Pause(row.paused_since, row.paused_by, row.paused_why) if row.paused_since else None,
+        requested_at=row.requested_at,
+        blamed_since=row.blamed_since,
+    )
 
 
 def renewal_values(renewal: Renewal) -> Values:
@@ -90,4 +106,10 @@ def renewal_values(renewal: Renewal) -> Values:
         "jitter": renewal.jitter,
         "failures": renewal.failures,
         "last_error": renewal.last_error,
+        "deadline": renewal.deadline,
+        "paused_since": renewal.pause.since if renewal.pause else None,
+        "paused_by": renewal.pause.by if renewal.pause else None,
+        "paused_why": renewal.pause.why if renewal.pause else None,
+        "requested_at": renewal.requested_at,
+        "blamed_since": renewal.blamed_since,
     }

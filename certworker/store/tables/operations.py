@@ -28,7 +28,10 @@ _IN_PROGRESS = text("status = 'inProgress'")
 
 
 class OperationRow(Row, table=True):
-    """An operation. `number` grows with each one, so the latest is known even where two were made in one second."""
+    """An operation. `number` grows with each one, so the latest is known even where two were made in one second.
+
+    `issuer` is the policy's, for claims; none in rows of an earlier release.
+    """
 
     __tablename__ = "operation"
     __table_args__ = (
@@ -75,6 +78,8 @@ class OperationRow(Row, table=True):
     warnings: tuple[str, ...] = Field(sa_type=WordsText, sa_column_kwargs={"server_default": "[]"})
     preserve_order: bool = Field(sa_column_kwargs={"server_default": false()})
     hsm_key_id: str | None
+    issuer: str | None
+    deadline: datetime | None = Field(sa_type=UnixTime)
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -142,6 +147,7 @@ def operation_record(row: Found[Any]) -> Operation:
         preserve_order=row.preserve_order,
         hsm_key_id=row.hsm_key_id,
         fence=row.fence,
+        deadline=row.deadline,
     )
 
 
@@ -175,6 +181,8 @@ def operation_values(operation: Operation) -> Values:
         "warnings": operation.warnings,
         "preserve_order": operation.preserve_order,
         "hsm_key_id": operation.hsm_key_id,
+        "issuer": operation.policy.issuer.name,
+        "deadline": operation.deadline,
         "lease_owner": None,
         "lease_until": None,
         "fence": operation.fence,

@@ -3,90 +3,42 @@
 An environment variable goes before the file: `CERTWORKER_SERVER__PORT=9443` is `port` in `[server]`.
 """
 
-import ipaddress
 import os
 import re
 import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_origin
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError
 
 from certworker.errors import SettingsError
+from certworker.settings.issuers import IssuerSettings
+from certworker.settings.section import Addresses, Port, Section
+
+__all__ = [
+    "Challenges",
+    "HsmSettings",
+    "IssuerSettings",
+    "Log",
+    "Metrics",
+    "Network",
+    "Port",
+    "Release",
+    "Seal",
+    "SealKind",
+    "Section",
+    "Server",
+    "Settings",
+    "Worker",
+    "load_settings",
+]
 
 PREFIX = "CERTWORKER_"
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 _DNS_SETTINGS = ("dns_server", "dns_zone", "tsig_key", "tsig_secret_file", "dns_hook", "dns_servers")
 _NAME_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
-_PLACE = re.compile(r"[0-9A-Za-z-]+/[0-9A-Za-z-]+")
-
-
-class Section(BaseModel):
-    """A table of the settings file. Unknown names are refused: a misspelt setting must not be a silent default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @field_validator(
-        "certificate_file",
-        "key_file",
-        "ca_bundle",
-        "master_key_env",
-        "master_key_credential",
-        "master_key_label",
-        "module",
-        "pin_file",
-        "pin_env",
-        "web_root",
-        "url",
-        "product",
-        "client_certificate",
-        "dns_server",
-        "dns_zone",
-        "tsig_key",
-        "tsig_secret_file",
-        mode="before",
-        check_fields=False,
-    )
-    @classmethod
-    def _empty_is_none(cls, value: object) -> object:
-        """Read an empty text as none, which TOML and the environment have no word for."""
-        return None if value == "" else value
-
-    @field_validator(
-        "listen",
-        "allow_private",
-        "http01_listen",
-        "tlsalpn01_listen",
-        "contacts",
-        "products",
-        "authorities",
-        "dns_hook",
-        "dns_servers",
-        mode="before",
-        check_fields=False,
-    )
-    @classmethod
-    def _split_at_commas(cls, value: object, info: ValidationInfo) -> object:
-        """Read a list that the environment gives with commas."""
-        is_list = get_origin(cls.model_fields[str(info.field_name)].annotation) is tuple
-        if not (is_list and isinstance(value, str)):
-            return value
-        return tuple(part for item in value.split(",") if (part := item.strip()))
-
-
-def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
-    if not value:
-        raise ValueError("at least one address is needed")
-    for address in value:
-        ipaddress.ip_address(address)
-    return value
-
-
-Addresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
 
 
 class Server(Section):
@@ -191,82 +143,6 @@ class Release(Section):
     ca_bundle: Path | None = Field(None, description="PEM file of roots that the authorities' TLS certificates are checked by")
     max_age_seconds: int = Field(300, ge=1, le=86400, description="seconds for which an attestation counts after it was made")
     timeout_seconds: float = Field(10.0, gt=0, le=60, description="seconds that an authority has to show its keys")
-
-
-class IssuerSettings(Section):
-    """[issuers.NAME]: what Key Vault's issuer record has no word for, by the name of the record."""
-
-    ca_bundle: Path | None = Field(None, description="PEM file of roots that the CA's own TLS certificate is checked by")
-    challenge: Literal["http-01", "dns-01", "tls-alpn-01"] = Field(
-        "http-01", description="type of challenge to answer: http-01, dns-01 or tls-alpn-01; a wildcard needs dns-01"
-    )
-    web_root: Path | None = Field(
-        None, description="folder of a web server that http-01 responses are written below; none: the worker answers itself"
-    )
-    dns_server: str | None = Field(
-        None, description="HOST or HOST:PORT where dns-01 records are put by dynamic update (RFC 2136); or dns_hook"
-    )
-    dns_zone: str | None = Field(None, description="zone that is updated; none: dns_server is asked which it is")
-    dns_ttl_seconds: int = Field(60, ge=0, le=86400, description="seconds for which resolvers may keep a dns-01 record")
-    tsig_key: str | None = Field(None, description="name of the TSIG key that signs updates; goes with dns_server")
-    tsig_algorithm: Literal["hmac-sha256", "hmac-sha384", "hmac-sha512", "hmac-sha224", "hmac-sha1"] = Field(
-        "hmac-sha256", description="the TSIG key's algorithm"
-    )
-    tsig_secret_file: Path | None = Field(None, description="file (mode 0600) with the TSIG key's secret in base64")
-    dns_hook: tuple[str, ...] = Field(
-        (), description="program and arguments, run with `present|cleanup NAME VALUE` behind them and no shell; or dns_server"
-    )
-    dns_hook_seconds: float = Field(30.0, gt=0, le=60, description="seconds after which the hook is killed")
-    dns_servers: tuple[str, ...] = Field(
-        (), description="name servers (HOST or HOST:PORT) that must show a dns-01 record; none: all those of its zone"
-    )
-    dns_wait_seconds: int = Field(
-        300, ge=0, le=86400, description="seconds that name servers may take to show a record before it counts as a failure"
-    )
-    contacts: tuple[str, ...] = Field((), description="e-mail addresses for the CA account")
-    timeout_seconds: float = Field(15.0, gt=0, le=60, description="seconds that one request to the CA may take")
-    url: str | None = Field(
-        None, description="https URL that the CA's REST API starts with (DigiCert, GlobalSign); none: the CA's public one"
-    )
-    product: str | None = Field(
-        None, description="DigiCert's product that is ordered where the policy has no certificate type; none: ssl_basic"
-    )
-    products: tuple[str, ...] = Field(
-        ("OV-SSL=ssl_basic", "EV-SSL=ssl_ev_basic", "DV-SSL=ssl_dv_geotrust_flex"),
-        description="TYPE=PRODUCT: the product of DigiCert that a policy's certificate type means",
-    )
-    skip_approval: bool = Field(
-        default=True, description="ask DigiCert not to hold orders for an administrator's approval, where the API key may"
-    )
-    client_certificate: str | None = Field(
-        None, description="VAULT/NAME of the certificate by which GlobalSign knows us in TLS; its key lies in no HSM"
-    )
-    preferred_chain: str = Field(
-        "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
-    )
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "https://ca.example")
-        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
-            raise ValueError("an https URL without a query is needed, such as https://ca.example/v2")
-        return value
-
-    @field_validator("client_certificate")
-    @classmethod
-    def _check_client_certificate(cls, value: str | None) -> str | None:
-        if value is not None and not _PLACE.fullmatch(value):
-            raise ValueError(f"{value!r} is not VAULT/NAME, a certificate in a vault")
-        return value
-
-    @field_validator("products")
-    @classmethod
-    def _check_products(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for entry in value:
-            if not all(entry.partition("=")):
-                raise ValueError(f"{entry!r} is not TYPE=PRODUCT, such as OV-SSL=ssl_basic")
-        return value
 
 
 class Log(Section):

@@ -1,0 +1,1 @@
+"""Renewal: when a certificate is renewed, and why."""
