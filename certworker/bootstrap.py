@@ -358,6 +358,5 @@ def _releases(ground: _Ground) -> Releases:
         raise SettingsError(f"release.authorities: {error}.") from None
     rules = EgressRules(settings.network.allow_private)
     keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
-    return Releases(
-        ground.store, ground.access, ground.materials, keys, authorities, timedelta(seconds=release.max_age_seconds), clock
-    )
+    age = timedelta(seconds=release.max_age_seconds)
+    return Releases(ground.store, ground.access, ground.materials, keys, authorities, age, clock)

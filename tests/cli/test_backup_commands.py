@@ -20,6 +20,7 @@ from certworker.cli.main import app
 from certworker.cli.whole_file import whole_file
 from certworker.crypto.keys import KeyKind
 from certworker.errors import Conflict
+from certworker.store.migrate import HEAD
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import ObjectHead, ObjectKind
 from tests.support.clock import FakeClock
