@@ -34,6 +34,7 @@ from certworker.vault.deletions import Deletions
 from certworker.vault.directory import Directory
 from certworker.vault.drafts import Drafts
 from certworker.vault.examinations import IssuerExaminations
+from certworker.vault.expiries import Expiries
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
@@ -45,13 +46,13 @@ from certworker.vault.key_backups import KeyBackups
 from certworker.vault.key_creation import KeyCreation
 from certworker.vault.key_deletions import KeyDeletions
 from certworker.vault.key_operations import KeyOperations
+from certworker.vault.key_pool import KeyPool
 from certworker.vault.key_rotation import KeyRotations
 from certworker.vault.key_updates import KeyUpdates
 from certworker.vault.keyring import Keyring, MasterKeyInForce
 from certworker.vault.keys import Keys
 from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
-from certworker.vault.notices import Notices
 from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
@@ -117,6 +118,7 @@ class Lifecycle:
     """What keeps certificates alive beside their issuance."""
 
     planner: Planner
+    key_pool: KeyPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ class House:
     keys: Keys
     key_life: KeyLife
     attestations: Attestations
-    notices: Notices
+    expiries: Expiries
     key_operations: KeyOperations
     secrets: Secrets
     issuers: Issuers
@@ -217,7 +219,7 @@ def build(
         keys=keys,
         key_life=_key_life(ground),
         attestations=Attestations(keys),
-        notices=Notices(store),
+        expiries=Expiries(store),
         key_operations=KeyOperations(store, access, materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
@@ -255,6 +257,7 @@ class _Ground:
     access: Access
     materials: Materials
     accounts: Accounts
+    pool: KeyPool
     planner: Planner
 
 
@@ -263,8 +266,9 @@ def _ground(
 ) -> _Ground:
     master = _master_key(store, source)
     keyring, access = Keyring(store, master), Access(store)
-    materials, accounts = Materials(store, keyring, token, clock), Accounts(store, keyring)
-    return _Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, Planner())
+    pool = KeyPool(store, keyring, clock, settings.spare_keys.sizes, settings.spare_keys.count)
+    materials, accounts = Materials(store, keyring, token, clock, pool), Accounts(store, keyring)
+    return _Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, pool, Planner())
 
 
 def _providers(ground: _Ground, challenges: Challenges, others: Providers, connect: Connect | None) -> Providers:
@@ -274,7 +278,7 @@ def _providers(ground: _Ground, challenges: Challenges, others: Providers, conne
 
 
 def _lifecycle(ground: _Ground) -> Lifecycle:
-    return Lifecycle(ground.planner)
+    return Lifecycle(ground.planner, ground.pool)
 
 
 def _key_life(ground: _Ground) -> KeyLife:

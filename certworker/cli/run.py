@@ -8,9 +8,9 @@ from pathlib import Path
 from certworker.api.server_certificate import ServerCertificate
 from certworker.bootstrap import open_house
 from certworker.cli.logs import set_up_logging
-from certworker.cli.notify import notify
 from certworker.cli.sealing import Sealing
 from certworker.cli.service import Role, Service, Signals
+from certworker.cli.service_manager import notify
 from certworker.cli.supervisor import StopAskedError
 from certworker.errors import SetupError
 from certworker.seal.keeper import HINT, Keeper, keeper_of

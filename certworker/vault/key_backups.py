@@ -8,10 +8,10 @@ from certworker.vault.access import Access, Caller
 from certworker.vault.backup_format import MAX_VERSIONS, BackupFormat
 from certworker.vault.companions import require_unmanaged
 from certworker.vault.events import Event, EventType
+from certworker.vault.expiries import times
 from certworker.vault.heads import check_restorable, live_head
 from certworker.vault.key_lifetimes import DEFAULT_POLICY, key_notice
 from certworker.vault.materials import Materials
-from certworker.vault.notices import times
 from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.saved_objects import KEY, SavedKey, SavedKeyVersion, SavedRotation, all_versions, read_saved

@@ -5,7 +5,7 @@ from typing import Final
 
 from certworker.errors import BadParameter
 from certworker.vault.durations import Duration
-from certworker.vault.notices import NEAR_EXPIRY, first_notice
+from certworker.vault.expiries import NEAR_EXPIRY, first_notice
 from certworker.vault.objects import Attributes, KeyVersion
 from certworker.vault.rotation_policy import RotationPolicy
 

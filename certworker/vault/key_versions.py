@@ -7,10 +7,10 @@ from datetime import datetime
 
 from certworker.errors import CertworkerError, Unavailable
 from certworker.vault.events import Event, EventType
+from certworker.vault.expiries import times
 from certworker.vault.heads import begin_version
 from certworker.vault.key_lifetimes import DEFAULT_POLICY, key_notice, rotation_due
 from certworker.vault.materials import Material, Materials
-from certworker.vault.notices import times
 from certworker.vault.objects import KeyVersion, ObjectKind
 from certworker.vault.rotation_policy import RotationPolicy
 from certworker.vault.store import Reader, Writer

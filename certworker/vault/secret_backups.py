@@ -4,9 +4,9 @@ from certworker.clock import Clock, whole_second
 from certworker.vault.access import Access, Caller
 from certworker.vault.backup_format import MAX_VERSIONS, BackupFormat
 from certworker.vault.companions import require_unmanaged
+from certworker.vault.expiries import NEAR_EXPIRY, first_notice
 from certworker.vault.heads import check_restorable, live_head
 from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.notices import NEAR_EXPIRY, first_notice
 from certworker.vault.objects import ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.saved_objects import SECRET, SavedSecret, SavedSecretVersion, all_versions, read_saved
 from certworker.vault.secrets import SECRETS, open_value, tell_new_secret

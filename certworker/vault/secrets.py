@@ -9,9 +9,9 @@ from certworker.vault.access import Access, Caller
 from certworker.vault.companions import require_unmanaged
 from certworker.vault.deletions import Deletions
 from certworker.vault.events import Event, EventType
+from certworker.vault.expiries import NEAR_EXPIRY, first_notice, times
 from certworker.vault.heads import any_head, begin_version, deleted_head, live_head
 from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.notices import NEAR_EXPIRY, first_notice, times
 from certworker.vault.objects import (
     Attributes,
     ObjectHead,

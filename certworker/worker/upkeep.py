@@ -10,6 +10,7 @@ from certworker.vault.rotation_policy import KeyRotation
 from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, present
 
 UPKEEP_INTERVAL = timedelta(minutes=1)
+REFILL_INTERVAL = timedelta(seconds=15)
 
 
 def rotations(house: House, owner: str) -> Round:
@@ -28,7 +29,12 @@ def rotations(house: House, owner: str) -> Round:
 
 def expiries(house: House, _owner: str) -> Round:
     """Tell of keys and secrets that are near their end, or have come to it."""
-    return Round("expiries", Group.UPKEEP, house.notices.tell_due, lambda reader: reader.next_notice())
+    return Round("expiries", Group.UPKEEP, house.expiries.tell_due, lambda reader: reader.next_notice())
+
+
+def spare_keys(house: House, _owner: str) -> Round:
+    """Make keys ahead of need."""
+    return Round("spare-keys", Group.UPKEEP, house.lifecycle.key_pool.refill, interval=REFILL_INTERVAL)
 
 
 def clearance(house: House, _owner: str) -> Round:

@@ -10,7 +10,7 @@ from typing import ClassVar, TypeVar
 
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
-from certworker.vault.notices import Notices
+from certworker.vault.expiries import Expiries
 from tests.support.clock import START, FakeClock
 from tests.support.records import a_vault, an_event
 
@@ -92,7 +92,7 @@ def tell_notices(_name: str, database_url: str) -> int:
     """Tell what is due, at the same moment as the other process; give the count."""
     store = open_store(database_url, FakeClock())
     Pair.start.wait(30)
-    count = Notices(store).tell_due(START)
+    count = Expiries(store).tell_due(START)
     store.close()
     return count
 

@@ -22,10 +22,10 @@ from certworker.errors import (
 )
 from certworker.vault.access import Caller
 from certworker.vault.events import EventType
+from certworker.vault.expiries import NEAR_EXPIRY
 from certworker.vault.key_creation import ArrivingKey, WantedKey
 from certworker.vault.key_settings import KeySettings
 from certworker.vault.materials import Material
-from certworker.vault.notices import NEAR_EXPIRY
 from certworker.vault.objects import KeyReleasePolicy, KeyVersion
 from certworker.vault.policy import IssuerParameters
 from certworker.vault.vaults import Sku

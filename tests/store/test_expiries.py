@@ -1,9 +1,9 @@
-"""Notices on both databases: found when they are due, and moved on by one of all who try."""
+"""Expiries on both databases: found when they are due, and moved on by one of all who try."""
 
 from dataclasses import replace
 from datetime import timedelta
 
-from certworker.vault.notices import Notices
+from certworker.vault.expiries import Expiries
 from certworker.vault.objects import ObjectKind
 from certworker.vault.store import Store
 from tests.store.workers import Pair, tell_notices
@@ -51,4 +51,4 @@ def test_two_processes_tell_every_notice_once(store: Store, database_url: str, p
     with store.reading() as reader:
         events = reader.events(0, 100)
     assert len({(event.kind, event.name) for event in events}) == len(events) == 40
-    assert Notices(store).tell_due(START) == 0
+    assert Expiries(store).tell_due(START) == 0

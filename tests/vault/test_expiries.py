@@ -1,4 +1,4 @@
-"""Notices: near expiry once, expiry once, whoever tells and however often."""
+"""Expiries: near expiry once, expiry once, whoever tells and however often."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from certworker.vault.events import EventType
-from certworker.vault.notices import NEAR_EXPIRY, Notices, first_notice
+from certworker.vault.expiries import NEAR_EXPIRY, Expiries, first_notice
 from certworker.vault.objects import Deletion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.store import Writer
 from tests.support.clock import START, FakeClock
@@ -111,9 +111,9 @@ def test_a_notice_is_told_by_one(noticed: Deployment) -> None:
         key, secret = reader.due_notices(NEAR, 10)
     with store.writing() as writer:
         writer.set_notice(secret.vault_id, secret.kind, secret.name, secret.version, NEAR + DAY)
-    assert Notices(store).tell_due(NEAR) == 1
+    assert Expiries(store).tell_due(NEAR) == 1
     for stale in (key, secret):
-        assert not Notices(store)._tell(stale, NEAR)
+        assert not Expiries(store)._tell(stale, NEAR)
     assert told(noticed) == [(EventType.KEY_NEAR_EXPIRY, "k", NEAR)]
 
 
@@ -127,4 +127,4 @@ def test_a_notice_that_was_not_written_is_told_later(noticed: Deployment) -> Non
         raise ZeroDivisionError
     with store.reading() as reader:
         assert reader.due_notices(NEAR, 10) == due
-    assert Notices(store).tell_due(NEAR) == 2
+    assert Expiries(store).tell_due(NEAR) == 2

@@ -1,4 +1,4 @@
-"""Notices: near expiry and expiry of keys and secrets, each told once by an event."""
+"""Expiries: near expiry and expiry of keys and secrets, each told once by an event."""
 
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -28,7 +28,7 @@ def first_notice(expires: datetime | None, before: timedelta, at: datetime) -> d
     return min(max(expires - before, at), expires)
 
 
-class Notices:
+class Expiries:
     """Tells what is due. For the worker; it asks for no caller."""
 
     def __init__(self, store: Store) -> None:
