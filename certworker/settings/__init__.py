@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from certworker.errors import SettingsError
 from certworker.settings.issuers import IssuerSettings
 from certworker.settings.section import Addresses, Port, Section
+from certworker.settings.spare_keys import SpareKeySettings
 
 __all__ = [
     "Challenges",
@@ -31,6 +32,7 @@ __all__ = [
     "Section",
     "Server",
     "Settings",
+    "SpareKeySettings",
     "Worker",
     "load_settings",
 ]
@@ -163,6 +165,7 @@ class Settings(Section):
     network: Network = Network()
     challenges: Challenges = Challenges()
     release: Release = Release()
+    spare_keys: SpareKeySettings = SpareKeySettings()
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
     log: Log = Log()
 

@@ -49,6 +49,7 @@ class Section(BaseModel):
         "authorities",
         "dns_hook",
         "dns_servers",
+        "sizes",
         mode="before",
         check_fields=False,
     )

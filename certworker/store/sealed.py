@@ -25,11 +25,12 @@ from sqlalchemy import (
 from certworker.store.tables.issuers import ACCOUNT, ISSUER
 from certworker.store.tables.objects import KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import EVIDENCE, OPERATION
+from certworker.store.tables.spare_keys import SPARE_KEY
 from certworker.store.tables.vaults import SIGNING_KEY, VAULT
 from certworker.store.transaction import Transaction
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import ObjectKind, fold_name
-from certworker.vault.places import account_place, credential_place, evidence_place, signing_place
+from certworker.vault.places import account_place, credential_place, evidence_place, signing_place, spare_key_place
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.vaults import SYSTEM_VAULT
 
@@ -94,6 +95,14 @@ _PLACES: Final = MappingProxyType(
             SIGNING_KEY.join(VAULT, VAULT.c.folded == fold_name(SYSTEM_VAULT)),
             (SIGNING_KEY.c.id,),
             lambda row: signing_place(row.id),
+        ),
+        SealedKind.SPARE_KEY: _Place(
+            SPARE_KEY,
+            SPARE_KEY.c.sealed_key,
+            VAULT.c.id,
+            SPARE_KEY.join(VAULT, VAULT.c.folded == fold_name(SYSTEM_VAULT)),
+            (SPARE_KEY.c.id,),
+            lambda row: spare_key_place(row.id),
         ),
     }
 )

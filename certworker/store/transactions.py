@@ -20,6 +20,7 @@ from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
 from certworker.store.sealed import SealedReader, SealedWriter
+from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.store import HotReader, Reader, Writer
@@ -38,6 +39,7 @@ class SqlReader(
     PlanReader,
     SealedReader,
     WatchReader,
+    SpareKeyReader,
 ):
     """A consistent view."""
 
@@ -54,6 +56,7 @@ class SqlWriter(
     PlanReader,
     SealedWriter,
     WatchWriter,
+    SpareKeyWriter,
 ):
     """A transaction that changes things."""
 

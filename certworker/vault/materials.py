@@ -16,6 +16,7 @@ from certworker.crypto.usable import UsableKey
 from certworker.crypto.usable_keys import OctKey
 from certworker.errors import BadParameter, Forbidden, Unavailable
 from certworker.vault.hsm import IN_HSM, Hsm
+from certworker.vault.key_pool import KeyPool
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.objects import KeyVersion, ObjectKind
 from certworker.vault.store import Store
@@ -67,11 +68,20 @@ class HeldKey(Protocol):
 class Materials:
     """Makes keys outside of transactions, and loads them for use. Loaded keys are kept: what is in a version cannot change."""
 
-    def __init__(self, store: Store, keyring: Keyring, hsm: Hsm | None, clock: Clock, most_loaded: int = MOST_LOADED) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keyring: Keyring,
+        hsm: Hsm | None,
+        clock: Clock,
+        pool: KeyPool,
+        most_loaded: int = MOST_LOADED,
+    ) -> None:
         self._store = store
         self._keyring = keyring
         self._hsm = hsm
         self._clock = clock
+        self._pool = pool
         self._most_loaded = most_loaded
         self._loaded: OrderedDict[tuple[str, str, str, bytes], UsableKey] = OrderedDict()
         self._lock = Lock()
@@ -79,7 +89,7 @@ class Materials:
     def make(self, vault: Vault, name: str, version: str, kind: KeyKind, *, in_hsm: bool = False) -> Material:
         """Make a key for a version's place. Raises BadParameter where it is to lie in a token and cannot."""
         if not in_hsm:
-            return self._sealed(vault, name, version, kind, generate_material(kind))
+            return self._sealed(vault, name, version, kind, self._pool.take(kind) or generate_material(kind))
         hsm = self._token_for(vault)
         key_id = self._note(vault)
         return self._in_token(vault, name, version, kind, key_id, hsm.generate(key_id, kind).public_key)

@@ -8,6 +8,11 @@ from datetime import datetime
 from certworker.vault.objects import fold_name
 
 
+def spare_key_place(key_id: str) -> str:
+    """Name the place of a key that belongs to nothing yet, which lies in the service's own vault."""
+    return f"spare-key/{key_id}"
+
+
 def credential_place(vault_id: str, issuer: str) -> str:
     """Name the place of an issuer's credential."""
     return f"{vault_id}/issuer/{fold_name(issuer)}/credential"

@@ -14,6 +14,7 @@ class SealedKind(StrEnum):
     ACCOUNT = "account"
     EVIDENCE = "evidence"
     SIGNING_KEY = "signing-key"
+    SPARE_KEY = "spare-key"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -27,6 +27,7 @@ from certworker.vault.objects import (
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
+from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
 from certworker.vault.watches import WatchReader, WatchWriter
 
@@ -84,7 +85,7 @@ class HotReader(Protocol):
         """Find a secret's version likewise."""
 
 
-class Reader(HotReader, WatchReader, Protocol):
+class Reader(HotReader, WatchReader, SpareKeyReader, Protocol):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
 
     def vault(self, vault_id: str) -> Vault | None:
@@ -210,7 +211,7 @@ class Reader(HotReader, WatchReader, Protocol):
         """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, WatchWriter, Protocol):
+class Writer(Reader, WatchWriter, SpareKeyWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:

@@ -24,6 +24,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.rotations,
     upkeep.expiries,
     upkeep.clearance,
+    upkeep.spare_keys,
 )
 """Every round, in the order in which one thread goes through them."""
 

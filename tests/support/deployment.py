@@ -18,7 +18,7 @@ from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
 from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, sign_csr
 from certworker.network.http import Connect
-from certworker.settings import IssuerSettings, Seal, Settings
+from certworker.settings import IssuerSettings, Seal, Settings, SpareKeySettings
 from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE, Caller
@@ -147,6 +147,7 @@ def open_deployment(
         database_url=database_url or f"sqlite:///{folder}/certworker.db",
         seal=Seal(master_key_file=folder / "master.key"),
         issuers=issuers or {},
+        spare_keys=SpareKeySettings(count=0),
     )
     if database_url is None and not anew:
         put_deployment(folder, clock)

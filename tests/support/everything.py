@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 
-from certworker.crypto.keys import KeyKind
+from certworker.crypto.keys import KeyKind, generate_key
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
+from certworker.vault.places import spare_key_place
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
+from certworker.vault.spare_keys import SpareKey
 from certworker.vault.vaults import Contact, Heartbeat
 from certworker.vault.watches import Watch, WatchKind
 from tests.support.deployment import Deployment, policy_for
@@ -45,8 +47,17 @@ def fill(deployment: Deployment) -> None:
             Watch(WatchKind.EXPIRY, vault.id, "web", deployment.get("web").version.version, at, {"seen": "nothing"})
         )
         assert writer.claim_watch(WatchKind.EXPIRY, "a worker that is gone", at, timedelta(minutes=5))
+        writer.add_spare_key(a_spare_key(deployment))
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
+
+
+def a_spare_key(deployment: Deployment) -> SpareKey:
+    """Make a key that belongs to nothing."""
+    house, vault = deployment.house, deployment.house.founding.system_vault()
+    assert vault is not None
+    sealed = house.keyring.seal(vault.id, generate_key("EC", None, "P-256"), spare_key_place("spare"))
+    return SpareKey("spare", "EC-P-256", sealed, house.clock())
 
 
 def add_key(deployment: Deployment, name: str, kind: KeyKind) -> KeyVersion:

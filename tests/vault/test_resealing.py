@@ -29,6 +29,7 @@ from certworker.vault.store import Store, Writer
 from tests.stories.test_crash import MortalStore
 from tests.support.clock import FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
+from tests.support.everything import a_spare_key
 
 MOST_POINTS = 60
 
@@ -44,6 +45,7 @@ def fill(deployment: Deployment) -> None:
     at = house.clock()
     sealed = house.keyring.seal(vault_id, b"evidence", evidence_place(vault_id, operation.id, at))
     with house.store.writing() as writer:
+        writer.add_spare_key(a_spare_key(deployment))
         writer.add_evidence(Evidence(operation.id, at, "certificates", sealed))
 
 
@@ -94,7 +96,7 @@ def rotate_vaults(deployment: Deployment, store: Store | None = None, *, anew: b
 
 
 def test_every_kind_of_record_is_listed_with_the_place_that_it_opens_at(filled: Deployment) -> None:
-    """All seven kinds are there, none is listed twice, and each opens; what is shown of one is its place alone."""
+    """All eight kinds are there, none is listed twice, and each opens; what is shown of one is its place alone."""
     found = records(filled.house.store)
     assert {one.kind for one in found} == set(SealedKind)
     assert len({(one.kind, one.row) for one in found}) == len(found)

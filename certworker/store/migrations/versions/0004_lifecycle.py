@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column("operation", sa.Column("issuer", sa.String(), nullable=True))
     op.add_column("operation", sa.Column("deadline", sa.BigInteger(), nullable=True))
     _make_watches()
+    _make_spare_keys()
 
 
 def _make_watches() -> None:
@@ -49,3 +50,18 @@ def _make_watches() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_watch_what_due_at", "watch", ["what", "due_at"])
+
+
+def _make_spare_keys() -> None:
+    op.create_table(
+        "spare_key",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("sealed_key", sa.LargeBinary(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_spare_key"),
+        sa.UniqueConstraint("id", name="uq_spare_key_id"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_spare_key_kind_number", "spare_key", ["kind", "number"])
