@@ -38,7 +38,7 @@ def _show(field: FieldInfo) -> str:
     if value is None:
         return '""'
     if isinstance(value, tuple):
-        return "[" + ", ".join(f'"{item}"' for item in value) + "]"
+        return "[" + ", ".join(str(item) if isinstance(item, int) else f'"{item}"' for item in value) + "]"
     if isinstance(value, bool):
         return str(value).lower()
     return f'"{value}"' if isinstance(value, str | Path) else str(value)
