@@ -16,7 +16,8 @@ class IssuanceRequest:
     `csr` is DER. `names` are the DNS names and IP addresses that the CA must validate. `profile` is the certificate type in
     the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant. `organization` is the
     record's JSON (Key Vault's org_details), `validity_months` the policy's. `replaces` is the DER certificate that this one
-    takes the place of. `sign` signs by the certificate's key, wherever it lies, with the hash that belongs to it (PKCS#1 v1.5
+    takes the place of, and `replaced` what the same issuer's provider recorded when it issued that one; none where another
+    issuer did, or nobody knows. `sign` signs by the certificate's key, wherever it lies, with the hash that belongs to it (PKCS#1 v1.5
     for RSA, DER for ECDSA); it raises Unavailable and BadParameter.
     """
 
@@ -31,6 +32,7 @@ class IssuanceRequest:
     organization: str | None = None
     validity_months: int | None = None
     replaces: bytes | None = None
+    replaced: Progress | None = None
     sign: Callable[[bytes], bytes] | None = field(default=None, repr=False, compare=False)
 
 

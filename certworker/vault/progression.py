@@ -13,7 +13,7 @@ from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
-from certworker.vault.objects import ObjectKind
+from certworker.vault.objects import CertificateVersion, ObjectKind
 from certworker.vault.operations import BACK_OFF, CERTIFIED, Evidence, Operation, OperationStatus, Progress, back_off
 from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
@@ -84,6 +84,7 @@ class Progression:
         with self._store.reading() as reader:
             issuer = reader.issuer(operation.vault_id, policy.issuer.name)
             current = reader.certificate_version(operation.vault_id, operation.name, None)
+            replaced = _record_of(reader, current, policy.issuer.name) if current else None
         if issuer is None or not issuer.enabled:
             raise _Unfit(f"The issuer {policy.issuer.name} {'is disabled' if issuer else 'does not exist'}.")
         provider = self._providers.get(issuer.provider.casefold())
@@ -104,6 +105,7 @@ class Progression:
             organization=issuer.organization,
             validity_months=policy.x509.validity_months,
             replaces=current.der if current else None,
+            replaced=replaced,
             sign=partial(self._versions.sign, operation),
         )
         return provider, request
@@ -286,6 +288,12 @@ def _take_up(reader: Reader, operation: Operation) -> Operation:
     if current is None or current.status is not OperationStatus.IN_PROGRESS or current.fence != operation.fence:
         raise LeaseLost(f"The operation {operation.id} was taken over, ended or deleted meanwhile.")
     return current
+
+
+def _record_of(reader: Reader, current: CertificateVersion, issuer: str) -> Progress | None:
+    """Find what was recorded when an issuer issued a version; none where it was another one, or nobody knows."""
+    made = reader.operation_of_version(current.vault_id, current.name, current.version)
+    return made.progress if made and made.policy.issuer.name.casefold() == issuer.casefold() else None
 
 
 def _not_after(reader: Reader, operation: Operation) -> datetime | None:

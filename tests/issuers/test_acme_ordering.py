@@ -33,7 +33,8 @@ LEAF = leaf()
 def renewing(ca: ScriptedCA, ordering: Journey) -> Journey:
     """Begin a renewal at a CA that has renewal information."""
     ca.more["renewalInfo"] = "/renewalInfo"
-    ordering.request = replace(ordering.request, replaces=LEAF, profile="short")
+    replaced = {"account_url": ca.base + "/account"}
+    ordering.request = replace(ordering.request, replaces=LEAF, replaced=replaced, profile="short")
     return ordering
 
 
@@ -57,6 +58,16 @@ def test_what_cannot_be_told_is_left_out(ca: ScriptedCA, renewing: Journey, reas
         ca.more.clear()
     else:
         renewing.request = replace(renewing.request, replaces=b"garbage" if reason == "no certificate" else None)
+    renewing.until_step("ordered")
+    assert [order.get("replaces") for order in orders(ca)] == [None]
+
+
+@pytest.mark.parametrize("replaced", [None, {}, {"account_url": "https://another.test/account"}])
+def test_what_was_issued_to_another_account_is_not_told(
+    ca: ScriptedCA, renewing: Journey, replaced: dict[str, str] | None
+) -> None:
+    """Neither to another CA, nor under an account that was opened since, nor where nobody knows."""
+    renewing.request = replace(renewing.request, replaced=replaced)
     renewing.until_step("ordered")
     assert [order.get("replaces") for order in orders(ca)] == [None]
 

@@ -39,7 +39,8 @@ def test_a_certificate_lives_and_ends(story: Story) -> None:
     """Each step is by a provider that knows nothing but what was recorded; the CA goes by the new key at the end."""
     pebble, journey = story.pebble, story.journey
     first = assert_issued(journey.run(), "www.example.test")
-    second = replace(journey, request=replace(journey.request, replaces=first.chain[0]), progress=None, seen=[])
+    renewing = replace(journey.request, replaces=first.chain[0], replaced=first.progress)
+    second = replace(journey, request=renewing, progress=None, seen=[])
     renewed = assert_issued(second.run(), "www.example.test")
     assert certificate_id(renewed.chain[0]) != certificate_id(first.chain[0])
     provider = second.provider()

@@ -88,7 +88,7 @@ class Issuance:
         if not self._journal.order_url:
             if unfit := self._unfit():
                 return unfit
-            order = place(self._client, self._request)
+            order = place(self._client, self._request, self._journal.account_url)
             return Pending(self._journal.forward("ordered", order).show(), self._at)
         try:
             order = self._client.look_at_order(self._journal.order_url)

@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from certworker.crypto.renewal_info import certificate_id
 from certworker.issuers.acme.client import AcmeClient
+from certworker.issuers.acme.journal import Journal
 from certworker.issuers.acme.problems import ISSUER_ERROR, AcmeProblem, Problem, clean
 from certworker.issuers.acme.resources import Order
 from certworker.vault.issuance import IssuanceRequest, Rejected
@@ -26,19 +27,24 @@ def unknown_profile(client: AcmeClient, request: IssuanceRequest) -> Rejected | 
     return Rejected(ISSUER_ERROR, clean(text), configuration=True)
 
 
-def place(client: AcmeClient, request: IssuanceRequest) -> Order:
+def place(client: AcmeClient, request: IssuanceRequest, account_url: str) -> Order:
     """Place the order. It tells what it replaces where the CA wants to know (RFC 9773 section 5).
 
-    That is a courtesy, which the CA thanks for with wider limits: an order that is refused for it is placed without it.
+    That is a courtesy, which the CA thanks for with wider limits: an order that is refused for it is placed without it. Only
+    what was issued to this very account is told: another CA, or another account of this one, could make nothing of it.
     """
-    replaced = certificate_id(request.replaces) if request.replaces and client.directory().renewal_info else None
-    if replaced:
+    replaced = certificate_id(request.replaces) if request.replaces and _is_own(request, account_url) else None
+    if replaced and client.directory().renewal_info:
         try:
             return client.place_order(request.names, request.profile, replaced)
         except AcmeProblem as error:
             if not _may_be_for_it(error.problem):
                 raise
     return client.place_order(request.names, request.profile)
+
+
+def _is_own(request: IssuanceRequest, account_url: str) -> bool:
+    return request.replaced is not None and Journal.read(request.replaced).account_url == account_url
 
 
 def _may_be_for_it(problem: Problem) -> bool:

@@ -40,6 +40,7 @@ from certworker.issuers.acme.problems import (
     verdict,
 )
 from certworker.issuers.acme.proofs import Proofs
+from certworker.issuers.acme.renewal_info import ask, why_not
 from certworker.issuers.acme.session import AcmeNetwork
 from certworker.issuers.acme.solver_choice import ChallengeSettings, choose_solver
 from certworker.issuers.wording import REASONS, bad_reason
@@ -48,10 +49,12 @@ from certworker.network.http import Connect, Trust, build_client
 from certworker.vault.issuance import (
     Account,
     AccountBook,
+    Advice,
     ChallengeBoard,
     Examination,
     IssuanceRequest,
     KeyRoll,
+    NoAdvice,
     Pending,
     Rejected,
     Revocation,
@@ -168,6 +171,18 @@ class AcmeProvider:
             return self._accounts.roll(request, self._dial(request, self._settings_of(request.issuer), at), at)
         except (AcmeProblem, *TROUBLES) as error:
             return KeyRoll(done=False, message=clean(str(error)), retry_at=self._time_to_ask_again(error, request, at))
+
+    def advise(self, request: IssuanceRequest, certificate: bytes, at: datetime) -> Advice | NoAdvice:
+        """Ask when the CA wants a certificate to be renewed (RFC 9773 section 4), without a signature."""
+        settings = self._settings_of(request.issuer)
+        try:
+            with self._connect(self._rules, settings.ca_bundle, settings.timeout_seconds) as http:
+                return ask(http, request.account_id, certificate, self._directories, at)
+        except (AcmeProblem, *TROUBLES, BadParameter) as error:
+            if not isinstance(error, Unreachable):
+                # it may be the directory that led there
+                self._directories.forget(request.account_id)
+            return why_not(error, at)
 
     def examine(self, request: IssuanceRequest, at: datetime) -> Examination:
         """Read the directory anew; look at the binding, and at the account where there is one. No account is opened."""

@@ -100,7 +100,8 @@ def go_all_the_way(server: Server, *names: str) -> None:
     """Obtain, renew with what it replaces, and revoke; every step is taken by a provider that knows nothing yet."""
     journey = server.journey(*names)
     first = assert_issued(journey.run(), *names)
-    renewal = replace(journey, request=replace(journey.request, replaces=first.chain[0]), progress=None, seen=[])
+    renewing = replace(journey.request, replaces=first.chain[0], replaced=first.progress)
+    renewal = replace(journey, request=renewing, progress=None, seen=[])
     second = assert_issued(renewal.run(), *names)
     serial = read_certificate(second.chain[0]).serial
     assert serial != read_certificate(first.chain[0]).serial
