@@ -56,6 +56,9 @@ class AcmeSettings(Section):
     pre_authorization: Switch = setting(
         default=False, unit="true or false", help="Whether a name can be authorized before there is an order for it."
     )
+    renewal_info: Switch = setting(
+        default=True, unit="true or false", help="Whether the directory says where renewal information (RFC 9773) is."
+    )
     renewal_window: tuple[Share, Share] = setting(
         (0.66, 0.68), unit="two shares of 1", help="The part of a certificate's lifetime in which it is best renewed."
     )

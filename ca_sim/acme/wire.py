@@ -125,9 +125,10 @@ def directory_document(to: Urls, settings: Settings) -> Document:
         "newOrder": to.of(urls.NEW_ORDER),
         "revokeCert": to.of(urls.REVOKE),
         "keyChange": to.of(urls.KEY_CHANGE),
-        "renewalInfo": to.of(urls.RENEWAL_INFO),
         "meta": meta,
     }
+    if settings.acme.renewal_info:
+        document["renewalInfo"] = to.of(urls.RENEWAL_INFO)
     if settings.acme.pre_authorization:
         document["newAuthz"] = to.of(urls.NEW_AUTHORIZATION)
     return document

@@ -32,12 +32,15 @@ _POOL_OVERFLOW: Final = 10
 _RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or postgresql://USER@HOST/NAME."
 
 
-def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT) -> Store:
+def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT, *, durable: bool = True) -> Store:
     """Open the database that `database_url` names; connections are made when they are needed first.
 
-    `clock` tells which challenges have expired. Call `migrate` first. Raises SetupError.
+    `clock` tells which challenges have expired. One that is not `durable` is on SQLite and waits for no disk: for what is thrown
+    away when the process ends. Call `migrate` first. Raises SetupError.
     """
     engine = open_engine(database_url, lock_wait)
+    if not durable:
+        event.listen(engine, "connect", _wait_for_no_disk)
     if engine.dialect.name == "sqlite":
         return SqlStore(engine, engine.execution_options(begin="BEGIN IMMEDIATE"), clock, lock_wait)
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -88,6 +91,12 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _wait_for_no_disk(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous=OFF")
     cursor.close()
 
 
