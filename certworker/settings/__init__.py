@@ -9,35 +9,47 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from certworker.errors import SettingsError
+from certworker.settings.hook import HookSettings
 from certworker.settings.issuers import IssuerSettings
+from certworker.settings.mail import Mail
+from certworker.settings.revocation import RevocationSettings
+from certworker.settings.renewal import MaintenanceSettings, RenewalSettings
 from certworker.settings.section import Addresses, Port, Section
 from certworker.settings.spare_keys import SpareKeySettings
+from certworker.settings.webhooks import WebhookSettings
 
 __all__ = [
     "Challenges",
+    "HookSettings",
     "HsmSettings",
     "IssuerSettings",
     "Log",
+    "MaintenanceSettings",
+    "Mail",
     "Metrics",
     "Network",
     "Port",
     "Release",
+    "RenewalSettings",
+    "RevocationSettings",
     "Seal",
     "SealKind",
     "Section",
     "Server",
     "Settings",
     "SpareKeySettings",
+    "WebhookSettings",
     "Worker",
     "load_settings",
 ]
 
 PREFIX = "CERTWORKER_"
+Anchored = TypeVar("Anchored", bound=Section)
 
 _DNS_SETTINGS = ("dns_server", "dns_zone", "tsig_key", "tsig_secret_file", "dns_hook", "dns_servers")
 _NAME_SERVER = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(:[0-9]{1,5})?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
@@ -165,7 +177,13 @@ class Settings(Section):
     network: Network = Network()
     challenges: Challenges = Challenges()
     release: Release = Release()
+    revocation: RevocationSettings = RevocationSettings()
     spare_keys: SpareKeySettings = SpareKeySettings()
+    mail: Mail = Mail()
+    hook: HookSettings = HookSettings()
+    webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict, description="tables by a name of your own")
+    renewal: RenewalSettings = RenewalSettings()
+    maintenance: Mapping[str, MaintenanceSettings] = Field(default_factory=dict, description="tables by any name")
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
     log: Log = Log()
 
@@ -317,4 +335,13 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
     bundle = settings.release.ca_bundle
     release = settings.release.model_copy(update={"ca_bundle": folder / bundle}) if bundle else settings.release
     changed = {"server": server, "seal": seal, "hsm": hsm, "release": release, "issuers": issuers}
+    changed["mail"] = _anchored(settings.mail, folder, "password_file", "ca_bundle")
+    changed["webhooks"] = {
+        name: _anchored(webhook, folder, "secret_file", "ca_bundle") for name, webhook in settings.webhooks.items()
+    }
     return settings.model_copy(update={"database_url": url, **changed})
+
+
+def _anchored(section: Anchored, folder: Path, *names: str) -> Anchored:
+    """Make the relative paths of a section relative to `folder`."""
+    return section.model_copy(update={name: folder / found for name in names if (found := getattr(section, name))})

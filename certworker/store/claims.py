@@ -29,14 +29,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from certworker.store.columns import UnixTime, WatchText
+from certworker.store.columns import SourceText, UnixTime, WatchText
 from certworker.store.tables.certificates import CERTIFICATE, certificate_record
 from certworker.store.tables.keys import KEY_ROTATION, rotation_record
+from certworker.store.tables.notices import NOTICE, notice_record
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
 from certworker.store.tables.operations import OPERATION, operation_record
+from certworker.store.tables.revocation import REVOCATION_SOURCE, source_record
 from certworker.store.tables.watches import WATCH, watch_record
 from certworker.store.transaction import Transaction
+from certworker.vault.notification.ledger import OPEN, Notice
+from certworker.vault.notification.message import Severity
 from certworker.vault.operations import Certificate, Operation
+from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.watches import Watch, WatchKind
 
@@ -95,6 +100,11 @@ def watch_waits(watch: FromClause) -> ColumnElement[bool]:
     return and_(watch.c.due_at.is_not(None), current)
 
 
+def notice_waits(notice: FromClause) -> ColumnElement[bool]:
+    """Tell the notices that are still to go out."""
+    return and_(notice.c.status.in_(OPEN), notice.c.due_at.is_not(None))
+
+
 def due(table: FromClause) -> ColumnElement[datetime]:
     """Tell when a row can be claimed: when it is due, and its lease has run out."""
     return case((table.c.lease_until > table.c.due_at, table.c.lease_until), else_=table.c.due_at)
@@ -146,6 +156,21 @@ def _claim_watch(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     return _claim(WATCH, candidate, and_(wanted, watch_waits(candidate)), now)
 
 
+def _claim_source(now: ColumnElement[int], *, one: bool) -> ReturningUpdate[Any]:
+    candidate = REVOCATION_SOURCE.alias("candidate")
+    wanted = [candidate.c.kind == bindparam("kind_of_source", type_=SourceText()), candidate.c.due_at.is_not(None)]
+    if one:
+        wanted.append(candidate.c.url == bindparam("wanted_url"))
+    return _claim(REVOCATION_SOURCE, candidate, and_(*wanted), now)
+
+
+def _claim_notice(now: ColumnElement[int]) -> ReturningUpdate[Any]:
+    candidate = NOTICE.alias("candidate")
+    wanted = and_(candidate.c.channel == bindparam("wanted_channel"), notice_waits(candidate))
+    urgency = case((candidate.c.severity == Severity.CRITICAL, 0), (candidate.c.severity == Severity.WARNING, 1), else_=2)
+    return _claim(NOTICE, candidate, wanted, now, urgency)
+
+
 _OPERATION_ON_POSTGRESQL: Final = _claim_operation(_DATABASE_CLOCK)
 _OPERATION_ON_SQLITE: Final = _claim_operation(_CALLERS_CLOCK)
 _RENEWAL_ON_POSTGRESQL: Final = _claim_renewal(_DATABASE_CLOCK)
@@ -156,7 +181,11 @@ _ROTATION_ON_POSTGRESQL: Final = _claim_rotation(_DATABASE_CLOCK)
 _ROTATION_ON_SQLITE: Final = _claim_rotation(_CALLERS_CLOCK)
 _WATCH_ON_POSTGRESQL: Final = _claim_watch(_DATABASE_CLOCK)
 _WATCH_ON_SQLITE: Final = _claim_watch(_CALLERS_CLOCK)
-_LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION, WATCH)
+_SOURCE_ON_POSTGRESQL: Final = tuple(_claim_source(_DATABASE_CLOCK, one=one) for one in (False, True))
+_SOURCE_ON_SQLITE: Final = tuple(_claim_source(_CALLERS_CLOCK, one=one) for one in (False, True))
+_NOTICE_ON_POSTGRESQL: Final = _claim_notice(_DATABASE_CLOCK)
+_NOTICE_ON_SQLITE: Final = _claim_notice(_CALLERS_CLOCK)
+_LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION, WATCH, REVOCATION_SOURCE, NOTICE)
 
 
 class Claims(Transaction):
@@ -185,6 +214,21 @@ class Claims(Transaction):
         statement = _WATCH_ON_POSTGRESQL if self._on_postgresql else _WATCH_ON_SQLITE
         row = self._one(statement, kind_of_watch=kind, owner=owner, at=at, lease=_seconds(lease))
         return watch_record(row) if row else None
+
+    def claim_source(self, url: str | None, owner: str, at: datetime, lease: timedelta) -> Source | None:
+        """Claim a list that is due at `at` and under no lease: the one of a URL, or that which has waited the longest."""
+        statements = _SOURCE_ON_POSTGRESQL if self._on_postgresql else _SOURCE_ON_SQLITE
+        values = {} if url is None else {"wanted_url": url}
+        row = self._one(
+            statements[url is not None], kind_of_source=SourceKind.LIST, owner=owner, at=at, lease=_seconds(lease), **values
+        )
+        return source_record(row) if row else None
+
+    def claim_delivery(self, channel: str, owner: str, at: datetime, lease: timedelta) -> Notice | None:
+        """Claim the most severe notice of a channel that is due at `at` and under no lease, of those the oldest."""
+        statement = _NOTICE_ON_POSTGRESQL if self._on_postgresql else _NOTICE_ON_SQLITE
+        row = self._one(statement, wanted_channel=channel, owner=owner, at=at, lease=_seconds(lease))
+        return notice_record(row) if row else None
 
     def lease_owners(self) -> tuple[str, ...]:
         """List who holds a lease, or held one that was not ended."""

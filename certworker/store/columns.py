@@ -15,9 +15,13 @@ from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary, String
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from certworker.vault.events import EventType
+from certworker.vault.notification.ledger import NoticeStatus
+from certworker.vault.notification.message import Severity, Topic
 from certworker.vault.objects import KeyReleasePolicy, ObjectKind
 from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import Policy
+from certworker.vault.resilience.gates import GateReason
+from certworker.vault.revocation.sources import SourceKind
 from certworker.vault.rotation_policy import RotationPolicy
 from certworker.vault.vaults import Sku
 from certworker.vault.watches import WatchKind
@@ -216,6 +220,41 @@ class WatchText(WordText):
 
     cache_ok = True
     words = WatchKind
+
+
+class SourceText(WordText):
+    """What tells of revocations."""
+
+    cache_ok = True
+    words = SourceKind
+
+
+class TopicText(WordText):
+    """What a notice is about."""
+
+    cache_ok = True
+    words = Topic
+
+
+class SeverityText(WordText):
+    """How soon somebody has to do something about it."""
+
+    cache_ok = True
+    words = Severity
+
+
+class NoticeStatusText(WordText):
+    """How far a notice has come."""
+
+    cache_ok = True
+    words = NoticeStatus
+
+
+class GateText(WordText):
+    """Why a gate is closed."""
+
+    cache_ok = True
+    words = GateReason
 
 
 class EventTypeText(WordText):

@@ -16,9 +16,11 @@ from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGenera
 from certworker.store.group_commit import GroupCommit, begin
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
+from certworker.store.notices import NoticeReader, NoticeWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
+from certworker.store.revocation import RevocationReader, RevocationWriter
 from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.store.vaults import VaultReader, VaultWriter
@@ -39,6 +41,8 @@ class SqlReader(
     PlanReader,
     SealedReader,
     WatchReader,
+    NoticeReader,
+    RevocationReader,
     SpareKeyReader,
 ):
     """A consistent view."""
@@ -56,6 +60,8 @@ class SqlWriter(
     PlanReader,
     SealedWriter,
     WatchWriter,
+    NoticeWriter,
+    RevocationWriter,
     SpareKeyWriter,
 ):
     """A transaction that changes things."""

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from certworker.vault.events import Event
+from certworker.vault.notification.ledger import NoticeReader, NoticeWriter
 from certworker.vault.objects import (
     Attributes,
     CertificateVersion,
@@ -25,6 +26,7 @@ from certworker.vault.objects import (
     Tags,
 )
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
+from certworker.vault.revocation.port import RevocationReader, RevocationWriter
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
@@ -85,7 +87,7 @@ class HotReader(Protocol):
         """Find a secret's version likewise."""
 
 
-class Reader(HotReader, WatchReader, SpareKeyReader, Protocol):
+class Reader(HotReader, WatchReader, NoticeReader, RevocationReader, SpareKeyReader, Protocol):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
 
     def vault(self, vault_id: str) -> Vault | None:
@@ -211,7 +213,7 @@ class Reader(HotReader, WatchReader, SpareKeyReader, Protocol):
         """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, WatchWriter, SpareKeyWriter, Protocol):
+class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, SpareKeyWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:

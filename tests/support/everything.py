@@ -8,6 +8,8 @@ from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.places import spare_key_place
+from certworker.vault.revocation.compromised import CompromisedKey
+from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.spare_keys import SpareKey
 from certworker.vault.vaults import Contact, Heartbeat
@@ -48,6 +50,8 @@ def fill(deployment: Deployment) -> None:
         )
         assert writer.claim_watch(WatchKind.EXPIRY, "a worker that is gone", at, timedelta(minutes=5))
         writer.add_spare_key(a_spare_key(deployment))
+        writer.add_source(Source(SourceKind.LIST, "http://ca.test/crl", at, at, b"issuer", b"list", number=1 << 150))
+        writer.add_compromised_key(CompromisedKey("00" * 32, at, vault.id, "web", VERSION))
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
 

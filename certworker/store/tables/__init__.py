@@ -2,10 +2,21 @@
 
 from sqlalchemy import MetaData
 
-from certworker.store.tables import certificates, events, issuers, keys, objects, operations, vaults, watches
+from certworker.store.tables import (
+    certificates,
+    events,
+    issuers,
+    keys,
+    notices,
+    objects,
+    operations,
+    revocation,
+    vaults,
+    watches,
+)
 from certworker.store.tables.row import Row
 
-__all__ = ["METADATA", "certificates", "events", "issuers", "keys", "objects", "operations", "vaults", "watches"]
+__all__ = ["METADATA", "certificates", "events", "issuers", "keys", "objects", "operations", "revocation", "vaults", "watches"]
 
 METADATA: MetaData = Row.metadata
 """Every table, once this package is imported."""

@@ -19,6 +19,8 @@ def upgrade() -> None:
     op.add_column("operation", sa.Column("issuer", sa.String(), nullable=True))
     op.add_column("operation", sa.Column("deadline", sa.BigInteger(), nullable=True))
     _make_watches()
+    _make_notices()
+    _make_revocation()
     _make_spare_keys()
 
 
@@ -52,6 +54,80 @@ def _make_watches() -> None:
     op.create_index("ix_watch_what_due_at", "watch", ["what", "due_at"])
 
 
+def _make_notices() -> None:
+    _make_ledger()
+    _make_silences()
+    # what is there already is looked at from now on, and what has happened already is not told
+    op.execute(
+        "INSERT INTO watch (what, vault_id, folded, kind, name, version, due_at, state, fence) "
+        "SELECT 'expiry', vault_id, folded, kind, name, current_version, 0, '{}', 0 FROM head "
+        "WHERE kind = 'certificate' AND current_version IS NOT NULL"
+    )
+    op.execute("INSERT INTO cursor (name, sequence) SELECT 'notices', max(sequence) FROM event HAVING count(*) > 0")
+
+
+def _make_ledger() -> None:
+    op.create_table(
+        "notice",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("vault_id", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("folded", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("name", "version", "topic", "threshold", "channel")),
+        *(sa.Column(name, sa.String(), nullable=False) for name in ("address", "severity")),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("facts", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("digest_id", sa.String(), nullable=True),
+        sa.Column("acknowledged_at", sa.BigInteger(), nullable=True),
+        sa.Column("acknowledged_by", sa.String(), nullable=True),
+        sa.Column("lease_owner", sa.String(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_notice"),
+        sa.UniqueConstraint("id", name="uq_notice_id"),
+        sa.UniqueConstraint(
+            *("vault_id", "kind", "folded", "version", "topic", "threshold", "channel", "address"),
+            name="uq_notice_subject",
+        ),
+        _of_vault("notice"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_notice_status_channel_due_at", "notice", ["status", "channel", "due_at"])
+    op.create_index("ix_notice_digest_id", "notice", ["digest_id"])
+
+
+def _make_silences() -> None:
+    op.create_table(
+        "silence",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("vault_id", sa.String(), nullable=False),
+        sa.Column("pattern", sa.String(), nullable=False),
+        sa.Column("topic", sa.String(), nullable=True),
+        sa.Column("until", sa.BigInteger(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("created", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_silence"),
+        sa.UniqueConstraint("id", name="uq_silence_id"),
+        _of_vault("silence"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_silence_vault_id", "silence", ["vault_id"])
+
+
+def _of_vault(table: str) -> sa.ForeignKeyConstraint:
+    name = f"fk_{table}_vault"
+    rules = {"ondelete": "CASCADE", "deferrable": True, "initially": "DEFERRED"}
+    return sa.ForeignKeyConstraint(["vault_id"], ["vault.id"], name=name, **rules)
+
+
 def _make_spare_keys() -> None:
     op.create_table(
         "spare_key",
@@ -65,3 +141,40 @@ def _make_spare_keys() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_spare_key_kind_number", "spare_key", ["kind", "number"])
+
+
+def _make_revocation() -> None:
+    op.create_table(
+        "revocation_source",
+        sa.Column("number", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False, autoincrement=True),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("url", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.Column("issuer", sa.LargeBinary(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column("etag", sa.String(), nullable=True),
+        sa.Column("last_modified", sa.String(), nullable=True),
+        sa.Column("list_number", sa.String(), nullable=True),
+        sa.Column("next_update", sa.BigInteger(), nullable=True),
+        sa.Column("fetched_at", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.String(), nullable=True),
+        sa.Column("failing_since", sa.BigInteger(), nullable=True),
+        sa.Column("lease_owner", sa.String(), nullable=True),
+        sa.Column("lease_until", sa.BigInteger(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name="pk_revocation_source"),
+        sa.UniqueConstraint("kind", "url", name="uq_revocation_source_kind_url"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_revocation_source_kind_due_at", "revocation_source", ["kind", "due_at"])
+    op.create_table(
+        "compromised_key",
+        sa.Column("digest", sa.String(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("vault_id", sa.String(), nullable=False),
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("digest", name="pk_compromised_key"),
+    )

@@ -1,0 +1,1 @@
+"""Revocation: what tells of it, what was found out, and what follows."""
