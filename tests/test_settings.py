@@ -7,7 +7,7 @@ import pytest
 
 from certworker.cli.sample import sample_settings
 from certworker.errors import SettingsError
-from certworker.settings import Settings, load_settings
+from certworker.settings import Settings, WebhookSettings, load_settings
 
 _DNS = '[issuers.ca]\nchallenge = "dns-01"\n'
 
@@ -138,9 +138,13 @@ def test_the_sample_is_the_defaults(tmp_path: Path) -> None:
     sample = sample_settings()
     assert load(tmp_path, sample) == load(tmp_path, "")
     lines = [line for line in sample.splitlines() if "not set by default" not in line]
-    text = re.sub(r"^# (\w+ = )", r"\1", "\n".join(lines), flags=re.MULTILINE).partition("# [issuers.NAME]")
-    assert load(tmp_path, text[0]) == load(tmp_path, "")
-    assert load(tmp_path, f"[issuers.x]{text[2]}").issuer("x") == Settings().issuer("x")
+    text = re.sub(r"^# (\w+ = )", r"\1", "\n".join(lines), flags=re.MULTILINE)
+    text, *tables = re.split(r"# \[(\w+)\.NAME\]", text)
+    assert load(tmp_path, text) == load(tmp_path, "")
+    by_name = dict(zip(tables[::2], tables[1::2], strict=True))
+    assert load(tmp_path, f"[issuers.x]{by_name['issuers']}").issuer("x") == Settings().issuer("x")
+    webhook = by_name["webhooks"].replace('url = ""', 'url = "https://hooks.test/"')
+    assert load(tmp_path, f"[webhooks.x]{webhook}").webhooks == {"x": WebhookSettings(url="https://hooks.test/")}
     for section in ("server", "seal", "worker", "metrics", "network", "challenges", "log"):
         assert f"\n[{section}]" in sample
 

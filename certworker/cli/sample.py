@@ -1,11 +1,12 @@
 """The settings file as a sample: every setting with its default, its unit and its help."""
 
 from pathlib import Path
+from typing import get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from certworker.settings import IssuerSettings, Settings
+from certworker.settings import Settings
 
 _HEAD = """\
 # certworker's settings: every one with its default. Relative paths are relative to this file.
@@ -20,15 +21,18 @@ def sample_settings() -> str:
         section = field.annotation
         if isinstance(section, type) and issubclass(section, BaseModel):
             lines += [f"\n[{name}]  # {(section.__doc__ or '').partition(': ')[2].rstrip('.')}", *_entries(section)]
-    lines += ["\n# What Key Vault's issuer record has no word for, by the name of the record.", "# [issuers.NAME]"]
-    lines += _entries(IssuerSettings)
+    for name, field in Settings.model_fields.items():
+        if field.default_factory is dict:
+            section = get_args(field.annotation)[1]
+            told = (section.__doc__ or "").partition(": ")[2]
+            lines += [f"\n# {told[:1].upper()}{told[1:]}", f"# [{name}.NAME]", *_entries(section)]
     return "\n".join(lines) + "\n"
 
 
 def _entries(section: type[BaseModel]) -> list[str]:
     entries = []
     for name, field in section.model_fields.items():
-        if field.description and name != "issuers":
+        if field.description and field.default_factory is not dict:
             entries += [f"# {field.description}", f"# {name} = {_show(field)}"]
     return entries
 

@@ -31,6 +31,12 @@ class Section(BaseModel):
         "dns_zone",
         "tsig_key",
         "tsig_secret_file",
+        "host",
+        "user",
+        "password_file",
+        "password_env",
+        "sender",
+        "secret_file",
         mode="before",
         check_fields=False,
     )
@@ -50,6 +56,9 @@ class Section(BaseModel):
         "dns_hook",
         "dns_servers",
         "sizes",
+        "topics",
+        "vaults",
+        "command",
         mode="before",
         check_fields=False,
     )
