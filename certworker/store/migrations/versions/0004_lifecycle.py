@@ -14,11 +14,12 @@ def upgrade() -> None:
     """Add columns to certificates and operations, and the tables of the lifecycle."""
     for name in ("deadline", "paused_since", "requested_at", "blamed_since"):
         op.add_column("certificate", sa.Column(name, sa.BigInteger(), nullable=True))
-    for name in ("paused_by", "paused_why"):
+    for name in ("paused_by", "paused_why", "route"):
         op.add_column("certificate", sa.Column(name, sa.String(), nullable=True))
     op.add_column("operation", sa.Column("issuer", sa.String(), nullable=True))
     op.add_column("operation", sa.Column("deadline", sa.BigInteger(), nullable=True))
     _make_watches()
+    _make_resilience()
     _make_notices()
     _make_revocation()
     _make_spare_keys()
@@ -178,3 +179,42 @@ def _make_revocation() -> None:
         sa.Column("version", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("digest", name="pk_compromised_key"),
     )
+
+
+def _make_resilience() -> None:
+    op.create_table(
+        "gate",
+        sa.Column("vault_id", sa.String(), nullable=False),
+        sa.Column("folded", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("issuer", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=True),
+        sa.Column("closed_until", sa.BigInteger(), nullable=True),
+        sa.Column("since", sa.BigInteger(), nullable=True),
+        sa.Column("closings", sa.Integer(), nullable=False),
+        sa.Column("witnesses", sa.String(), nullable=False),
+        sa.Column("probe", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("vault_id", "folded", name="pk_gate"),
+        sa.ForeignKeyConstraint(
+            ["vault_id"], ["vault.id"], name="fk_gate_vault", ondelete="CASCADE", deferrable=True, initially="DEFERRED"
+        ),
+    )
+    op.create_table(
+        "failure_memory",
+        sa.Column("ca", sa.String(), nullable=False),
+        sa.Column("names", sa.String(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("updated", sa.BigInteger(), nullable=False),
+        sa.Column("next_at", sa.BigInteger(), nullable=False),
+        sa.Column("held_until", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("ca", "names", name="pk_failure_memory"),
+    )
+    op.create_index("ix_failure_memory_updated", "failure_memory", ["updated"])
+    op.create_table(
+        "bucket",
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("full_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "key", name="pk_bucket"),
+    )
+    op.create_index("ix_bucket_full_at", "bucket", ["full_at"])

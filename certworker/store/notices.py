@@ -1,0 +1,182 @@
+"""The ledger of notices: what is asked and what is changed."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
+
+from certworker.errors import LeaseLost
+from certworker.store.claims import due, notice_waits
+from certworker.store.tables.events import CURSOR
+from certworker.store.tables.notices import (
+    NOTICE,
+    SILENCE,
+    notice_record,
+    notice_values,
+    silence_record,
+    silence_values,
+    state_values,
+)
+from certworker.store.tables.row import Values
+from certworker.store.transaction import Transaction
+from certworker.vault.notification.ledger import OPEN, Notice, NoticeStatus, Silence
+from certworker.vault.notification.message import Severity, Topic
+from certworker.vault.objects import ObjectKind, fold_name
+
+_BY_ID: Final = select(NOTICE).where(NOTICE.c.id == bindparam("id"))
+_NUMBER: Final = select(NOTICE.c.number).where(NOTICE.c.id == bindparam("id"))
+_PARTS: Final = select(NOTICE).where(NOTICE.c.digest_id == bindparam("id")).order_by(NOTICE.c.at, NOTICE.c.number)
+_COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("notices")).group_by(
+    NOTICE.c.channel, NOTICE.c.status
+)
+_OPEN: Final = NOTICE.c.status.in_(OPEN)
+_ENDED: Final = or_(NOTICE.c.due_at.is_(None), ~_OPEN)
+
+
+class NoticeReader(Transaction):
+    """What can be asked of the ledger."""
+
+    def notice(self, notice_id: str) -> Notice | None:
+        """Find an entry."""
+        row = self._one(_BY_ID, id=notice_id)
+        return notice_record(row) if row else None
+
+    def notices(self, vault_id: str, status: NoticeStatus | None, before: int | None, limit: int) -> tuple[Notice, ...]:
+        """List a vault's entries, the newest first, beginning before a number; only those of a status."""
+        wanted = [NOTICE.c.vault_id == vault_id]
+        if status is not None:
+            wanted.append(NOTICE.c.status == status)
+        if before is not None:
+            wanted.append(NOTICE.c.number < before)
+        return tuple(map(notice_record, self._all(select(NOTICE).where(*wanted).order_by(NOTICE.c.number.desc()).limit(limit))))
+
+    def notice_number(self, notice_id: str) -> int | None:
+        """Tell the number by which an entry is listed."""
+        row = self._one(_NUMBER, id=notice_id)
+        return int(row.number) if row else None
+
+    def digest_parts(self, digest_id: str) -> tuple[Notice, ...]:
+        """List the parts of a digest, in the order in which they came about."""
+        return tuple(map(notice_record, self._all(_PARTS, id=digest_id)))
+
+    def acknowledged(self, vault_id: str, kind: ObjectKind, name: str, version: str, topic: Topic) -> tuple[Notice, ...]:
+        """List what was acknowledged of a subject and topic."""
+        subject = _subject(vault_id, kind, name)
+        about = (NOTICE.c.version == version, NOTICE.c.topic == topic, NOTICE.c.acknowledged_at.is_not(None))
+        return tuple(map(notice_record, self._all(select(NOTICE).where(*subject, *about))))
+
+    def next_delivery(self, channels: Collection[str]) -> datetime | None:
+        """Tell when the next notice of some channels falls due; what is under a lease, when that runs out."""
+        if not channels:
+            return None
+        earliest = select(func.min(due(NOTICE)).label("at")).where(notice_waits(NOTICE), NOTICE.c.channel.in_(channels))
+        row = self._one(earliest)
+        return row.at if row else None
+
+    def silences(self, vault_id: str, at: datetime) -> tuple[Silence, ...]:
+        """List the silences of a vault that are in force at a time, the oldest first."""
+        wanted = (SILENCE.c.vault_id == vault_id, SILENCE.c.until > at)
+        return tuple(map(silence_record, self._all(select(SILENCE).where(*wanted).order_by(SILENCE.c.number))))
+
+    def notice_counts(self) -> Mapping[tuple[str, NoticeStatus], int]:
+        """Count the entries: (channel, status) -> count."""
+        return MappingProxyType({(row.channel, row.status): row.notices for row in self._all(_COUNTS)})
+
+    def open_notices(self, vault_id: str) -> tuple[Notice, ...]:
+        """List what is still to go out for a vault."""
+        found = select(NOTICE).where(NOTICE.c.vault_id == vault_id, _OPEN).order_by(NOTICE.c.number)
+        return tuple(map(notice_record, self._all(found)))
+
+
+class NoticeWriter(NoticeReader):
+    """What can be changed in the ledger."""
+
+    def hold_cursor(self, name: str) -> int:
+        """Tell up to which event a listener has read; whoever else asks waits until this transaction has ended."""
+        first = self._insert(CURSOR).values(name=name, sequence=0)
+        held = first.on_conflict_do_update(index_elements=["name"], set_={"name": first.excluded.name})
+        row = self._one(held.returning(CURSOR.c.sequence))
+        return int(row.sequence) if row else 0
+
+    def add_notice(self, notice: Notice) -> bool:
+        """Add an entry, unless there is one for the same subject, topic, threshold, channel and address; say whether."""
+        return self._try_add(NOTICE, notice_values(notice) | {"lease_owner": None, "lease_until": None, "fence": 0})
+
+    def record_delivery(self, notice: Notice) -> None:
+        """Record what came of it, under the fence that it was claimed with; the lease ends. Raises LeaseLost."""
+        this = (NOTICE.c.id == notice.id, NOTICE.c.fence == notice.fence, NOTICE.c.lease_owner.is_not(None))
+        if self._change(update(NOTICE).where(*this).values(_released(notice))) == 0:
+            raise LeaseLost(f"The notice {notice.id} was taken over, or has changed meanwhile.")
+
+    def set_notice_state(self, notice: Notice) -> None:
+        """Replace an entry's state; a lease on it ends, and its fence moves on."""
+        changed = _released(notice) | {"fence": NOTICE.c.fence + 1}
+        self._change(update(NOTICE).where(NOTICE.c.id == notice.id).values(changed))
+
+    def gather_parts(self, notice: Notice, severities: Collection[Severity], limit: int) -> tuple[Notice, ...]:
+        """List what waits for the channel and address of a notice, that one included, and holds nobody else's lease."""
+        mine = (NOTICE.c.id == notice.id) & (NOTICE.c.fence == notice.fence)
+        wanted = (
+            NOTICE.c.vault_id == notice.vault_id,
+            NOTICE.c.channel == notice.channel,
+            NOTICE.c.address == notice.address,
+            NOTICE.c.status == NoticeStatus.WAITING,
+            NOTICE.c.severity.in_(severities),
+            NOTICE.c.topic.not_in((Topic.DIGEST, Topic.TEST)),
+            or_(mine, NOTICE.c.lease_owner.is_(None)),
+        )
+        # what is changed below is locked first, by number, as by everybody
+        found = select(NOTICE).where(*wanted).order_by(NOTICE.c.number).limit(limit).with_for_update(skip_locked=True)
+        return tuple(map(notice_record, self._all(found)))
+
+    def put_in_digest(self, digest_id: str, parts: Collection[Notice]) -> int:
+        """Make parts of a digest of what still waits; give their count."""
+        changed: Values = {"status": NoticeStatus.IN_DIGEST, "digest_id": digest_id, "due_at": None}
+        changed |= {"lease_owner": None, "lease_until": None, "fence": NOTICE.c.fence + 1}
+        return self._change(update(NOTICE).where(_among(parts), _OPEN).values(changed))
+
+    def close_digest(self, digest: Notice) -> None:
+        """Note with the parts of a digest when it was sent."""
+        self._change(update(NOTICE).where(NOTICE.c.digest_id == digest.id).values(sent_at=digest.sent_at))
+
+    def supersede(self, vault_id: str, kind: ObjectKind, name: str, version: str, topics: Collection[Topic]) -> int:
+        """Let what was not sent of other versions than this be superseded; give the count."""
+        others = (*_subject(vault_id, kind, name), NOTICE.c.version != version, NOTICE.c.topic.in_(topics))
+        # what is under a lease is being sent at this moment
+        unsent = (_OPEN, NOTICE.c.lease_owner.is_(None))
+        return self._change(update(NOTICE).where(*others, *unsent).values(status=NoticeStatus.SUPERSEDED, due_at=None))
+
+    def silence_open(self, notices: Collection[Notice]) -> int:
+        """Let notices that have not gone out be silenced; give the count."""
+        changed = {"status": NoticeStatus.SILENCED, "due_at": None}
+        unsent = (_OPEN, NOTICE.c.lease_owner.is_(None))
+        return self._change(update(NOTICE).where(_among(notices), *unsent).values(changed)) if notices else 0
+
+    def add_silence(self, silence: Silence) -> None:
+        """Add a silence."""
+        self._add(SILENCE, silence_values(silence), "There is a silence of this id.")
+
+    def delete_silence(self, vault_id: str, silence_id: str) -> bool:
+        """End a silence; say whether there was one."""
+        this = (SILENCE.c.vault_id == vault_id, SILENCE.c.id == silence_id)
+        return self._change(delete(SILENCE).where(*this)) > 0
+
+    def forget_notices(self, before: datetime, limit: int) -> int:
+        """Delete entries that ended before a time, and silences likewise; give the count."""
+        old = select(NOTICE.c.number).where(NOTICE.c.at < before, _ENDED).order_by(NOTICE.c.number).limit(limit)
+        count = self._change(delete(NOTICE).where(NOTICE.c.number.in_(old.scalar_subquery())))
+        return count + self._change(delete(SILENCE).where(SILENCE.c.until < before))
+
+
+def _subject(vault_id: str, kind: ObjectKind, name: str) -> tuple[ColumnElement[bool], ...]:
+    return NOTICE.c.vault_id == vault_id, NOTICE.c.kind == kind, NOTICE.c.folded == fold_name(name)
+
+
+def _among(notices: Collection[Notice]) -> ColumnElement[bool]:
+    return NOTICE.c.id.in_([notice.id for notice in notices])
+
+
+def _released(notice: Notice) -> Values:
+    return state_values(notice) | {"lease_owner": None, "lease_until": None}

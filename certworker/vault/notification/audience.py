@@ -1,0 +1,52 @@
+"""The audience: who hears of what. Contacts hear of certificates by mail; further addresses are in the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from certworker.vault.notification.message import Channel, Topic
+from certworker.vault.objects import ObjectKind
+from certworker.vault.store import Reader
+from certworker.vault.vaults import SYSTEM_VAULT, Vault
+
+MAIL: Final = "mail"
+"""The channel whose addresses are the contacts of the vault."""
+_NOT_BY_MAIL: Final = frozenset({Topic.NEW_VERSION})
+Address = tuple[str, str]
+"""A channel's name, and an address in its own sense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """An address that the settings name: of which channel, for which topics and vaults (names); none are all.
+
+    Of the service's own vault only those hear that name it.
+    """
+
+    channel: str
+    address: str
+    topics: frozenset[Topic] = frozenset()
+    vaults: frozenset[str] = frozenset()
+
+    def takes(self, vault: Vault, topic: Topic) -> bool:
+        """Whether it is to hear of this."""
+        if not self.vaults and vault.name == SYSTEM_VAULT:
+            return False
+        named = not self.vaults or vault.name.casefold() in {name.casefold() for name in self.vaults}
+        return named and (not self.topics or topic in self.topics)
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """The channels that there are, by name, and who listens on them."""
+
+    channels: Mapping[str, Channel]
+    subscriptions: tuple[Subscription, ...] = ()
+
+    def addresses(self, reader: Reader, vault: Vault, kind: ObjectKind, topic: Topic) -> tuple[Address, ...]:
+        """List who hears of a topic; a channel that is not set up has nobody."""
+        contacts: tuple[Address, ...] = ()
+        if MAIL in self.channels and kind is ObjectKind.CERTIFICATE and topic not in _NOT_BY_MAIL:
+            contacts = tuple((MAIL, contact.email) for contact in reader.contacts(vault.id))
+        listening = (one for one in self.subscriptions if one.channel in self.channels and one.takes(vault, topic))
+        return (*contacts, *((one.channel, one.address) for one in listening))
