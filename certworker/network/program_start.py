@@ -1,4 +1,4 @@
-"""Starts a hook with no signal blocked, as the worker has them: `python -I hook_start.py PROGRAM ARGUMENT...`."""
+"""Starts a program with no signal blocked, as the worker has them: `python -I program_start.py PROGRAM ARGUMENT...`."""
 
 import os
 import signal
