@@ -57,7 +57,9 @@ from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
+from certworker.vault.renewal.advising import Advising
 from certworker.vault.renewal.planning import Planner
+from certworker.vault.renewal.windows import MaintenanceCalendar
 from certworker.vault.renewals import Renewals
 from certworker.vault.requested import RequestedRenewals
 from certworker.vault.revocations import Revocations
@@ -119,6 +121,7 @@ class Lifecycle:
 
     planner: Planner
     key_pool: KeyPool
+    advising: Advising
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +205,10 @@ def build(
     local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
     known = _providers(ground, challenges, {"local": local, **providers}, connect)
     issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
-    versions, directory = Versions(keyring, materials, random), Directory(store, keyring, clock)
-    issuances = Issuances(store, Drafts(store, materials), versions, clock)
+    advising = Advising(store, issuers, known, ground.planner, random, clock)
+    versions = Versions(keyring, materials, ground.planner, (advising.follow,))
+    directory = Directory(store, keyring, clock)
+    issuances = Issuances(store, Drafts(store, materials), versions, ground.planner, clock)
     return House(
         settings=settings,
         clock=clock,
@@ -215,7 +220,7 @@ def build(
         directory=directory,
         materials=materials,
         founding=Founding(store, keyring, directory, clock),
-        certificates=Certificates(store, access, issuances, Deletions(), clock),
+        certificates=Certificates(store, access, issuances, Deletions(), ground.planner, clock),
         keys=keys,
         key_life=_key_life(ground),
         attestations=Attestations(keys),
@@ -224,22 +229,22 @@ def build(
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
         issuances=issuances,
-        renewals=Renewals(store, issuances, clock),
+        renewals=Renewals(store, issuances, ground.planner, clock),
         progression=Progression(store, versions, issuers, refusals, known, clock),
         merging=Merging(store, access, versions, clock),
         refusals=refusals,
         challenges=challenges,
         local=local,
         fleet=Fleet(store),
-        imports=Imports(store, access, keyring, materials, clock, random),
-        updates=Updates(store, access, clock),
+        imports=Imports(store, access, keyring, materials, ground.planner, clock),
+        updates=Updates(store, access, ground.planner, clock),
         backups=_backups(ground),
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
         dealings=_dealings(ground, issuers, known),
         releases=_releases(ground),
-        lifecycle=_lifecycle(ground),
+        lifecycle=_lifecycle(ground, advising),
     )
 
 
@@ -268,7 +273,9 @@ def _ground(
     keyring, access = Keyring(store, master), Access(store)
     pool = KeyPool(store, keyring, clock, settings.spare_keys.sizes, settings.spare_keys.count)
     materials, accounts = Materials(store, keyring, token, clock, pool), Accounts(store, keyring)
-    return _Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, pool, Planner())
+    renews = settings.renewal.on_policy_change == "renew"
+    planner = Planner(MaintenanceCalendar(settings.maintenance), random, renews_on_change=renews)
+    return _Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, pool, planner)
 
 
 def _providers(ground: _Ground, challenges: Challenges, others: Providers, connect: Connect | None) -> Providers:
@@ -277,8 +284,8 @@ def _providers(ground: _Ground, challenges: Challenges, others: Providers, conne
     return load_providers({**own, **others})
 
 
-def _lifecycle(ground: _Ground) -> Lifecycle:
-    return Lifecycle(ground.planner, ground.pool)
+def _lifecycle(ground: _Ground, advising: Advising) -> Lifecycle:
+    return Lifecycle(ground.planner, ground.pool, advising)
 
 
 def _key_life(ground: _Ground) -> KeyLife:
@@ -304,7 +311,7 @@ def _backups(ground: _Ground) -> ObjectBackups:
     store, access, keyring, materials, clock = ground.store, ground.access, ground.keyring, ground.materials, ground.clock
     form = BackupFormat(store, keyring)
     return ObjectBackups(
-        CertificateBackups(store, access, keyring, materials, form, clock),
+        CertificateBackups(store, access, keyring, materials, form, ground.planner, clock),
         KeyBackups(store, access, materials, form, clock),
         SecretBackups(store, access, keyring, form, clock),
     )

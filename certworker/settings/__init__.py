@@ -17,8 +17,8 @@ from certworker.errors import SettingsError
 from certworker.settings.hook import HookSettings
 from certworker.settings.issuers import IssuerSettings
 from certworker.settings.mail import Mail
-from certworker.settings.revocation import RevocationSettings
 from certworker.settings.renewal import MaintenanceSettings, RenewalSettings
+from certworker.settings.revocation import RevocationSettings
 from certworker.settings.section import Addresses, Port, Section
 from certworker.settings.spare_keys import SpareKeySettings
 from certworker.settings.webhooks import WebhookSettings
@@ -29,8 +29,8 @@ __all__ = [
     "HsmSettings",
     "IssuerSettings",
     "Log",
-    "MaintenanceSettings",
     "Mail",
+    "MaintenanceSettings",
     "Metrics",
     "Network",
     "Port",

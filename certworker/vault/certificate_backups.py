@@ -19,6 +19,7 @@ from certworker.vault.objects import (
     not_found,
 )
 from certworker.vault.operations import Certificate
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.saved_objects import CERTIFICATE, SavedCertificate, SavedVersion, all_versions, read_saved
 from certworker.vault.secrets import open_value
 from certworker.vault.store import Reader, Store, Writer
@@ -32,13 +33,21 @@ class CertificateBackups:
     """Makes backups and restores them. Inside of them private keys and secrets lie opened; outside they are sealed."""
 
     def __init__(
-        self, store: Store, access: Access, keyring: Keyring, materials: Materials, form: BackupFormat, clock: Clock
+        self,
+        store: Store,
+        access: Access,
+        keyring: Keyring,
+        materials: Materials,
+        form: BackupFormat,
+        planner: Planner,
+        clock: Clock,
     ) -> None:
         self._store = store
         self._access = access
         self._keyring = keyring
         self._materials = materials
         self._form = form
+        self._planner = planner
         self._clock = clock
 
     def backup(self, caller: Caller, vault: Vault, name: str) -> bytes:
@@ -79,6 +88,9 @@ class CertificateBackups:
             for record in records:
                 _add(writer, record)
             writer.put_certificate(certificate)
+            # what it was saved with was decided on another day, and perhaps for another vault
+            self._planner.replan(writer, vault.id, saved.name, at, afresh=True)
+            certificate = writer.certificate(vault.id, saved.name) or certificate
             tell_new_version(writer, current, vault.name, REASON, saved.policy.issuer.name, at=at)
             return CertificateBundle(head, current, certificate, pending=False)
 

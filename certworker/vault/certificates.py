@@ -4,17 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.x509 import validity
 from certworker.errors import BadParameter, CertificateNotFound, Forbidden, OperationInProgress, OperationNotFound
 from certworker.vault.access import Access, Caller
 from certworker.vault.deletions import Deletions
 from certworker.vault.issuances import Issuances, check_issuer
-from certworker.vault.lifetime import plan_anew
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, check_name, check_tags, not_found
 from certworker.vault.operations import Certificate, Operation, OperationStatus
 from certworker.vault.pending import PendingCertificate, find_pending
 from certworker.vault.policy import Policy, complete
 from certworker.vault.progression import cancel
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Page, Reader, Store
 from certworker.vault.vaults import Vault
 
@@ -43,11 +42,14 @@ class CertificateItem:
 class Certificates:
     """The certificates of vaults. Every method asks for the permission that Key Vault names for it."""
 
-    def __init__(self, store: Store, access: Access, issuances: Issuances, deletions: Deletions, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, access: Access, issuances: Issuances, deletions: Deletions, planner: Planner, clock: Clock
+    ) -> None:
         self._store = store
         self._access = access
         self._issuances = issuances
         self._deletions = deletions
+        self._planner = planner
         self._clock = clock
 
     def create(
@@ -130,13 +132,10 @@ class Certificates:
             if policy.issuer.name != known.policy.issuer.name:
                 check_issuer(writer, vault, policy)
             changed = replace(known, policy=policy, policy_updated=at)
-            current = writer.certificate_version(vault.id, name, None)
-            if current:
-                changed = replace(changed, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
             writer.put_certificate(changed)
             # a worker that has claimed the renewal, and knows the policy as it was, loses it
-            writer.set_renewal(vault.id, name, None, changed.renewal)
-        return changed
+            self._planner.replan(writer, vault.id, name, at, afresh=True)
+            return writer.certificate(vault.id, name) or changed
 
     def operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Show a certificate's pending operation. Raises OperationNotFound, also where it is not `operation_id`."""
@@ -205,8 +204,10 @@ class Certificates:
     def recover(self, caller: Caller, vault: Vault, name: str) -> CertificateBundle:
         """Bring a deleted certificate back, with its key and secret. Raises CertificateNotFound, NotDeleted."""
         self._access.require(caller, vault, "certificates", "recover")
+        at = whole_second(self._clock())
         with self._store.writing() as writer:
-            head = self._deletions.recover(writer, vault, _any_head(writer, vault, name), whole_second(self._clock()))
+            head = self._deletions.recover(writer, vault, _any_head(writer, vault, name), at)
+            self._planner.replan(writer, vault.id, head.name, at)
             return _bundle(writer, head, None)
 
     def purge(self, caller: Caller, vault: Vault, name: str) -> None:

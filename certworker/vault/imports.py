@@ -4,7 +4,6 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from random import Random
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.imports import KeyedCertificate, is_pem, read_pem, read_pkcs12
@@ -14,7 +13,6 @@ from certworker.vault.access import Access, Caller
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.issuances import check_free, check_issuer
 from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.lifetime import renewal_point
 from certworker.vault.materials import Materials
 from certworker.vault.objects import (
     Attributes,
@@ -31,6 +29,7 @@ from certworker.vault.objects import (
 from certworker.vault.operations import Certificate, Renewal
 from certworker.vault.policy import PEM, PKCS12, Policy
 from certworker.vault.readback import allowed_usage, merge_policy, read_policy
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Store, Writer
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import VersionRecords, key_operations, put_current, secret_value, tell_new_version
@@ -58,17 +57,17 @@ class Arrival:
 
 
 class Imports:
-    """Takes certificates in. Nothing is renewed by itself unless the policy names an integrated issuer, and AutoRenew."""
+    """Takes certificates in. Nothing is renewed by itself unless its owner says AutoRenew, and somebody can sign."""
 
     def __init__(
-        self, store: Store, access: Access, keyring: Keyring, materials: Materials, clock: Clock, random: Random
+        self, store: Store, access: Access, keyring: Keyring, materials: Materials, planner: Planner, clock: Clock
     ) -> None:
         self._store = store
         self._access = access
         self._keyring = keyring
         self._materials = materials
+        self._planner = planner
         self._clock = clock
-        self._random = random
 
     def import_(self, caller: Caller, vault: Vault, name: str, arrival: Arrival) -> CertificateBundle:
         """Take a certificate in with its key, under a new name or as a known one's next version; expired ones as well.
@@ -89,11 +88,10 @@ class Imports:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
         records = self._records(vault, name, found, policy, arrival, at)
-        renewal = self._renewal(policy, found.leaf, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
             put_current(writer, records)
-            certificate = _put_certificate(writer, Certificate(vault.id, name, policy, at, at, renewal))
+            certificate = self._put_certificate(writer, Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))
             tell_new_version(writer, records[0], vault.name, REASON, policy.issuer.name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None:
@@ -129,12 +127,17 @@ class Imports:
         secret = SecretVersion(*place, sealed, policy.content_type, attributes, managed=True, tags=arrival.tags)
         return certificate, key, secret
 
-    def _renewal(self, policy: Policy, leaf: bytes, at: datetime) -> Renewal:
-        # the jitter is drawn here, once, and kept
-        jitter, (begin, end) = self._random.random(), validity(leaf)
-        renews = policy.is_integrated and end > at
-        point = renewal_point(policy, begin, end, jitter) if renews else None
-        return Renewal(point.at if point else None, point.reason if point else None, jitter)
+    def _put_certificate(self, writer: Writer, certificate: Certificate) -> Certificate:
+        vault_id, name = certificate.vault_id, certificate.name
+        known = writer.certificate(vault_id, name)
+        if known:
+            certificate = replace(
+                certificate, name=known.name, policy_created=known.policy_created, renewal=known.renewal, fence=known.fence
+            )
+        writer.put_certificate(certificate)
+        # a worker that has claimed the renewal of the version before loses it
+        self._planner.plan_version(writer, vault_id, name, certificate.policy_updated)
+        return writer.certificate(vault_id, name) or certificate
 
 
 def _open(arrival: Arrival) -> tuple[str, KeyedCertificate]:
@@ -167,13 +170,3 @@ def _chain(found: KeyedCertificate, *, preserve_order: bool) -> tuple[bytes, ...
         return found.others
     straight = order_chain(found.leaf, belong)
     return (*straight, *(der for der in belong if der not in straight))
-
-
-def _put_certificate(writer: Writer, certificate: Certificate) -> Certificate:
-    known = writer.certificate(certificate.vault_id, certificate.name)
-    if known:
-        certificate = replace(certificate, name=known.name, policy_created=known.policy_created, fence=known.fence)
-    writer.put_certificate(certificate)
-    # a worker that has claimed the renewal of the version before loses it
-    writer.set_renewal(certificate.vault_id, certificate.name, None, certificate.renewal)
-    return certificate

@@ -4,15 +4,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.x509 import self_sign, validity
+from certworker.crypto.x509 import self_sign
 from certworker.errors import BadParameter, Conflict, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.heads import held_by_deleted
-from certworker.vault.lifetime import plan_anew, self_signed_validity
+from certworker.vault.lifetime import self_signed_validity
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, fold_name, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
+from certworker.vault.renewal.planning import PATIENCE, Planner
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import VersionRecords, Versions, completed
@@ -24,10 +25,11 @@ _NAMES_OF_THE_API = frozenset({"CONTACTS", "ISSUERS", "RESTORE"})
 class Issuances:
     """Begins operations; a self-signed certificate is complete at once."""
 
-    def __init__(self, store: Store, drafts: Drafts, versions: Versions, clock: Clock) -> None:
+    def __init__(self, store: Store, drafts: Drafts, versions: Versions, planner: Planner, clock: Clock) -> None:
         self._store = store
         self._drafts = drafts
         self._versions = versions
+        self._planner = planner
         self._clock = clock
 
     def begin(
@@ -44,6 +46,7 @@ class Issuances:
         operation = self._drafts.draft(
             vault, name, policy, OperationReason.CREATE, at, tags=tags, enabled=enabled, preserve_order=preserve_order
         )
+        operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
@@ -62,6 +65,7 @@ class Issuances:
         at = whole_second(self._clock())
         reason = certificate.renewal.reason or OperationReason.DEFAULT
         operation = self._draft_next(vault, certificate, current, reason, at)
+        operation = replace(operation, deadline=certificate.renewal.deadline)
         records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             # its name is held first, as by everybody: of two that wait for each other, the database gives one up
@@ -74,19 +78,24 @@ class Issuances:
             return self._store_operation(writer, vault, operation, records, at)
 
     def renew_now(self, vault: Vault, certificate: Certificate, current: CertificateVersion) -> Operation:
-        """Begin a renewal that somebody asked for, whenever it would have fallen due. Raises as `begin` does."""
+        """Begin a renewal that somebody asked for, whenever it would have fallen due. Raises as `begin` does.
+
+        That it was asked for is remembered until it worked: what fails is tried again.
+        """
         at = whole_second(self._clock())
         name, policy, reason = certificate.name, certificate.policy, OperationReason.REQUESTED
         with self._store.reading() as reader:
             check_free(reader, vault, name)
             check_issuer(reader, vault, policy)
         operation = self._draft_next(vault, certificate, current, reason, at)
+        operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
         with self._store.writing() as writer:
             check_free(writer, vault, name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None:
                 raise not_found(ObjectKind.CERTIFICATE, name)
+            self._planner.request(writer, vault.id, name, at)
             detail = {"vault": vault.name, "reason": reason.value, "issuer": policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)
@@ -123,11 +132,10 @@ class Issuances:
     def _put_certificate(self, writer: Writer, vault: Vault, name: str, policy: Policy, at: datetime) -> None:
         known = writer.certificate(vault.id, name)
         if known:
-            current = writer.certificate_version(vault.id, name, None)
-            if current and policy != known.policy:
-                # should nothing come of this operation, the version that there is goes by the new policy
-                known = replace(known, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
             writer.put_certificate(replace(known, policy=policy, policy_updated=at))
+            if policy != known.policy:
+                # should nothing come of this operation, the version that there is goes by the new policy
+                self._planner.replan(writer, vault.id, name, at, afresh=True)
             return
         writer.put_head(ObjectHead(vault.id, ObjectKind.CERTIFICATE, name, None, at))
         writer.put_certificate(Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))

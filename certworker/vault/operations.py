@@ -44,8 +44,8 @@ class OperationReason(StrEnum):
 
     @property
     def is_asked_for(self) -> bool:
-        """Whether somebody asked for it; what failed is theirs to ask for again."""
-        return self in (OperationReason.CREATE, OperationReason.REQUESTED)
+        """Whether it is somebody's own errand; what failed is theirs to ask for again. A renewal is tried again by itself."""
+        return self is OperationReason.CREATE
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,10 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """What all versions of a certificate share besides its head: the policy and the renewal to come."""
+    """What all versions of a certificate share besides its head: the policy and the renewal to come.
+
+    `route` is the issuer that the next renewal is sent to in the place of the policy's; it is the store's own, as `fence` is.
+    """
 
     vault_id: str
     name: str
@@ -148,6 +151,12 @@ class Certificate:
     policy_updated: datetime
     renewal: Renewal
     fence: int = 0
+    route: str | None = None
+
+    @property
+    def asked_issuer(self) -> str:
+        """The issuer that the next renewal asks."""
+        return self.route or self.policy.issuer.name
 
 
 def back_off(failures: int) -> timedelta:

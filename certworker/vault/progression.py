@@ -14,10 +14,19 @@ from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pendin
 from certworker.vault.issuers import Issuers
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import CertificateVersion, ObjectKind
-from certworker.vault.operations import BACK_OFF, CERTIFIED, Evidence, Operation, OperationStatus, Progress, back_off
+from certworker.vault.operations import (
+    BACK_OFF,
+    CERTIFIED,
+    Evidence,
+    Operation,
+    OperationReason,
+    OperationStatus,
+    Progress,
+    back_off,
+)
 from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
-from certworker.vault.renewals import put_off
+from certworker.vault.renewals import forget_request, put_off
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
 
@@ -261,7 +270,10 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
     writer.update_operation(replace(cancelled, cancellation_requested=True))
     writer.add_journal(operation.id, at, "cancelled", {})
     writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "cancelled")
-    _put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
+    if operation.reason is OperationReason.REQUESTED:
+        forget_request(writer, operation.vault_id, operation.name, at)
+    else:
+        _put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
     detail = {"vault": _vault_name(writer, operation)}
     writer.add_event(_event(EventType.OPERATION_CANCELLED, operation, at, detail))
 

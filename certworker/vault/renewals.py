@@ -8,25 +8,37 @@ from certworker.errors import NotFound
 from certworker.vault.issuances import Issuances
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.operations import Certificate, Operation
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Store, Writer
 
 
 class Renewals:
-    """Carries out what `lifetime` decided. For the worker; it asks for no caller."""
+    """Carries out what was decided. For the worker; it asks for no caller."""
 
-    def __init__(self, store: Store, issuances: Issuances, clock: Clock) -> None:
+    def __init__(self, store: Store, issuances: Issuances, planner: Planner, clock: Clock) -> None:
         self._store = store
         self._issuances = issuances
+        self._planner = planner
         self._clock = clock
 
-    def begin(self, certificate: Certificate) -> Operation:
-        """Begin the renewal of a certificate that was claimed. Raises LeaseLost where the claim ran out meanwhile."""
+    def begin(self, certificate: Certificate) -> Operation | None:
+        """Begin the renewal of a certificate that was claimed; none where, at a second look, it is not due.
+
+        A maintenance window may have closed since it fell due, say. Raises LeaseLost where the claim ran out meanwhile.
+        """
+        at = whole_second(self._clock())
         with self._store.reading() as reader:
             vault = reader.vault(certificate.vault_id)
             current = reader.certificate_version(certificate.vault_id, certificate.name, None)
-        if vault is None or current is None:
-            raise NotFound(f"The certificate {certificate.name} is gone.")
-        return self._issuances.renew(vault, certificate, current)
+            if vault is None or current is None:
+                raise NotFound(f"The certificate {certificate.name} is gone.")
+            situation = self._planner.situation(reader, certificate, current, at)
+        renewal = self._planner.plan(situation, certificate.renewal)
+        if renewal.due_at is None or renewal.due_at > at:
+            with self._store.writing() as writer:
+                writer.set_renewal(vault.id, certificate.name, certificate.fence, renewal)
+            return None
+        return self._issuances.renew(vault, replace(certificate, renewal=renewal), current)
 
     def put_off(self, certificate: Certificate, error: str) -> None:
         """Plan the next attempt at a renewal that could not even begin."""
@@ -39,9 +51,22 @@ def put_off(writer: Writer, vault_id: str, name: str, at: datetime, error: str, 
     certificate = writer.certificate(vault_id, name)
     if certificate is None:
         return
-    current = writer.certificate_version(vault_id, name, None)
     failures = certificate.renewal.failures + 1
-    not_after = current.attributes.expires if current else None
-    due_at = next_attempt(failures, at, not_after, configuration=configuration)
+    due_at = _next_attempt(writer, vault_id, name, failures, at, configuration=configuration)
     renewal = replace(certificate.renewal, due_at=due_at, failures=failures, last_error=error)
     writer.set_renewal(vault_id, name, None, renewal)
+
+
+def forget_request(writer: Writer, vault_id: str, name: str, at: datetime) -> None:
+    """Forget that somebody wanted a certificate renewed, as part of a larger transaction. The plan is looked at later."""
+    certificate = writer.certificate(vault_id, name)
+    if certificate is None:
+        return
+    due_at = _next_attempt(writer, vault_id, name, 1, at, configuration=True)
+    writer.set_renewal(vault_id, name, None, replace(certificate.renewal, due_at=due_at, requested_at=None))
+
+
+def _next_attempt(writer: Writer, vault_id: str, name: str, failures: int, at: datetime, *, configuration: bool) -> datetime:
+    current = writer.certificate_version(vault_id, name, None)
+    not_after = current.attributes.expires if current else None
+    return next_attempt(failures, at, not_after, configuration=configuration)

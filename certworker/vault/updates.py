@@ -5,16 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.x509 import validity
 from certworker.errors import BadParameter
 from certworker.vault.access import Access, Caller
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.companions import set_together
 from certworker.vault.issuances import check_issuer
-from certworker.vault.lifetime import plan_anew
 from certworker.vault.objects import Attributes, CertificateVersion, ObjectKind, Tags, check_tags, not_found
 from certworker.vault.operations import Certificate
 from certworker.vault.policy import Policy, complete
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Store, Writer
 from certworker.vault.vaults import Vault
 
@@ -33,9 +32,10 @@ class Update:
 class Updates:
     """Changes versions of certificates in place."""
 
-    def __init__(self, store: Store, access: Access, clock: Clock) -> None:
+    def __init__(self, store: Store, access: Access, planner: Planner, clock: Clock) -> None:
         self._store = store
         self._access = access
+        self._planner = planner
         self._clock = clock
 
     def update(self, caller: Caller, vault: Vault, name: str, version: str | None, update: Update) -> CertificateBundle:
@@ -56,9 +56,21 @@ class Updates:
             changed = _changed(known, update, at)
             set_together(writer, vault.id, name, known.version, changed.attributes, changed.tags)
             if update.change:
-                certificate = _with_policy(writer, vault, certificate, update.change, at)
+                certificate = self._with_policy(writer, vault, certificate, update.change, at)
             pending = writer.operation(vault.id, name) is not None
             return CertificateBundle(head, changed, certificate, pending)
+
+    def _with_policy(
+        self, writer: Writer, vault: Vault, known: Certificate, change: Callable[[Policy], Policy], at: datetime
+    ) -> Certificate:
+        policy = complete(change(known.policy))
+        if policy.issuer.name.casefold() != known.policy.issuer.name.casefold():
+            check_issuer(writer, vault, policy)
+        changed = replace(known, policy=policy, policy_updated=at)
+        writer.put_certificate(changed)
+        # a worker that has claimed the renewal, and knows the policy as it was, loses it
+        self._planner.replan(writer, vault.id, known.name, at, afresh=True)
+        return writer.certificate(vault.id, known.name) or changed
 
 
 def _changed(known: CertificateVersion, update: Update, at: datetime) -> CertificateVersion:
@@ -76,19 +88,3 @@ def _check_time(name: str, said: datetime | None, is_: datetime | None) -> None:
     if said is not None and said != is_:
         message = f"{name} cannot be changed: it is what the certificate says, {is_:%Y-%m-%dT%H:%M:%SZ}." if is_ else ""
         raise BadParameter(message or f"{name} cannot be set.", name)
-
-
-def _with_policy(
-    writer: Writer, vault: Vault, known: Certificate, change: Callable[[Policy], Policy], at: datetime
-) -> Certificate:
-    policy = complete(change(known.policy))
-    if policy.issuer.name.casefold() != known.policy.issuer.name.casefold():
-        check_issuer(writer, vault, policy)
-    changed = replace(known, policy=policy, policy_updated=at)
-    current = writer.certificate_version(vault.id, known.name, None)
-    if current:
-        changed = replace(changed, renewal=plan_anew(policy, known.renewal, *validity(current.der)))
-    writer.put_certificate(changed)
-    # a worker that has claimed the renewal, and knows the policy as it was, loses it
-    writer.set_renewal(vault.id, known.name, None, changed.renewal)
-    return changed

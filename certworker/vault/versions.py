@@ -1,20 +1,20 @@
 """A new version of a certificate: key, secret and certificate together, or not at all."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from random import Random
 
 from certworker.crypto.bundles import pem_bundle, pkcs12_bundle
 from certworker.crypto.signers import sign_data
 from certworker.crypto.x509 import order_chain, validity
 from certworker.vault.events import Event, EventType
 from certworker.vault.keyring import Keyring, object_place
-from certworker.vault.lifetime import first_plan
 from certworker.vault.materials import Materials
 from certworker.vault.objects import Attributes, CertificateVersion, KeyVersion, ObjectHead, ObjectKind, SecretVersion
-from certworker.vault.operations import Operation, OperationStatus, Renewal
+from certworker.vault.operations import Operation, OperationStatus
 from certworker.vault.policy import PEM, Policy
+from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Writer
 
 _NEW_VERSION_EVENTS = (
@@ -27,15 +27,18 @@ WARNED = "warned"
 """The result under which a version is counted once more, where something about it was not as it was asked for."""
 
 VersionRecords = tuple[CertificateVersion, KeyVersion, SecretVersion]
+Follower = Callable[[Writer, Operation, CertificateVersion], None]
+"""What is done about a version in the transaction that makes it the current one."""
 
 
 class Versions:
     """Builds new versions outside transactions and swaps them in inside one."""
 
-    def __init__(self, keyring: Keyring, materials: Materials, random: Random) -> None:
+    def __init__(self, keyring: Keyring, materials: Materials, planner: Planner, followers: tuple[Follower, ...] = ()) -> None:
         self._keyring = keyring
         self._materials = materials
-        self._random = random
+        self._planner = planner
+        self._followers = followers
 
     def build(self, operation: Operation, certificates: tuple[bytes, ...], at: datetime) -> VersionRecords:
         """Make the three records of a version out of the leaf and its chain, and the operation's key.
@@ -75,10 +78,6 @@ class Versions:
         """Sign by the key of the version that an operation is to become. Raises as `Materials.use` does."""
         return sign_data(self._materials.signer(operation), data)
 
-    def _renewal(self, policy: Policy, certificate: CertificateVersion) -> Renewal:
-        # the jitter is drawn here, once, and kept
-        return first_plan(policy, *validity(certificate.der), self._random.random(), certificate.attributes.created)
-
     def swap_in(
         self,
         writer: Writer,
@@ -92,10 +91,9 @@ class Versions:
         """
         certificate = records[0]
         put_current(writer, records)
-        # by the policy as it is now: it may have been changed while the CA took its time
-        owner = writer.certificate(operation.vault_id, operation.name)
-        policy = owner.policy if owner else operation.policy
-        writer.set_renewal(operation.vault_id, operation.name, None, self._renewal(policy, certificate))
+        for follow in self._followers:
+            follow(writer, operation, certificate)
+        self._planner.plan_version(writer, operation.vault_id, operation.name, certificate.attributes.created)
         issuer = operation.policy.issuer.name
         writer.count_attempt(operation.vault_id, issuer, "issued")
         if operation.warnings:

@@ -22,10 +22,9 @@ Rule = Callable[[Situation], Decision | None]
 
 
 def decide(situation: Situation) -> Decision | None:
-    """Decide; none where the certificate is never renewed by itself."""
-    if not situation.renews:
-        return None
-    found = [decision for decision in (rule(situation) for rule in RULES) if decision]
+    """Decide; none where the certificate is not renewed. What somebody asks for is done where nothing is renewed by itself."""
+    rules = (_requested,) if situation.stays or situation.is_paused else RULES
+    found = [decision for decision in (rule(situation) for rule in rules) if decision]
     due = [decision for decision in found if decision.at <= situation.at]
     if due:
         return due[0]
@@ -51,20 +50,27 @@ def _key_compromised(situation: Situation) -> Decision | None:
     return Decision(situation.compromised_at, OperationReason.KEY_COMPROMISED, why, urgent=True)
 
 
+def _requested(situation: Situation) -> Decision | None:
+    if situation.requested_at is None or situation.policy.is_manual:
+        return None
+    why = f"It was asked for at {_time(situation.requested_at)}."
+    return Decision(situation.requested_at, OperationReason.REQUESTED, why, urgent=True)
+
+
 def _policy_changed(situation: Situation) -> Decision | None:
-    issued, policy = situation.issued_by, situation.policy
-    if issued is None or not situation.renews_on_change or (issued.x509 == policy.x509 and issued.key == policy.key):
+    issued, policy, changed_at = situation.issued_by, situation.policy, situation.changed_at
+    if issued is None or changed_at is None or (issued.x509 == policy.x509 and issued.key == policy.key):
         return None
     why = "Its policy asks for another certificate than the one that there is."
-    return Decision(situation.at, OperationReason.POLICY_CHANGED, why)
+    return Decision(changed_at, OperationReason.POLICY_CHANGED, why)
 
 
 def _issuer_changed(situation: Situation) -> Decision | None:
-    issued, issuer = situation.issued_by, situation.policy.issuer
-    if issued is None or not situation.renews_on_change or issued.issuer.name.casefold() == issuer.name.casefold():
+    issued, issuer, changed_at = situation.issued_by, situation.policy.issuer, situation.changed_at
+    if issued is None or changed_at is None or issued.issuer.name.casefold() == issuer.name.casefold():
         return None
     why = f"Its policy names the issuer {issuer.name}; it is from {issued.issuer.name}."
-    return Decision(situation.at, OperationReason.ISSUER_CHANGED, why)
+    return Decision(changed_at, OperationReason.ISSUER_CHANGED, why)
 
 
 def _advised(situation: Situation) -> Decision | None:
@@ -104,6 +110,7 @@ def _overdue(situation: Situation) -> Decision | None:
 RULES: Final[tuple[Rule, ...]] = (
     _revoked,
     _key_compromised,
+    _requested,
     _policy_changed,
     _issuer_changed,
     _advised,

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from certworker.vault.operations import OperationReason
 from certworker.vault.policy import ActionType, Policy
+from certworker.vault.renewal.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +19,14 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A certificate's current version, as it stands at `at`.
+    """A certificate's current version, as it stands at `at`. `since` is when that version came.
 
-    `issued_by` is the policy that it was issued by, none for one that was imported. `revoked_at` is since when it is known to
-    be revoked, itself or something above it; `compromised_at` since when its key is known to others. `window` is its CA's
-    advice. `renews_on_change` says that a changed policy is a reason to renew at once, and not just what the next version
-    goes by.
+    `issued_by` is the policy that it was issued by, none for one that was imported. `changed_at` is since when the policy is
+    another one, where that is a reason to renew at once and not just what the next version goes by. `revoked_at` is since when
+    it is known to be revoked, itself or something above it; `compromised_at` since when its key is known to others. `window`
+    is its CA's advice, `requested_at` since when somebody wants it renewed. `is_paused`: nothing is renewed but what is asked
+    for. `is_foreign`: a CA signed it, its policy says that it signs itself, and nobody has looked at that since it was
+    imported. `maintenance` are the windows in which a renewal may begin.
     """
 
     policy: Policy
@@ -31,11 +34,16 @@ class Situation:
     not_after: datetime
     jitter: float
     at: datetime
+    since: datetime
     issued_by: Policy | None = None
+    changed_at: datetime | None = None
     revoked_at: datetime | None = None
     compromised_at: datetime | None = None
     window: Window | None = None
-    renews_on_change: bool = False
+    requested_at: datetime | None = None
+    is_paused: bool = False
+    is_foreign: bool = False
+    maintenance: Windows = ()
 
     @property
     def lifetime(self) -> timedelta:
@@ -43,10 +51,17 @@ class Situation:
         return self.not_after - self.not_before
 
     @property
-    def renews(self) -> bool:
-        """Whether its owner wants it to be renewed by itself, and there is somebody to sign."""
-        wanted = any(action.action is ActionType.AUTO_RENEW for action in self.policy.lifetime_actions)
-        return wanted and not self.policy.is_manual
+    def stays(self) -> str | None:
+        """Why it is never renewed by itself, in one sentence; none where it is."""
+        if self.policy.is_manual:
+            return "Its issuer is Unknown: a person takes its certificate signing request to a CA, and merges what comes back."
+        if not any(action.action is ActionType.AUTO_RENEW for action in self.policy.lifetime_actions):
+            return "Its policy has no lifetime action AutoRenew: its contacts are told, and nothing is renewed by itself."
+        if self.not_after <= self.since:
+            return "It had expired before it was imported."
+        if self.is_foreign:
+            return "A CA signed what was imported, and no self-signed one takes its place before somebody changes the policy."
+        return None
 
 
 @dataclass(frozen=True, slots=True)
