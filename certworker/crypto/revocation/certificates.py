@@ -1,6 +1,7 @@
 """Certificates as the judges read them: who signed what, and for what a key may be used."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import TypeVar
@@ -117,19 +118,29 @@ def is_valid(certificate: x509.Certificate, at: datetime) -> bool:
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
 
 
-def trusted(issuer: x509.Certificate, others: Iterable[bytes], at: datetime) -> Sequence[x509.Certificate]:
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Whose word on a list counts. `issuer` is None for the certificate's issuer and those above it, who are believed."""
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate | None = None
+
+
+def signers_under(issuer: x509.Certificate, others: Iterable[bytes], at: datetime) -> Sequence[Signer]:
     """Choose those whose word counts where the issuer's does: the issuer, who issued it, and whom these issued.
 
     A CRL may be signed by another than the issuer, who is to stand under the same trust anchor (RFC 5280 section
     6.3.3 (f)). The anchor is not known here: it is one of those that are above the issuer.
     """
     remaining = _loaded(others)
-    chosen = [issuer]
+    chosen = [Signer(issuer)]
     for below in chosen:
-        chosen += _take(remaining, [one for one in remaining if is_authority(one) and has_signed(one, below)])
-    for above in chosen:
-        if above is issuer or is_authority(above):
-            chosen += _take(remaining, [one for one in remaining if is_valid(one, at) and has_signed(above, one)])
+        above = [one for one in remaining if is_authority(one) and has_signed(one, below.certificate)]
+        chosen += [Signer(one) for one in _take(remaining, above)]
+    for signer in chosen:
+        if signer.issuer is None or is_authority(signer.certificate):
+            issued = [one for one in remaining if is_valid(one, at) and has_signed(signer.certificate, one)]
+            chosen += [Signer(one, signer.certificate) for one in _take(remaining, issued)]
     return chosen
 
 
