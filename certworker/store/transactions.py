@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
+from certworker.store.advice import AdviceReader
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
 from certworker.store.events import EventReader, EventWriter
@@ -20,6 +21,7 @@ from certworker.store.notices import NoticeReader, NoticeWriter
 from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
+from certworker.store.resilience import ResilienceReader, ResilienceWriter
 from certworker.store.revocation import RevocationReader, RevocationWriter
 from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
@@ -39,8 +41,10 @@ class SqlReader(
     OperationReader,
     EventReader,
     PlanReader,
+    ResilienceReader,
     SealedReader,
     WatchReader,
+    AdviceReader,
     NoticeReader,
     RevocationReader,
     SpareKeyReader,
@@ -58,8 +62,10 @@ class SqlWriter(
     Claims,
     EventWriter,
     PlanReader,
+    ResilienceWriter,
     SealedWriter,
     WatchWriter,
+    AdviceReader,
     NoticeWriter,
     RevocationWriter,
     SpareKeyWriter,

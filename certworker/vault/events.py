@@ -14,6 +14,8 @@ class EventType(StrEnum):
     CERTIFICATE_NEW_VERSION = "Microsoft.KeyVault.CertificateNewVersionCreated"
     KEY_NEW_VERSION = "Microsoft.KeyVault.KeyNewVersionCreated"
     SECRET_NEW_VERSION = "Microsoft.KeyVault.SecretNewVersionCreated"  # noqa: S105  # a kind, not a password
+    CERTIFICATE_NEAR_EXPIRY = "Microsoft.KeyVault.CertificateNearExpiry"
+    CERTIFICATE_EXPIRED = "Microsoft.KeyVault.CertificateExpired"
     KEY_NEAR_EXPIRY = "Microsoft.KeyVault.KeyNearExpiry"
     KEY_EXPIRED = "Microsoft.KeyVault.KeyExpired"
     SECRET_NEAR_EXPIRY = "Microsoft.KeyVault.SecretNearExpiry"  # noqa: S105  # a kind, not a password
@@ -23,7 +25,10 @@ class EventType(StrEnum):
     OPERATION_RETRY = "Certworker.OperationRetry"
     OPERATION_FAILED = "Certworker.OperationFailed"
     OPERATION_CANCELLED = "Certworker.OperationCancelled"
+    RENEWAL_PLANNED = "Certworker.RenewalPlanned"
+    RENEWAL_OVERDUE = "Certworker.RenewalOverdue"
     RENEWAL_STARTED = "Certworker.RenewalStarted"
+    RENEWAL_ADVISED = "Certworker.RenewalAdvised"
     CERTIFICATE_REVOKED = "Certworker.CertificateRevoked"
     CERTIFICATE_FOUND_REVOKED = "Certworker.CertificateFoundRevoked"
     KEY_COMPROMISED = "Certworker.KeyCompromised"

@@ -17,8 +17,8 @@ class IssuanceRequest:
     the CA's own words. `issuer` tells which stored record (and so which account and settings) is meant. `organization` is the
     record's JSON (Key Vault's org_details), `validity_months` the policy's. `replaces` is the DER certificate that this one
     takes the place of, and `replaced` what the same issuer's provider recorded when it issued that one; none where another
-    issuer did, or nobody knows. `sign` signs by the certificate's key, wherever it lies, with the hash that belongs to it (PKCS#1 v1.5
-    for RSA, DER for ECDSA); it raises Unavailable and BadParameter.
+    issuer did, or nobody knows. `sign` signs by the certificate's key, wherever it lies, with the hash that belongs to it
+    (PKCS#1 v1.5 for RSA, DER for ECDSA); it raises Unavailable and BadParameter.
     """
 
     operation_id: str

@@ -26,7 +26,9 @@ from certworker.vault.objects import (
     Tags,
 )
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
+from certworker.vault.renewal.advice import AdviceReader
 from certworker.vault.revocation.port import RevocationReader, RevocationWriter
+from certworker.vault.resilience.ports import ResilienceReader, ResilienceWriter
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
@@ -87,7 +89,9 @@ class HotReader(Protocol):
         """Find a secret's version likewise."""
 
 
-class Reader(HotReader, WatchReader, NoticeReader, RevocationReader, SpareKeyReader, Protocol):
+class Reader(
+    HotReader, WatchReader, AdviceReader, NoticeReader, RevocationReader, ResilienceReader, SpareKeyReader, Protocol
+):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
 
     def vault(self, vault_id: str) -> Vault | None:
@@ -213,7 +217,7 @@ class Reader(HotReader, WatchReader, NoticeReader, RevocationReader, SpareKeyRea
         """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, SpareKeyWriter, Protocol):
+class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, ResilienceWriter, SpareKeyWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:

@@ -10,7 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import issuing, upkeep
+from certworker.worker import advice, issuing, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -20,6 +20,8 @@ BEAT_INTERVAL = timedelta(seconds=15)
 ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     issuing.renewals,
     issuing.operations,
+    advice.advice,
+    advice.healing,
     # before the expiries: of a key that was rotated in time nobody has to hear
     upkeep.rotations,
     upkeep.expiries,

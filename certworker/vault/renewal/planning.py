@@ -10,11 +10,19 @@ from certworker.crypto.x509 import read_certificate
 from certworker.vault.lifetime import SHORTEST_PAUSE, pause_after
 from certworker.vault.objects import CertificateVersion
 from certworker.vault.operations import Certificate, Operation, OperationReason, Pause, Renewal
+from certworker.vault.renewal.advice import window_of
+from certworker.vault.renewal.advice import window_of
 from certworker.vault.renewal.decision import backstop_of, decide
 from certworker.vault.renewal.situation import Decision, Situation
 from certworker.vault.renewal.windows import MaintenanceCalendar, Windows, within
+from certworker.vault.revocation.compromised import compromised_since
+from certworker.vault.revocation.standing import revoked_since
 from certworker.vault.store import Reader, Writer
+from certworker.vault.watches import WatchKind
+from certworker.vault.watches import WatchKind
 
+REPEATED: Final = timedelta(hours=1)
+"""What took the place of a revoked version, and is found revoked as well, is replaced no sooner: its CA may go on so."""
 PATIENCE: Final = timedelta(days=1)
 """So long may somebody wait for what they asked for, until it goes before what is as late as that."""
 _SENT_BY_OTHERS: Final = frozenset(
@@ -26,7 +34,7 @@ _SENT_BY_OTHERS: Final = frozenset(
         OperationReason.ISSUER_CHANGED,
     }
 )
-"""Reasons that do not come of the version's own times, and so cannot come again with each new version."""
+"""Reasons that do not come of the version's own times, and so seldom come again with each new version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ class Planner:
 
     def situation(self, reader: Reader, certificate: Certificate, current: CertificateVersion, at: datetime) -> Situation:
         """Put together what is known of a certificate's current version."""
-        operation = reader.operation_of_version(certificate.vault_id, certificate.name, current.version)
+        place = (certificate.vault_id, certificate.name, current.version)
+        operation = reader.operation_of_version(*place)
         facts, renewal = read_certificate(current.der), certificate.renewal
         untouched = operation is None and certificate.policy_updated <= current.attributes.created
         return Situation(
@@ -65,7 +74,12 @@ class Planner:
             at=at,
             since=current.attributes.created,
             issued_by=operation.policy if operation else None,
+            issued_for=operation.reason if operation else None,
             changed_at=self._changed_at(certificate, operation),
+            window=window_of(reader.watch(WatchKind.ADVICE, current.vault_id, current.name), current.version),
+            revoked_at=revoked_since(reader, *place),
+            compromised_at=compromised_since(reader, facts.public_key),
+            window=window_of(reader.watch(WatchKind.ADVICE, *place[:2]), current.version),
             requested_at=renewal.requested_at,
             is_paused=renewal.pause is not None,
             is_foreign=untouched and certificate.policy.is_self_signed and facts.issuer != facts.subject,
@@ -167,8 +181,9 @@ class Planner:
 
 def _paced(decision: Decision, situation: Situation) -> datetime:
     """Tell until when a CA is left alone about a version, however things stand."""
-    by_others = decision.reason in _SENT_BY_OTHERS
-    pause = SHORTEST_PAUSE if by_others else pause_after(situation.not_after - situation.since)
+    pause = pause_after(situation.not_after - situation.since)
+    if decision.reason in _SENT_BY_OTHERS:
+        pause = min(pause, REPEATED) if decision.reason is situation.issued_for else SHORTEST_PAUSE
     return whole_second(situation.since + pause)
 
 
