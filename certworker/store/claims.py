@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     FromClause,
+    Row,
     Table,
     and_,
     bindparam,
@@ -30,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from certworker.store.columns import SourceText, UnixTime, WatchText
+from certworker.store.gates import is_shut, let_through, probing
 from certworker.store.tables.certificates import CERTIFICATE, certificate_record
 from certworker.store.tables.keys import KEY_ROTATION, rotation_record
 from certworker.store.tables.notices import NOTICE, notice_record
@@ -40,7 +42,9 @@ from certworker.store.tables.watches import WATCH, watch_record
 from certworker.store.transaction import Transaction
 from certworker.vault.notification.ledger import OPEN, Notice
 from certworker.vault.notification.message import Severity
+from certworker.vault.objects import fold_name
 from certworker.vault.operations import Certificate, Operation
+from certworker.vault.resilience.gates import PROBE_TIME
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.watches import Watch, WatchKind
@@ -137,12 +141,14 @@ def _claim(
 
 def _claim_operation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = OPERATION.alias("candidate")
-    return _claim(OPERATION, candidate, operation_waits(candidate), now, candidate.c.deadline.asc().nulls_last())
+    waits = and_(operation_waits(candidate), let_through(candidate))
+    return _claim(OPERATION, candidate, waits, now, candidate.c.deadline.asc().nulls_last())
 
 
 def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = CERTIFICATE.alias("candidate")
-    return _claim(CERTIFICATE, candidate, renewal_waits(candidate), now, candidate.c.deadline.asc().nulls_last())
+    waits = and_(renewal_waits(candidate), let_through(candidate))
+    return _claim(CERTIFICATE, candidate, waits, now, candidate.c.deadline.asc().nulls_last())
 
 
 def _claim_rotation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
@@ -160,7 +166,7 @@ def _claim_source(now: ColumnElement[int], *, one: bool) -> ReturningUpdate[Any]
     candidate = REVOCATION_SOURCE.alias("candidate")
     wanted = [candidate.c.kind == bindparam("kind_of_source", type_=SourceText()), candidate.c.due_at.is_not(None)]
     if one:
-        wanted.append(candidate.c.url == bindparam("wanted_url"))
+        wanted += [candidate.c.url == bindparam("wanted_url"), candidate.c.signer == bindparam("wanted_signer")]
     return _claim(REVOCATION_SOURCE, candidate, and_(*wanted), now)
 
 
@@ -185,6 +191,8 @@ _SOURCE_ON_POSTGRESQL: Final = tuple(_claim_source(_DATABASE_CLOCK, one=one) for
 _SOURCE_ON_SQLITE: Final = tuple(_claim_source(_CALLERS_CLOCK, one=one) for one in (False, True))
 _NOTICE_ON_POSTGRESQL: Final = _claim_notice(_DATABASE_CLOCK)
 _NOTICE_ON_SQLITE: Final = _claim_notice(_CALLERS_CLOCK)
+_PROBING: Final = probing()
+_IS_SHUT: Final = is_shut()
 _LEASED: Final = (OPERATION, CERTIFICATE, KEY_ROTATION, WATCH, REVOCATION_SOURCE, NOTICE)
 
 
@@ -194,14 +202,20 @@ class Claims(Transaction):
     def claim_operation(self, owner: str, at: datetime, lease: timedelta) -> Operation | None:
         """Claim the most urgent of the operations in progress that are due at `at`, and under no lease."""
         statement = _OPERATION_ON_POSTGRESQL if self._on_postgresql else _OPERATION_ON_SQLITE
-        row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
-        return operation_record(row) if row else None
+        while row := self._one(statement, owner=owner, at=at, lease=_seconds(lease)):
+            operation = operation_record(row)
+            if operation.cancellation_requested or self._goes_through(OPERATION, row, operation.policy.issuer.name, at):
+                return operation
+        return None
 
     def claim_renewal(self, owner: str, at: datetime, lease: timedelta) -> Certificate | None:
         """Claim the most urgent of the live, enabled certificates that are due at `at` and have no operation in progress."""
         statement = _RENEWAL_ON_POSTGRESQL if self._on_postgresql else _RENEWAL_ON_SQLITE
-        row = self._one(statement, owner=owner, at=at, lease=_seconds(lease))
-        return certificate_record(row) if row else None
+        while row := self._one(statement, owner=owner, at=at, lease=_seconds(lease)):
+            certificate = certificate_record(row)
+            if self._goes_through(CERTIFICATE, row, certificate.asked_issuer, at):
+                return certificate
+        return None
 
     def claim_rotation(self, owner: str, at: datetime, lease: timedelta) -> KeyRotation | None:
         """Claim a live key whose rotation has been due the longest at `at`, and is under no lease."""
@@ -215,12 +229,12 @@ class Claims(Transaction):
         row = self._one(statement, kind_of_watch=kind, owner=owner, at=at, lease=_seconds(lease))
         return watch_record(row) if row else None
 
-    def claim_source(self, url: str | None, owner: str, at: datetime, lease: timedelta) -> Source | None:
-        """Claim a list that is due at `at` and under no lease: the one of a URL, or that which has waited the longest."""
+    def claim_source(self, place: tuple[str, str] | None, owner: str, at: datetime, lease: timedelta) -> Source | None:
+        """Claim a list that is due at `at` and under no lease: that of a URL and a signer, or what has waited the longest."""
         statements = _SOURCE_ON_POSTGRESQL if self._on_postgresql else _SOURCE_ON_SQLITE
-        values = {} if url is None else {"wanted_url": url}
+        values = {} if place is None else {"wanted_url": place[0], "wanted_signer": place[1]}
         row = self._one(
-            statements[url is not None], kind_of_source=SourceKind.LIST, owner=owner, at=at, lease=_seconds(lease), **values
+            statements[place is not None], kind_of_source=SourceKind.LIST, owner=owner, at=at, lease=_seconds(lease), **values
         )
         return source_record(row) if row else None
 
@@ -229,6 +243,14 @@ class Claims(Transaction):
         statement = _NOTICE_ON_POSTGRESQL if self._on_postgresql else _NOTICE_ON_SQLITE
         row = self._one(statement, wanted_channel=channel, owner=owner, at=at, lease=_seconds(lease))
         return notice_record(row) if row else None
+
+    def _goes_through(self, table: Table, row: Row[Any], issuer: str, at: datetime) -> bool:
+        """Become the probe of a gate in trouble; where another worker's claim was quicker, the claim is given up again."""
+        place = {"of_vault": row.vault_id, "of_issuer": fold_name(issuer), "of_name": row.folded}
+        if self._change(_PROBING, **place, at=at, until=at + PROBE_TIME) or not self._one(_IS_SHUT, **place, at=at):
+            return True
+        self._change(update(table).where(table.c.number == row.number).values(lease_owner=None, lease_until=None))
+        return False
 
     def lease_owners(self) -> tuple[str, ...]:
         """List who holds a lease, or held one that was not ended."""

@@ -7,11 +7,13 @@ from sqlalchemy import Row, Select, and_, bindparam, func, literal_column, selec
 
 from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits, watch_waits
 from certworker.store.columns import WatchText
+from certworker.store.gates import gate_of, opens
 from certworker.store.objects import live_notices
 from certworker.store.tables.certificates import CERTIFICATE, renewal_record
 from certworker.store.tables.keys import KEY_ROTATION
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD, KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import OPERATION
+from certworker.store.tables.resilience import GATE
 from certworker.store.tables.vaults import VAULT
 from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
@@ -68,10 +70,16 @@ _FLEET: Final = (
     .outerjoin(OPERATION, OPERATION.c.number == _LATEST.c.number)
     .order_by(VAULT.c.folded, HEAD.c.folded)
 )
-_NEXT_OPERATION: Final = select(func.min(due(OPERATION)).label("at")).where(operation_waits(OPERATION))
-_NEXT_RENEWAL: Final = select(func.min(due(CERTIFICATE)).label("at")).where(renewal_waits(CERTIFICATE))
-
-
+_NEXT_OPERATION: Final = (
+    select(func.min(opens(OPERATION, due(OPERATION))).label("at"))
+    .select_from(OPERATION.outerjoin(GATE, gate_of(OPERATION)))
+    .where(operation_waits(OPERATION))
+)
+_NEXT_RENEWAL: Final = (
+    select(func.min(opens(CERTIFICATE, due(CERTIFICATE))).label("at"))
+    .select_from(CERTIFICATE.outerjoin(GATE, gate_of(CERTIFICATE)))
+    .where(renewal_waits(CERTIFICATE))
+)
 _NEXT_ROTATION: Final = select(func.min(due(KEY_ROTATION)).label("at")).where(rotation_waits(KEY_ROTATION))
 _NEXT_NOTICES: Final = tuple(
     select(func.min(table.c.notice_at).label("at")).where(live_notices(table)) for table in (KEY_VERSION, SECRET_VERSION)

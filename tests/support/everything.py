@@ -1,20 +1,25 @@
 """Deployments with something of everything in them, for what looks at all of it at once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from certworker.crypto.keys import KeyKind, generate_key
+from certworker.settings.rates import Rate
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.places import spare_key_place
+from certworker.vault.resilience.gates import after_outage
+from certworker.vault.resilience.memory import FailureMemory, MemoryKey, digest_of
+from certworker.vault.resilience.ports import Bucket
 from certworker.vault.revocation.compromised import CompromisedKey
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.spare_keys import SpareKey
+from certworker.vault.store import Writer
 from certworker.vault.vaults import Contact, Heartbeat
 from certworker.vault.watches import Watch, WatchKind
-from tests.support.deployment import Deployment, policy_for
+from tests.support.deployment import ISSUER, Deployment, policy_for
 
 VALUE = "a value that nobody may read: öäü"
 CREDENTIAL = "kid:a-credential-that-nobody-may-read"
@@ -52,6 +57,7 @@ def fill(deployment: Deployment) -> None:
         writer.add_spare_key(a_spare_key(deployment))
         writer.add_source(Source(SourceKind.LIST, "http://ca.test/crl", at, at, b"issuer", b"list", number=1 << 150))
         writer.add_compromised_key(CompromisedKey("00" * 32, at, vault.id, "web", VERSION))
+        add_trouble(writer, vault.id, at)
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
 
@@ -62,6 +68,16 @@ def a_spare_key(deployment: Deployment) -> SpareKey:
     assert vault is not None
     sealed = house.keyring.seal(vault.id, generate_key("EC", None, "P-256"), spare_key_place("spare"))
     return SpareKey("spare", "EC-P-256", sealed, house.clock())
+
+
+def add_trouble(writer: Writer, vault_id: str, at: datetime) -> None:
+    """Add what is remembered of a CA in trouble, and of a budget."""
+    gate = writer.hold_gate(vault_id, ISSUER)
+    for name in ("one", "two", "three"):
+        gate = after_outage(gate, name, at, None)
+    writer.put_gate(gate)
+    writer.put_failure_memory(FailureMemory(MemoryKey("scripted ", digest_of(("web.test",))), 2, at, at, at, at))
+    writer.reserve(Bucket("account", "vault/issuer"), Rate(300, timedelta(hours=3)), at)
 
 
 def add_key(deployment: Deployment, name: str, kind: KeyKind) -> KeyVersion:

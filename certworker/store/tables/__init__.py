@@ -10,13 +10,27 @@ from certworker.store.tables import (
     notices,
     objects,
     operations,
+    resilience,
     revocation,
     vaults,
     watches,
 )
 from certworker.store.tables.row import Row
 
-__all__ = ["METADATA", "certificates", "events", "issuers", "keys", "objects", "operations", "revocation", "vaults", "watches"]
+__all__ = [
+    "METADATA",
+    "certificates",
+    "events",
+    "issuers",
+    "keys",
+    "notices",
+    "objects",
+    "operations",
+    "resilience",
+    "revocation",
+    "vaults",
+    "watches",
+]
 
 METADATA: MetaData = Row.metadata
 """Every table, once this package is imported."""

@@ -47,6 +47,7 @@ class CertificateRow(Row, table=True):
     paused_why: str | None
     requested_at: datetime | None = Field(sa_type=UnixTime)
     blamed_since: datetime | None = Field(sa_type=UnixTime)
+    route: str | None
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -65,6 +66,7 @@ def certificate_record(row: Found[Any]) -> Certificate:
         policy_updated=row.policy_updated,
         renewal=renewal_record(row),
         fence=row.fence,
+        route=row.route,
     )
 
 

@@ -152,6 +152,7 @@ def _make_revocation() -> None:
         sa.Column("url", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
         sa.Column("used_at", sa.BigInteger(), nullable=False),
+        sa.Column("signer", sa.String(), nullable=False),
         sa.Column("issuer", sa.LargeBinary(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("etag", sa.String(), nullable=True),
@@ -166,7 +167,7 @@ def _make_revocation() -> None:
         sa.Column("lease_until", sa.BigInteger(), nullable=True),
         sa.Column("fence", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_revocation_source"),
-        sa.UniqueConstraint("kind", "url", name="uq_revocation_source_kind_url"),
+        sa.UniqueConstraint("kind", "url", "signer", name="uq_revocation_source_kind_url_signer"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_revocation_source_kind_due_at", "revocation_source", ["kind", "due_at"])
