@@ -11,7 +11,6 @@ from certworker.vault.lifetime import SHORTEST_PAUSE, pause_after
 from certworker.vault.objects import CertificateVersion
 from certworker.vault.operations import Certificate, Operation, OperationReason, Pause, Renewal
 from certworker.vault.renewal.advice import window_of
-from certworker.vault.renewal.advice import window_of
 from certworker.vault.renewal.decision import backstop_of, decide
 from certworker.vault.renewal.situation import Decision, Situation
 from certworker.vault.renewal.windows import MaintenanceCalendar, Windows, within
@@ -19,10 +18,9 @@ from certworker.vault.revocation.compromised import compromised_since
 from certworker.vault.revocation.standing import revoked_since
 from certworker.vault.store import Reader, Writer
 from certworker.vault.watches import WatchKind
-from certworker.vault.watches import WatchKind
 
-REPEATED: Final = timedelta(hours=1)
-"""What took the place of a revoked version, and is found revoked as well, is replaced no sooner: its CA may go on so."""
+REPEATED: Final = timedelta(hours=3)
+"""What took the place of a revoked version, say, and is found revoked as well, is replaced no sooner: its CA may go on so."""
 PATIENCE: Final = timedelta(days=1)
 """So long may somebody wait for what they asked for, until it goes before what is as late as that."""
 _SENT_BY_OTHERS: Final = frozenset(
@@ -32,6 +30,7 @@ _SENT_BY_OTHERS: Final = frozenset(
         OperationReason.REQUESTED,
         OperationReason.POLICY_CHANGED,
         OperationReason.ISSUER_CHANGED,
+        OperationReason.ADVISED,
     }
 )
 """Reasons that do not come of the version's own times, and so seldom come again with each new version."""
@@ -79,7 +78,6 @@ class Planner:
             window=window_of(reader.watch(WatchKind.ADVICE, current.vault_id, current.name), current.version),
             revoked_at=revoked_since(reader, *place),
             compromised_at=compromised_since(reader, facts.public_key),
-            window=window_of(reader.watch(WatchKind.ADVICE, *place[:2]), current.version),
             requested_at=renewal.requested_at,
             is_paused=renewal.pause is not None,
             is_foreign=untouched and certificate.policy.is_self_signed and facts.issuer != facts.subject,
@@ -90,7 +88,8 @@ class Planner:
         """Say when the renewal will begin as things stand; none where there will be none.
 
         A version is not renewed before a tenth of what it had left has gone by, and 10 seconds at the least: a CA that dates
-        its certificates back by hours, or lets them live for seconds, would be asked without a pause. After failures the next
+        its certificates back by hours, or lets them live for seconds, would be asked without a pause. Reasons that come from
+        elsewhere wait for 10 seconds; for 3 hours where the version came for the same reason. After failures the next
         attempt stays where the back-off put it, unless it has become urgent since. A maintenance window is waited for until
         the backstop, or the end of the window in which the CA wants it.
         """
