@@ -56,6 +56,7 @@ class Section(BaseModel):
         "dns_hook",
         "dns_servers",
         "sizes",
+        "thresholds",
         "topics",
         "vaults",
         "command",

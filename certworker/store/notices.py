@@ -115,6 +115,11 @@ class NoticeWriter(NoticeReader):
         changed = _released(notice) | {"fence": NOTICE.c.fence + 1}
         self._change(update(NOTICE).where(NOTICE.c.id == notice.id).values(changed))
 
+    def set_notice_acknowledged(self, notice: Notice) -> None:
+        """Note by whom an entry was acknowledged; a lease on it goes on."""
+        known = {"acknowledged_at": notice.acknowledged_at, "acknowledged_by": notice.acknowledged_by}
+        self._change(update(NOTICE).where(NOTICE.c.id == notice.id).values(known))
+
     def gather_parts(self, notice: Notice, severities: Collection[Severity], limit: int) -> tuple[Notice, ...]:
         """List what waits for the channel and address of a notice, that one included, and holds nobody else's lease."""
         mine = (NOTICE.c.id == notice.id) & (NOTICE.c.fence == notice.fence)

@@ -130,12 +130,14 @@ def notice_values(notice: Notice) -> Values:
         "severity": notice.severity,
         "at": notice.at,
         "facts": notice.facts,
+        "acknowledged_at": notice.acknowledged_at,
+        "acknowledged_by": notice.acknowledged_by,
         **state_values(notice),
     }
 
 
 def state_values(notice: Notice) -> Values:
-    """Make the columns of an entry that change."""
+    """Make the columns of an entry that a delivery changes."""
     return {
         "status": notice.status,
         "due_at": notice.due_at,
@@ -143,8 +145,6 @@ def state_values(notice: Notice) -> Values:
         "sent_at": notice.sent_at,
         "last_error": notice.last_error,
         "digest_id": notice.digest_id,
-        "acknowledged_at": notice.acknowledged_at,
-        "acknowledged_by": notice.acknowledged_by,
     }
 
 

@@ -121,6 +121,9 @@ class NoticeWriter(NoticeReader, Protocol):
     def set_notice_state(self, notice: Notice) -> None:
         """Replace an entry's state; a lease on it ends, and its fence moves on."""
 
+    def set_notice_acknowledged(self, notice: Notice) -> None:
+        """Note by whom an entry was acknowledged; a lease on it goes on."""
+
     def gather_parts(self, notice: Notice, severities: Collection[Severity], limit: int) -> tuple[Notice, ...]:
         """List what waits for the channel and address of a notice, that one included, and holds nobody else's lease."""
 
