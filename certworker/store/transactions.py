@@ -11,6 +11,7 @@ from certworker.clock import Clock
 from certworker.store.advice import AdviceReader
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
+from certworker.store.consents import ConsentReader, ConsentWriter
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
@@ -48,6 +49,7 @@ class SqlReader(
     NoticeReader,
     RevocationReader,
     SpareKeyReader,
+    ConsentReader,
 ):
     """A consistent view."""
 
@@ -69,6 +71,7 @@ class SqlWriter(
     NoticeWriter,
     RevocationWriter,
     SpareKeyWriter,
+    ConsentWriter,
 ):
     """A transaction that changes things."""
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from certworker.vault.events import Event
+from certworker.vault.notification.consents import ConsentReader, ConsentWriter
 from certworker.vault.notification.ledger import NoticeReader, NoticeWriter
 from certworker.vault.objects import (
     Attributes,
@@ -90,7 +91,15 @@ class HotReader(Protocol):
 
 
 class Reader(
-    HotReader, WatchReader, AdviceReader, NoticeReader, RevocationReader, ResilienceReader, SpareKeyReader, Protocol
+    HotReader,
+    WatchReader,
+    AdviceReader,
+    NoticeReader,
+    RevocationReader,
+    ResilienceReader,
+    SpareKeyReader,
+    ConsentReader,
+    Protocol,
 ):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
 
@@ -217,7 +226,7 @@ class Reader(
         """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, ResilienceWriter, SpareKeyWriter, Protocol):
+class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, ResilienceWriter, SpareKeyWriter, ConsentWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:

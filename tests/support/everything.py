@@ -1,5 +1,6 @@
 """Deployments with something of everything in them, for what looks at all of it at once."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certworker.crypto.keys import KeyKind, generate_key
@@ -7,6 +8,9 @@ from certworker.settings.rates import Rate
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
+from certworker.vault.notification.consents import endpoint_key
+from certworker.vault.notification.ledger import Notice, Silence
+from certworker.vault.notification.message import Severity, Topic
 from certworker.vault.objects import Attributes, KeyVersion, ObjectHead, ObjectKind, SecretVersion
 from certworker.vault.places import spare_key_place
 from certworker.vault.resilience.gates import after_outage
@@ -58,6 +62,10 @@ def fill(deployment: Deployment) -> None:
         writer.add_source(Source(SourceKind.LIST, "http://ca.test/crl", at, at, b"issuer", b"list", number=1 << 150))
         writer.add_compromised_key(CompromisedKey("00" * 32, at, vault.id, "web", VERSION))
         add_trouble(writer, vault.id, at)
+        writer.put_consent(endpoint_key("cloudevents", "https://hooks.test/"), at)
+        writer.add_notice(a_notice(vault.id, at))
+        assert writer.claim_delivery("mail", "a worker that is gone", at, timedelta(minutes=5))
+        writer.add_silence(Silence("7" * 32, vault.id, "test-*", None, at + timedelta(days=1), "somebody", "a drill", at))
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
 
@@ -78,6 +86,13 @@ def add_trouble(writer: Writer, vault_id: str, at: datetime) -> None:
     writer.put_gate(gate)
     writer.put_failure_memory(FailureMemory(MemoryKey("scripted ", digest_of(("web.test",))), 2, at, at, at, at))
     writer.reserve(Bucket("account", "vault/issuer"), Rate(300, timedelta(hours=3)), at)
+
+
+def a_notice(vault_id: str, at: datetime, **changes: object) -> Notice:
+    """Make an entry of the ledger, which waits to go out by mail."""
+    facts = {"issuer": "test-ca", "threshold": "7d"}
+    about = (ObjectKind.CERTIFICATE, "web", VERSION, Topic.NEAR_EXPIRY, "7d", "mail", "ada@example.test", Severity.WARNING)
+    return replace(Notice("6" * 32, vault_id, *about, at, facts, due_at=at), **changes)  # type: ignore[arg-type]
 
 
 def add_key(deployment: Deployment, name: str, kind: KeyKind) -> KeyVersion:

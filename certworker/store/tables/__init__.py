@@ -4,6 +4,7 @@ from sqlalchemy import MetaData
 
 from certworker.store.tables import (
     certificates,
+    consents,
     events,
     issuers,
     keys,
@@ -20,6 +21,7 @@ from certworker.store.tables.row import Row
 __all__ = [
     "METADATA",
     "certificates",
+    "consents",
     "events",
     "issuers",
     "keys",

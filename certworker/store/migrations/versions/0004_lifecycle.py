@@ -23,6 +23,7 @@ def upgrade() -> None:
     _make_notices()
     _make_revocation()
     _make_spare_keys()
+    _make_consents()
 
 
 def _make_watches() -> None:
@@ -127,6 +128,15 @@ def _of_vault(table: str) -> sa.ForeignKeyConstraint:
     name = f"fk_{table}_vault"
     rules = {"ondelete": "CASCADE", "deferrable": True, "initially": "DEFERRED"}
     return sa.ForeignKeyConstraint(["vault_id"], ["vault.id"], name=name, **rules)
+
+
+def _make_consents() -> None:
+    op.create_table(
+        "consent",
+        sa.Column("endpoint", sa.String(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("endpoint", name="pk_consent"),
+    )
 
 
 def _make_spare_keys() -> None:
