@@ -53,11 +53,19 @@ from certworker.vault.keyring import Keyring, MasterKeyInForce
 from certworker.vault.keys import Keys
 from certworker.vault.materials import Materials
 from certworker.vault.merging import Merging
+from certworker.vault.notification.audience import Audience
+from certworker.vault.notification.deliveries import Deliveries
+from certworker.vault.notification.desk import NoticeDesk
+from certworker.vault.notification.expiry_watch import ExpiryWatch
+from certworker.vault.notification.marks import read_threshold
+from certworker.vault.notification.telling import Telling
 from certworker.vault.progression import Progression
 from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
 from certworker.vault.renewal.advising import Advising
+from certworker.vault.renewal.outlook import Outlooks
+from certworker.vault.renewal.pauses import Pauses
 from certworker.vault.renewal.planning import Planner
 from certworker.vault.renewal.windows import MaintenanceCalendar
 from certworker.vault.renewals import Renewals
@@ -116,12 +124,26 @@ class Dealings:
 
 
 @dataclass(frozen=True, slots=True)
+class Notification:
+    """Who is told what, and that it arrives."""
+
+    audience: Audience
+    expiry_watch: ExpiryWatch
+    telling: Telling
+    deliveries: Deliveries
+    desk: NoticeDesk
+
+
+@dataclass(frozen=True, slots=True)
 class Lifecycle:
     """What keeps certificates alive beside their issuance."""
 
     planner: Planner
+    outlooks: Outlooks
+    pauses: Pauses
     key_pool: KeyPool
     advising: Advising
+    notification: Notification
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +216,11 @@ def build(
     source: MasterKeySource | None = None,
     token: "Token | None" = None,
     connect: Connect | None = None,
+    audience: Audience | None = None,
 ) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house, which `connect` by HTTP.
+
+    Who is told is as the settings say, unless an `audience` is given.
 
     Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
     """
@@ -244,7 +269,7 @@ def build(
         histories=Histories(store, access),
         dealings=_dealings(ground, issuers, known),
         releases=_releases(ground),
-        lifecycle=_lifecycle(ground, advising),
+        lifecycle=_lifecycle(ground, advising, audience or _audience(ground)),
     )
 
 
@@ -284,8 +309,28 @@ def _providers(ground: _Ground, challenges: Challenges, others: Providers, conne
     return load_providers({**own, **others})
 
 
-def _lifecycle(ground: _Ground, advising: Advising) -> Lifecycle:
-    return Lifecycle(ground.planner, ground.pool, advising)
+def _lifecycle(ground: _Ground, advising: Advising, audience: Audience) -> Lifecycle:
+    store, access, planner, clock = ground.store, ground.access, ground.planner, ground.clock
+    outlooks, pauses = Outlooks(store, access, planner, clock), Pauses(store, access, planner, clock)
+    return Lifecycle(planner, outlooks, pauses, ground.pool, advising, _notification(ground, audience))
+
+
+def _audience(_ground: _Ground) -> Audience:
+    """Set the channels up that the settings name, and who listens on them."""
+    return Audience({})
+
+
+def _notification(ground: _Ground, audience: Audience) -> Notification:
+    store, planner, clock, settings = ground.store, ground.planner, ground.clock, ground.settings.notices
+    thresholds = tuple(map(read_threshold, settings.thresholds))
+    before = timedelta(hours=settings.before_renewal_hours)
+    return Notification(
+        audience,
+        ExpiryWatch(store, planner, thresholds, before),
+        Telling(store, audience, planner, thresholds, before, settings.hold),
+        Deliveries(store, audience, settings.digest_from, clock),
+        NoticeDesk(store, ground.access, audience, clock),
+    )
 
 
 def _key_life(ground: _Ground) -> KeyLife:

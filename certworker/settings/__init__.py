@@ -17,6 +17,7 @@ from certworker.errors import SettingsError
 from certworker.settings.hook import HookSettings
 from certworker.settings.issuers import IssuerSettings
 from certworker.settings.mail import Mail
+from certworker.settings.notices import Notices
 from certworker.settings.renewal import MaintenanceSettings, RenewalSettings
 from certworker.settings.revocation import RevocationSettings
 from certworker.settings.section import Addresses, Port, Section
@@ -33,6 +34,7 @@ __all__ = [
     "MaintenanceSettings",
     "Metrics",
     "Network",
+    "Notices",
     "Port",
     "Release",
     "RenewalSettings",
@@ -179,6 +181,7 @@ class Settings(Section):
     release: Release = Release()
     revocation: RevocationSettings = RevocationSettings()
     spare_keys: SpareKeySettings = SpareKeySettings()
+    notices: Notices = Notices()
     mail: Mail = Mail()
     hook: HookSettings = HookSettings()
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict, description="tables by a name of your own")

@@ -27,7 +27,7 @@ from certworker.vault.objects import ObjectKind, fold_name
 
 _BY_ID: Final = select(NOTICE).where(NOTICE.c.id == bindparam("id"))
 _NUMBER: Final = select(NOTICE.c.number).where(NOTICE.c.id == bindparam("id"))
-_PARTS: Final = select(NOTICE).where(NOTICE.c.digest_id == bindparam("id")).order_by(NOTICE.c.at, NOTICE.c.number)
+_PARTS: Final = select(NOTICE).where(NOTICE.c.digest_id == bindparam("id")).order_by(NOTICE.c.came_at, NOTICE.c.number)
 _COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("notices")).group_by(
     NOTICE.c.channel, NOTICE.c.status
 )
@@ -170,7 +170,7 @@ class NoticeWriter(NoticeReader):
 
     def forget_notices(self, before: datetime, limit: int) -> int:
         """Delete entries that ended before a time, and silences likewise; give the count."""
-        old = select(NOTICE.c.number).where(NOTICE.c.at < before, _ENDED).order_by(NOTICE.c.number).limit(limit)
+        old = select(NOTICE.c.number).where(NOTICE.c.came_at < before, _ENDED).order_by(NOTICE.c.number).limit(limit)
         count = self._change(delete(NOTICE).where(NOTICE.c.number.in_(old.scalar_subquery())))
         return count + self._change(delete(SILENCE).where(SILENCE.c.until < before))
 

@@ -10,7 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, issuing, upkeep
+from certworker.worker import advice, issuing, notices, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -27,6 +27,11 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.expiries,
     upkeep.clearance,
     upkeep.spare_keys,
+    notices.oblivion,
+    # last: what the others did is told in the same turn
+    notices.marks,
+    notices.tellings,
+    notices.deliveries,
 )
 """Every round, in the order in which one thread goes through them."""
 

@@ -51,7 +51,7 @@ class NoticeRow(Row, table=True):
     channel: str
     address: str
     severity: Severity = Field(sa_type=SeverityText)
-    at: datetime = Field(sa_type=UnixTime)
+    came_at: datetime = Field(sa_type=UnixTime)
     facts: Mapping[str, str] = Field(sa_type=MappingText)
     status: NoticeStatus = Field(sa_type=NoticeStatusText)
     due_at: datetime | None = Field(sa_type=UnixTime)
@@ -100,7 +100,7 @@ def notice_record(row: Found[Any]) -> Notice:
         channel=row.channel,
         address=row.address,
         severity=row.severity,
-        at=row.at,
+        at=row.came_at,
         facts=row.facts,
         status=row.status,
         due_at=row.due_at,
@@ -128,7 +128,7 @@ def notice_values(notice: Notice) -> Values:
         "channel": notice.channel,
         "address": notice.address,
         "severity": notice.severity,
-        "at": notice.at,
+        "came_at": notice.at,
         "facts": notice.facts,
         "acknowledged_at": notice.acknowledged_at,
         "acknowledged_by": notice.acknowledged_by,

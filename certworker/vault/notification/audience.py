@@ -20,7 +20,7 @@ Address = tuple[str, str]
 class Subscription:
     """An address that the settings name: of which channel, for which topics and vaults (names); none are all.
 
-    Of the service's own vault only those hear that name it.
+    Of the service's own vault only those hear that name it. A renewal is told as a new version, unless its topic is named.
     """
 
     channel: str
@@ -31,6 +31,8 @@ class Subscription:
     def takes(self, vault: Vault, topic: Topic) -> bool:
         """Whether it is to hear of this."""
         if not self.vaults and vault.name == SYSTEM_VAULT:
+            return False
+        if topic is Topic.RENEWED and not self.topics:
             return False
         named = not self.vaults or vault.name.casefold() in {name.casefold() for name in self.vaults}
         return named and (not self.topics or topic in self.topics or topic is Topic.TEST)

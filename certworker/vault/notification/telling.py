@@ -13,7 +13,7 @@ from certworker.vault.notification.expiry_watch import first_look
 from certworker.vault.notification.ledger import Notice, NoticeStatus, Silence
 from certworker.vault.notification.marks import Threshold
 from certworker.vault.notification.message import Severity, Topic
-from certworker.vault.notification.topics import OVERTAKEN, REMINDERS, Word, is_as_severe, word_of
+from certworker.vault.notification.topics import OVERTAKEN, REMINDERS, Word, is_as_severe, words_of
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.operations import OperationReason
 from certworker.vault.renewal.planning import Planner
@@ -80,23 +80,15 @@ class Telling:
 
     def _tell(self, writer: Writer, event: Event, known: _Known, at: datetime) -> None:
         self._follow(writer, event, at)
-        word = word_of(event)
-        if word is None:
-            return
         vault = self._vault(writer, event.vault_id, known)
-        if vault is None:
-            return
-        heard_by = self._addresses(writer, vault, event.kind, word, known)
-        if not heard_by:
-            return
-        if word.topic is Topic.RENEWAL_FAILED:
-            about = _about_failure(writer, event, word)
-            if about is None:
-                return
-            word = about
-        silenced = self._is_silenced(writer, event, word, known, at)
-        for address in heard_by:
-            writer.add_notice(self._notice(event, word, address, at, silenced=silenced))
+        for word in words_of(event) if vault else ():
+            heard_by = self._addresses(writer, vault, event.kind, word, known) if vault else ()
+            said = _about_failure(writer, event, word) if word.topic is Topic.RENEWAL_FAILED and heard_by else word
+            if not heard_by or said is None:
+                continue
+            silenced = self._is_silenced(writer, event, said, known, at)
+            for address in heard_by:
+                writer.add_notice(self._notice(event, said, address, at, silenced=silenced))
 
     def _follow(self, writer: Writer, event: Event, at: datetime) -> None:
         """Do what an event asks for beside telling: what it overtakes is not told any more, and time is watched."""

@@ -1,7 +1,7 @@
 """What is told of an event: the topic, how severe it is, and by what it differs from what is told alike. Pure functions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -57,19 +57,17 @@ class Word:
     to_contacts: bool = True
 
 
-def word_of(event: Event) -> Word | None:
-    """Say what is told of an event; none where nobody is told.
+def words_of(event: Event) -> tuple[Word, ...]:
+    """Say what is told of an event; nothing of most.
 
-    The version is the event's. Whoever knows that a failure is of a version before that says so (see `replace`).
+    The version is the event's. Of a renewal people hear that it was one, and programs of the new version.
     """
     found = _TOPICS.get(event.type)
     if found is None:
-        return None
+        return ()
     topic, severity = found
-    if event.type is EventType.CERTIFICATE_NEW_VERSION and event.detail.get("reason") not in _MADE_BY_PEOPLE:
-        topic = Topic.RENEWED
     said = event.detail.get(SEVERITY)
-    return Word(
+    word = Word(
         topic=topic,
         severity=Severity(said) if said in _RANKS else severity,
         version=event.version or "",
@@ -77,6 +75,9 @@ def word_of(event: Event) -> Word | None:
         facts=MappingProxyType({name: value for name, value in event.detail.items() if value and name not in _NOT_FACTS}),
         to_contacts=event.detail.get(CONTACTS) != "no",
     )
+    if event.type is EventType.CERTIFICATE_NEW_VERSION and event.detail.get("reason") not in _MADE_BY_PEOPLE:
+        return word, replace(word, topic=Topic.RENEWED)
+    return (word,)
 
 
 def is_as_severe(one: Severity, other: Severity) -> bool:

@@ -78,7 +78,7 @@ def _make_ledger() -> None:
         sa.Column("folded", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
         *(sa.Column(name, sa.String(), nullable=False) for name in ("name", "version", "topic", "threshold", "channel")),
         *(sa.Column(name, sa.String(), nullable=False) for name in ("address", "severity")),
-        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("came_at", sa.BigInteger(), nullable=False),
         sa.Column("facts", sa.String(), nullable=False),
         sa.Column("status", sa.String(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
