@@ -117,6 +117,8 @@ class Call:
         }
         if "includepending" in self.query:
             fields["includePending"] = self.query["includepending"]
+        if "at" in self.query:
+            fields["at"] = self.query["at"]
         return f"{self.place.url}{self.request.scope['path']}?{urlencode(fields, safe='$')}"
 
 

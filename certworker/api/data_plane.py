@@ -20,6 +20,7 @@ from certworker.api import (
     merging,
     own,
     releases,
+    renewals,
     secrets,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
@@ -43,6 +44,7 @@ ROUTES = (
     *key_operations.ROUTES,
     *releases.ROUTES,
     *own.ROUTES,
+    *renewals.ROUTES,
 )
 
 REGION: Final = "certworker.region"

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import typer
 
-from certworker.cli import certificate_files, certificate_policy
+from certworker.cli import certificate_files, certificate_policy, plan
 from certworker.cli.certificate_files import CERTIFICATES
 from certworker.cli.objects import Deleted, Yes, confirm, delete_object, purge_object, recover_object, tags_in
 from certworker.cli.options import (
@@ -43,6 +43,7 @@ _MANUAL = "unknown"
 app = typer.Typer(help="Certificates: made, shown, renewed, taken out and put back.", no_args_is_help=True)
 app.add_typer(certificate_files.app)
 app.add_typer(certificate_policy.app, name="policy")
+app.add_typer(plan.app)
 
 Issuer = Annotated[
     str, typer.Option("--issuer", help="Self, or the name of an issuer of the vault.", autocompletion=complete_issuers)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from certworker.cli import backup, certificate, contact, csr, drill, issuer, key, seal, secret, session, vault
+from certworker.cli import backup, certificate, contact, csr, drill, issuer, key, plan, seal, secret, session, vault
 from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
@@ -149,6 +149,7 @@ app.add_typer(vault.app, name="vault")
 app.add_typer(seal.app, name="seal")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
+app.command()(plan.plan)
 app.command()(session.login)
 app.command()(session.logout)
 
