@@ -12,11 +12,13 @@ from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError, SetupError
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.house import house_providers
+from certworker.issuers.limits import limits_by
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
 from certworker.network.egress import EgressRules
 from certworker.network.http import Connect
+from certworker.network.revocation import RevocationFetcher
 from certworker.seal.master_file import make_master_key, read_master_key
 from certworker.seal.sources import MasterKeySource, source_of
 from certworker.settings import Settings
@@ -69,7 +71,13 @@ from certworker.vault.renewal.pauses import Pauses
 from certworker.vault.renewal.planning import Planner
 from certworker.vault.renewal.windows import MaintenanceCalendar
 from certworker.vault.renewals import Renewals
+from certworker.vault.resilience.budgets import Budgets
+from certworker.vault.resilience.failover import Failover
+from certworker.vault.resilience.routing import Preference, Routing
+from certworker.vault.resilience.setbacks import Setbacks
 from certworker.vault.requested import RequestedRenewals
+from certworker.vault.revocation.consequences import Consequences
+from certworker.vault.revocation.services import RevocationServices, revocation_services
 from certworker.vault.revocations import Revocations
 from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
@@ -144,6 +152,8 @@ class Lifecycle:
     key_pool: KeyPool
     advising: Advising
     notification: Notification
+    revocation: RevocationServices
+    failover: Failover
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +243,10 @@ def build(
     advising = Advising(store, issuers, known, ground.planner, random, clock)
     versions = Versions(keyring, materials, ground.planner, (advising.follow,))
     directory = Directory(store, keyring, clock)
-    issuances = Issuances(store, Drafts(store, materials), versions, ground.planner, clock)
+    budgets, routing = Budgets(limits_by(settings)), _routing(settings, known)
+    issuances = Issuances(store, Drafts(store, materials), versions, ground.planner, budgets, clock)
+    progression = Progression(store, versions, issuers, refusals, known, Setbacks(random), clock)
+    failover = Failover(store, routing, progression, clock)
     return House(
         settings=settings,
         clock=clock,
@@ -254,8 +267,8 @@ def build(
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuers,
         issuances=issuances,
-        renewals=Renewals(store, issuances, ground.planner, clock),
-        progression=Progression(store, versions, issuers, refusals, known, clock),
+        renewals=Renewals(store, issuances, ground.planner, budgets, routing, clock),
+        progression=progression,
         merging=Merging(store, access, versions, clock),
         refusals=refusals,
         challenges=challenges,
@@ -269,7 +282,7 @@ def build(
         histories=Histories(store, access),
         dealings=_dealings(ground, issuers, known),
         releases=_releases(ground),
-        lifecycle=_lifecycle(ground, advising, audience or _audience(ground)),
+        lifecycle=_lifecycle(ground, advising, audience or _audience(ground), _revocation(ground, issuances, connect)),
     )
 
 
@@ -309,10 +322,19 @@ def _providers(ground: _Ground, challenges: Challenges, others: Providers, conne
     return load_providers({**own, **others})
 
 
-def _lifecycle(ground: _Ground, advising: Advising, audience: Audience) -> Lifecycle:
+def _lifecycle(ground: _Ground, advising: Advising, audience: Audience, revocation: RevocationServices) -> Lifecycle:
     store, access, planner, clock = ground.store, ground.access, ground.planner, ground.clock
     outlooks, pauses = Outlooks(store, access, planner, clock), Pauses(store, access, planner, clock)
-    return Lifecycle(planner, outlooks, pauses, ground.pool, advising, _notification(ground, audience))
+    return Lifecycle(planner, outlooks, pauses, ground.pool, advising, _notification(ground, audience), revocation)
+
+
+def _revocation(ground: _Ground, issuances: Issuances, connect: Connect | None) -> RevocationServices:
+    settings, allowed = ground.settings.revocation, ground.settings.network.allow_private
+    fetcher = RevocationFetcher(allowed, settings.list_bytes, settings.timeout_seconds, connect)
+    every = timedelta(seconds=settings.check_seconds)
+    return revocation_services(
+        ground.store, ground.access, ground.planner, issuances, fetcher, ground.clock, ground.random, every
+    )
 
 
 def _audience(_ground: _Ground) -> Audience:
@@ -333,6 +355,14 @@ def _notification(ground: _Ground, audience: Audience) -> Notification:
     )
 
 
+def _routing(settings: Settings, providers: Providers) -> Routing:
+    preferences = {
+        name: Preference(found.fallback, timedelta(seconds=found.fallback_after_seconds))
+        for name, found in settings.issuers.items()
+    }
+    return Routing(preferences, providers)
+
+
 def _key_life(ground: _Ground) -> KeyLife:
     store, access, materials, clock = ground.store, ground.access, ground.materials, ground.clock
     return KeyLife(
@@ -348,7 +378,7 @@ def _dealings(ground: _Ground, issuers: Issuers, providers: Providers) -> Dealin
     return Dealings(
         IssuerExaminations(store, access, issuers, providers, clock),
         AccountKeys(access, issuers, clock),
-        Revocations(store, access, issuers, clock),
+        Revocations(store, access, issuers, Consequences(ground.planner), clock),
     )
 
 

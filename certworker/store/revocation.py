@@ -1,7 +1,7 @@
 """What tells of revocations, and the keys that are never used again: what is asked and what is changed."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, select, update
@@ -27,9 +27,14 @@ from certworker.vault.revocation.compromised import CompromisedKey, digest_of
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.watches import WatchKind
 
+_A_DAY: Final = timedelta(days=1)
 _KIND = bindparam("kind", type_=SourceText())
 _WITHOUT_BODY: Final = tuple(column for column in REVOCATION_SOURCE.c if column.name != "body")
-_THIS: Final = and_(REVOCATION_SOURCE.c.kind == _KIND, REVOCATION_SOURCE.c.url == bindparam("url"))
+_THIS: Final = and_(
+    REVOCATION_SOURCE.c.kind == _KIND,
+    REVOCATION_SOURCE.c.url == bindparam("url"),
+    REVOCATION_SOURCE.c.signer == bindparam("signer"),
+)
 _SOURCE: Final = select(*_WITHOUT_BODY).where(_THIS)
 _BODY: Final = select(REVOCATION_SOURCE.c.body).where(_THIS)
 _SOURCES: Final = select(*_WITHOUT_BODY).where(REVOCATION_SOURCE.c.kind == _KIND).order_by(REVOCATION_SOURCE.c.url)
@@ -78,14 +83,14 @@ _WITHOUT_WATCH: Final = (
 class RevocationReader(Transaction):
     """What can be asked of what tells of revocations, and of compromised keys."""
 
-    def source(self, kind: SourceKind, url: str) -> Source | None:
+    def source(self, kind: SourceKind, url: str, signer: str = "") -> Source | None:
         """Find what is known of a URL, without the body: lists can be large."""
-        row = self._one(_SOURCE, kind=kind, url=url)
+        row = self._one(_SOURCE, kind=kind, url=url, signer=signer)
         return source_record(row, b"") if row else None
 
-    def source_body(self, kind: SourceKind, url: str) -> bytes:
+    def source_body(self, kind: SourceKind, url: str, signer: str = "") -> bytes:
         """Give the last good answer of a URL; empty before the first."""
-        row = self._one(_BODY, kind=kind, url=url)
+        row = self._one(_BODY, kind=kind, url=url, signer=signer)
         return bytes(row.body) if row else b""
 
     def sources(self, kind: SourceKind) -> tuple[Source, ...]:
@@ -127,6 +132,7 @@ class RevocationWriter(RevocationReader):
         this = (
             REVOCATION_SOURCE.c.kind == source.kind,
             REVOCATION_SOURCE.c.url == source.url,
+            REVOCATION_SOURCE.c.signer == source.signer,
             REVOCATION_SOURCE.c.fence == source.fence,
             REVOCATION_SOURCE.c.lease_owner.is_not(None),
         )
@@ -136,16 +142,26 @@ class RevocationWriter(RevocationReader):
 
     def put_source(self, source: Source) -> None:
         """Add or replace a source, whoever holds it."""
-        self._put(REVOCATION_SOURCE, _new(source), key=("kind", "url"), keep=("fence",))
+        self._put(REVOCATION_SOURCE, _new(source), key=("kind", "url", "signer"), keep=("fence",))
 
     def use_sources(self, urls: Collection[str], at: datetime) -> None:
         """Note that sources are still needed."""
-        this = (REVOCATION_SOURCE.c.url.in_(urls), REVOCATION_SOURCE.c.used_at < at)
+        # once a day is enough: many certificates need the same
+        this = (REVOCATION_SOURCE.c.url.in_(urls), REVOCATION_SOURCE.c.used_at < at - _A_DAY)
         self._change(update(REVOCATION_SOURCE).where(*this).values(used_at=at))
 
     def delete_unused_sources(self, before: datetime) -> int:
         """Forget what nothing has needed since a time; give the count."""
         return self._change(delete(REVOCATION_SOURCE).where(REVOCATION_SOURCE.c.used_at < before))
+
+    def pull_source_in(self, url: str, signer: str, at: datetime) -> None:
+        """Let the list at a URL fall due at `at`."""
+        this = (
+            REVOCATION_SOURCE.c.kind == SourceKind.LIST,
+            REVOCATION_SOURCE.c.url == url,
+            REVOCATION_SOURCE.c.signer == signer,
+        )
+        self._change(update(REVOCATION_SOURCE).where(*this).values(due_at=at))
 
     def pull_sources_in(self, at: datetime, latest: datetime) -> int:
         """Let those lists fall due at `at` that are due after `latest`: the clock has gone back. Give their count."""

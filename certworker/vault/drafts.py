@@ -2,16 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 from uuid import uuid4
 
 from certworker.crypto.keys import PrivateKey, fits
 from certworker.crypto.x509 import CertificateRequest, build_csr
-from certworker.vault.materials import Material, Materials
+from certworker.vault.materials import HeldKey, Material, Materials
 from certworker.vault.objects import Tags, new_version
 from certworker.vault.operations import CERTIFIED, Operation, OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
+
+Held = TypeVar("Held", bound=HeldKey)
 
 WAITS_FOR_ISSUER = (
     "Pending certificate created. Certificate request is in progress. This may take some time based on the issuer provider. "
@@ -78,7 +81,9 @@ class Drafts:
         wanted = policy.key
         with self._store.reading() as reader:
             failed = _failed_renewal(reader, vault.id, name) if reason is not OperationReason.CREATE else None
-            current = reader.key(vault.id, name, None) if wanted.reuse_key else None
+            current = reader.key(vault.id, name, None) if wanted.reuse_key and not _needs_new_key(policy, reason) else None
+            # a key that is known to others is never used again, whoever failed to use it
+            failed, current = _uncompromised(reader, failed), _uncompromised(reader, current)
         # the key of a renewal that failed was never used, unless a CA certified it: the next attempt goes on with it
         if failed and failed.policy.key == wanted:
             return failed.version, self._materials.at_version(failed, failed.version)
@@ -87,6 +92,15 @@ class Drafts:
         if current and bool(current.hsm_key_id) == wanted.in_hsm and fits(current.public_key, *_kind(policy)):
             return version, self._materials.at_version(current, version)
         return version, self._materials.make(vault, name, version, wanted.kind, in_hsm=wanted.in_hsm)
+
+
+def _needs_new_key(policy: Policy, reason: OperationReason) -> bool:
+    """Whether a new key is made even where the policy reuses it."""
+    return reason is OperationReason.KEY_COMPROMISED or (reason is OperationReason.REVOKED and policy.is_manual)
+
+
+def _uncompromised(reader: Reader, key: Held | None) -> Held | None:
+    return None if key is None or reader.compromised_key(key.public_key) else key
 
 
 def _kind(policy: Policy) -> tuple[str, int | None, str | None]:

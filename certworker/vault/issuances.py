@@ -14,6 +14,7 @@ from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind,
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
 from certworker.vault.policy import Policy
 from certworker.vault.renewal.planning import PATIENCE, Planner
+from certworker.vault.resilience.budgets import Budgets
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import VersionRecords, Versions, completed
@@ -25,8 +26,11 @@ _NAMES_OF_THE_API = frozenset({"CONTACTS", "ISSUERS", "RESTORE"})
 class Issuances:
     """Begins operations; a self-signed certificate is complete at once."""
 
-    def __init__(self, store: Store, drafts: Drafts, versions: Versions, planner: Planner, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, drafts: Drafts, versions: Versions, planner: Planner, budgets: Budgets, clock: Clock
+    ) -> None:
         self._store = store
+        self._budgets = budgets
         self._drafts = drafts
         self._versions = versions
         self._planner = planner
@@ -51,6 +55,7 @@ class Issuances:
         with self._store.writing() as writer:
             check_free(writer, vault, name)
             self._put_certificate(writer, vault, name, policy, at)
+            operation = self._budgets.begin_errand(writer, operation, at)
             return self._store_operation(writer, vault, operation, records, at)
 
     def check_key(self, vault: Vault, policy: Policy) -> None:
@@ -60,7 +65,7 @@ class Issuances:
     def renew(self, vault: Vault, certificate: Certificate, current: CertificateVersion) -> Operation:
         """Begin the renewal of a certificate that was claimed; what is the current version's own goes over to the next.
 
-        Raises LeaseLost where the claim ran out meanwhile.
+        Raises LeaseLost where the claim ran out meanwhile, NotYet where the budgets of its CA do not allow it now.
         """
         at = whole_second(self._clock())
         reason = certificate.renewal.reason or OperationReason.DEFAULT
@@ -73,6 +78,7 @@ class Issuances:
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
             if head is None or head.deletion:
                 raise LeaseLost(f"The certificate {certificate.name} was deleted meanwhile.")
+            operation = self._budgets.begin_renewal(writer, operation, at)
             detail = {"vault": vault.name, "reason": reason.value, "issuer": certificate.policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
             return self._store_operation(writer, vault, operation, records, at)
@@ -98,7 +104,25 @@ class Issuances:
             self._planner.request(writer, vault.id, name, at)
             detail = {"vault": vault.name, "reason": reason.value, "issuer": policy.issuer.name}
             writer.add_event(_event(EventType.RENEWAL_STARTED, operation, at, detail))
+            operation = self._budgets.begin_errand(writer, operation, at)
             return self._store_operation(writer, vault, operation, records, at)
+
+    def begin_by_hand(
+        self, vault: Vault, certificate: Certificate, current: CertificateVersion, reason: OperationReason
+    ) -> Operation:
+        """Begin the next version of a certificate that a person has signed elsewhere: a pending request with a new key.
+
+        Raises as `begin` does.
+        """
+        at = whole_second(self._clock())
+        with self._store.reading() as reader:
+            check_free(reader, vault, certificate.name)
+        operation = self._draft_next(vault, certificate, current, reason, at)
+        with self._store.writing() as writer:
+            check_free(writer, vault, certificate.name)
+            if writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name) is None:
+                raise not_found(ObjectKind.CERTIFICATE, certificate.name)
+            return self._store_operation(writer, vault, operation, None, at)
 
     def _draft_next(
         self, vault: Vault, certificate: Certificate, current: CertificateVersion, reason: OperationReason, at: datetime

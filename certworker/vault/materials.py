@@ -19,6 +19,7 @@ from certworker.vault.hsm import IN_HSM, Hsm
 from certworker.vault.key_pool import KeyPool
 from certworker.vault.keyring import Keyring, object_place
 from certworker.vault.objects import KeyVersion, ObjectKind
+from certworker.vault.revocation.compromised import refuse_compromised
 from certworker.vault.store import Store
 from certworker.vault.vaults import Sku, Vault
 
@@ -95,7 +96,13 @@ class Materials:
         return self._in_token(vault, name, version, kind, key_id, hsm.generate(key_id, kind).public_key)
 
     def take(self, vault: Vault, name: str, version: str, kind: KeyKind, private: bytes, *, in_hsm: bool = False) -> Material:
-        """Take in a key that was made elsewhere: a DER PKCS#8, or the octets of an `oct` key. Raises as `make` does."""
+        """Take in a key that was made elsewhere: a DER PKCS#8, or the octets of an `oct` key.
+
+        Raises as `make` does, and BadParameter for a key that is known to be compromised.
+        """
+        if kind.kty != "oct":
+            with self._store.reading() as reader:
+                refuse_compromised(reader, public_der(private))
         if not in_hsm:
             return self._sealed(vault, name, version, kind, private)
         hsm = self._token_for(vault)

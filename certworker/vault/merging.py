@@ -12,6 +12,7 @@ from certworker.vault.access import Access, Caller
 from certworker.vault.certificates import CertificateBundle
 from certworker.vault.objects import ObjectKind, Tags, check_tags, not_found
 from certworker.vault.operations import Operation, OperationStatus
+from certworker.vault.revocation.compromised import refuse_compromised
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
 from certworker.vault.versions import Versions, completed
@@ -56,6 +57,7 @@ class Merging:
         with self._store.writing() as writer:
             # look again: it may have been merged, cancelled or deleted meanwhile
             _mergeable(writer, vault, name, operation.id)
+            refuse_compromised(writer, operation.public_key)
             writer.update_operation(done)
             writer.add_journal(done.id, at, "merged", {})
             self._versions.swap_in(writer, done, records, vault.name)

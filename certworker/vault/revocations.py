@@ -15,6 +15,7 @@ from certworker.vault.issuance import Revoker
 from certworker.vault.issuers import Issuers, refusal
 from certworker.vault.objects import CertificateVersion, ObjectKind, check_name, not_found
 from certworker.vault.policy import Policy
+from certworker.vault.revocation.consequences import Consequences
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Issuer, Vault
 
@@ -50,12 +51,13 @@ class RevokedVersion:
 
 
 class Revocations:
-    """Asks issuers for revocations. What was revoked stays in the vault as it is, and is not replaced by this."""
+    """Asks issuers for revocations. What was revoked stays in the vault as it is; what follows is as if it had been found."""
 
-    def __init__(self, store: Store, access: Access, issuers: Issuers, clock: Clock) -> None:
+    def __init__(self, store: Store, access: Access, issuers: Issuers, consequences: Consequences, clock: Clock) -> None:
         self._store = store
         self._access = access
         self._issuers = issuers
+        self._consequences = consequences
         self._clock = clock
 
     def revoke(self, caller: Caller, vault: Vault, name: str, version: str | None, reason: str | int) -> RevokedVersion:
@@ -75,7 +77,9 @@ class Revocations:
         if not result.done:
             raise refusal(f"The certificate {name} is not revoked.", result.message, result.retry_at, at)
         with self._store.writing() as writer:
-            writer.add_event(_event(vault, found, issuer, given, whole_second(self._clock())))
+            at = whole_second(self._clock())
+            writer.add_event(_event(vault, found, issuer, given, at))
+            self._consequences.revoked_by_owner(writer, found, given.value, at)
         return RevokedVersion(found, issuer.name, given)
 
 

@@ -10,7 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, issuing, notices, upkeep
+from certworker.worker import advice, failover, issuing, notices, revocation, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -20,8 +20,14 @@ BEAT_INTERVAL = timedelta(seconds=15)
 ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     issuing.renewals,
     issuing.operations,
+    # after them: what has just failed may go elsewhere at once
+    failover.failover,
     advice.advice,
     advice.healing,
+    revocation.newcomers,
+    revocation.lists,
+    revocation.looks,
+    revocation.clearing,
     # before the expiries: of a key that was rotated in time nobody has to hear
     upkeep.rotations,
     upkeep.expiries,

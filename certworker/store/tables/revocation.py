@@ -18,7 +18,7 @@ class RevocationSourceRow(Row, table=True):
 
     __tablename__ = "revocation_source"
     __table_args__ = (
-        UniqueConstraint("kind", "url"),
+        UniqueConstraint("kind", "url", "signer"),
         Index("ix_revocation_source_kind_due_at", "kind", "due_at"),
         {"sqlite_autoincrement": True},
     )
@@ -28,6 +28,7 @@ class RevocationSourceRow(Row, table=True):
     url: str = Field(sa_type=OrderedText)
     due_at: datetime | None = Field(sa_type=UnixTime)
     used_at: datetime = Field(sa_type=UnixTime)
+    signer: str
     issuer: bytes
     body: bytes
     etag: str | None
@@ -66,6 +67,7 @@ def source_record(row: Found[Any], body: bytes | None = None) -> Source:
         url=row.url,
         due_at=row.due_at,
         used_at=row.used_at,
+        signer=row.signer,
         issuer=row.issuer,
         body=row.body if body is None else body,
         etag=row.etag,
@@ -87,6 +89,7 @@ def source_values(source: Source) -> Values:
         "url": source.url,
         "due_at": source.due_at,
         "used_at": source.used_at,
+        "signer": source.signer,
         "issuer": source.issuer,
         "body": source.body,
         "etag": source.etag,

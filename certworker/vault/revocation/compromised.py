@@ -49,12 +49,17 @@ def digest_of(public_key: bytes) -> str:
     return hashlib.sha256(public_key).hexdigest()
 
 
-def refuse_compromised(reader: CompromisedKeyReader, public_key: bytes, field: str) -> None:
+def refuse_compromised(reader: CompromisedKeyReader, public_key: bytes) -> None:
     """Refuse a key that is known to be compromised. Raises BadParameter."""
     known = reader.compromised_key(public_key) if public_key else None
     if known:
         raise BadParameter(
-            f"{field}: this key is known to be compromised since {known.since:%Y-%m-%dT%H:%M:%SZ} (it was the certificate "
-            f"{known.name}'s), and is never used again: make a new one.",
-            field,
+            f"This key is known to be compromised since {known.since:%Y-%m-%dT%H:%M:%SZ}, when it was the certificate "
+            f"{known.name}'s, and is never used again: make a new one."
         )
+
+
+def compromised_since(reader: CompromisedKeyReader, public_key: bytes) -> datetime | None:
+    """Tell since when a key is known to be compromised; none where it is not."""
+    known = reader.compromised_key(public_key)
+    return known.since if known else None

@@ -22,14 +22,17 @@ class SourceKind(StrEnum):
 class Source:
     """What is known of a URL. `body` is the last good answer in DER, empty before the first, and always for responders.
 
-    `issuer` is the certificate, in DER, of who signs a list. `due_at` is when it is to be asked next: after a failure, not
-    before. `failures` are those in a row, `failing_since` the first of them. `used_at` is about when a certificate needed it.
+    `signer` tells apart what is expected there by certificates of different origin: one that names somebody else's list must
+    not spoil it for others. `issuer` is the certificate, in DER, of who signs a list. `due_at` is when it is to be asked next:
+    after a failure, not before. `failures` are those in a row, `failing_since` the first of them. `used_at` is about when a
+    certificate needed it.
     """
 
     kind: SourceKind
     url: str
     due_at: datetime | None
     used_at: datetime
+    signer: str = ""
     issuer: bytes = b""
     body: bytes = b""
     etag: str | None = None
@@ -65,10 +68,10 @@ class Fetcher(Protocol):
 class SourceReader(Protocol):
     """What can be asked of sources; a part of the port to the database."""
 
-    def source(self, kind: SourceKind, url: str) -> Source | None:
+    def source(self, kind: SourceKind, url: str, signer: str = "") -> Source | None:
         """Find what is known of a URL, without the body: lists can be large."""
 
-    def source_body(self, kind: SourceKind, url: str) -> bytes:
+    def source_body(self, kind: SourceKind, url: str, signer: str = "") -> bytes:
         """Give the last good answer of a URL; empty before the first."""
 
     def sources(self, kind: SourceKind) -> tuple[Source, ...]:
@@ -84,8 +87,8 @@ class SourceWriter(SourceReader, Protocol):
     def add_source(self, source: Source) -> None:
         """Add a source, unless it is known."""
 
-    def claim_source(self, url: str | None, owner: str, at: datetime, lease: timedelta) -> Source | None:
-        """Claim a list that is due at `at` and under no lease: the one of a URL, or that which has waited the longest."""
+    def claim_source(self, place: tuple[str, str] | None, owner: str, at: datetime, lease: timedelta) -> Source | None:
+        """Claim a list that is due at `at` and under no lease: that of a URL and a signer, or what has waited the longest."""
 
     def set_source(self, source: Source) -> None:
         """Record what came, under the fence that the list was claimed with; the lease ends. Raises LeaseLost."""
@@ -98,6 +101,9 @@ class SourceWriter(SourceReader, Protocol):
 
     def delete_unused_sources(self, before: datetime) -> int:
         """Forget what nothing has needed since a time; give the count."""
+
+    def pull_source_in(self, url: str, signer: str, at: datetime) -> None:
+        """Let the list at a URL fall due at `at`."""
 
     def pull_sources_in(self, at: datetime, latest: datetime) -> int:
         """Let those lists fall due at `at` that are due after `latest`: the clock has gone back. Give their count."""
