@@ -2,10 +2,24 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 
 from certworker.errors import Unavailable
+from certworker.network.retry_after import retry_time
+
+__all__ = [
+    "A_WHILE",
+    "ISSUER_ERROR",
+    "LONGEST_TEXT",
+    "REASONS",
+    "REQUEST_REJECTED",
+    "Garbled",
+    "bad_reason",
+    "clean",
+    "one_line",
+    "read_time",
+    "retry_time",
+]
 
 ISSUER_ERROR = "Certificate issuer error"
 REQUEST_REJECTED = "Request rejected"
@@ -17,7 +31,6 @@ REASONS: Mapping[int, str] = MappingProxyType(
 """What a certificate's owner can give as a reason of a revocation (RFC 5280 section 5.3.1)."""
 
 LONGEST_TEXT = 1000
-LONGEST_WAIT = timedelta(days=7)
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
 
@@ -62,19 +75,3 @@ def read_time(value: object) -> datetime | None:
         return time.astimezone(UTC) if time and time.tzinfo else None
     except (ValueError, OverflowError):
         return None
-
-
-def retry_time(header: str | None, at: datetime) -> datetime | None:
-    """Read a Retry-After header (RFC 9110 section 10.2.3), seconds or a date; never before `at`, nor a week after it."""
-    wait = _wait(header.strip(), at) if header else None
-    return None if wait is None else at + min(max(wait, timedelta()), LONGEST_WAIT)
-
-
-def _wait(header: str, at: datetime) -> timedelta | None:
-    if header.isascii() and header.isdigit():
-        return timedelta(seconds=int(header)) if len(header) < len("1000000000") else LONGEST_WAIT
-    try:
-        date = parsedate_to_datetime(header)
-    except (ValueError, OverflowError):
-        return None
-    return date - at if date.tzinfo else None
