@@ -1,0 +1,82 @@
+"""`certworker simulate`: months and years of a fleet in minutes, to see what the worker would make of them."""
+
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from certworker.cli.exits import ExitCode
+from certworker.cli.output import show_fields, show_json, tell
+
+if TYPE_CHECKING:
+    from certworker.simulate.findings import Findings
+    from certworker.simulate.run import Plan, Tell
+
+_SECONDS_BETWEEN = 10.0
+
+
+def simulate(
+    certificates: Annotated[int, typer.Option(min=1, max=1_000_000, help="How many certificates there are.")] = 100,
+    days: Annotated[float, typer.Option(min=1, max=36_500, help="For how many days they are kept alive.")] = 365,
+    scenario: Annotated[
+        Path | None, typer.Option(help="What happens (TOML), such as config/simulate.toml; without one, nothing goes wrong.")
+    ] = None,
+    exchange: Annotated[
+        str, typer.Option(help="acme: the ACME client and the CA's server; port: the CA by calls, for large fleets.")
+    ] = "acme",
+    seed: Annotated[int, typer.Option(help="Where what is drawn by lot begins: the same seed gives the same numbers.")] = 1,
+    plot: Annotated[Path | None, typer.Option(help="PNG file to draw it into (needs the extra plot).")] = None,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Play a scenario by the worker's own code and a simulated CA on one virtual clock; 0 only where nothing lapsed.
+
+    Nothing of a deployment is touched: the database is a temporary one, and no connection is made.
+    """
+    from certworker.simulate.deployment import Exchange  # noqa: PLC0415  # the other commands start without it
+    from certworker.simulate.plot import check_plot, draw  # noqa: PLC0415
+    from certworker.simulate.report import as_document  # noqa: PLC0415
+    from certworker.simulate.run import Plan, simulate  # noqa: PLC0415
+    from certworker.simulate.scenario import Scenario, read_scenario  # noqa: PLC0415
+
+    if exchange not in {kind.value for kind in Exchange}:
+        raise typer.BadParameter(f"{exchange!r} is not acme or port.", param_hint="--exchange")
+    played = read_scenario(scenario) if scenario else Scenario()
+    plan = Plan(certificates, days, played, Exchange(exchange), seed)
+    if plot:
+        check_plot(plot)
+    findings = simulate(plan, _telling(days))
+    if plot:
+        draw(plan, findings, plot)
+    if as_json:
+        show_json(as_document(plan, findings))
+    else:
+        _show(plan, findings)
+    if not findings.is_well:
+        raise typer.Exit(ExitCode.ERROR)
+
+
+def _show(plan: "Plan", findings: "Findings") -> None:
+    from certworker.simulate.report import assumptions, fields, sparkline  # noqa: PLC0415
+
+    show_fields(fields(plan, findings))
+    typer.echo(f"\nrenewals  {sparkline(findings.renewals_by_day, plan.days)}")
+    typer.echo(f"CA calls  {sparkline(findings.calls_by_day, plan.days)}\n")
+    for lapse in findings.lapses[:10]:
+        typer.echo(f"lapse: {lapse.name} {lapse.why} from {lapse.since:%Y-%m-%d %H:%M} until {lapse.until:%Y-%m-%d %H:%M}")
+    for sentence in assumptions(plan):
+        typer.echo(sentence)
+
+
+def _telling(days: float) -> "Tell":
+    """Tell on standard error how far it has come, now and then."""
+    last = monotonic()
+
+    def on_day(day: float, made: int) -> None:
+        nonlocal last
+        if monotonic() - last >= _SECONDS_BETWEEN:
+            last = monotonic()
+            tell(f"day {day:.0f} of {days:g}: {made} certificates")
+
+    return on_day
