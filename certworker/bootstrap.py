@@ -16,10 +16,12 @@ from certworker.issuers.limits import limits_by
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
 from certworker.network.authority_keys import DiscoveredKeys
+from certworker.network.channels import open_audience
 from certworker.network.egress import EgressRules
 from certworker.network.http import Connect
 from certworker.network.revocation import RevocationFetcher
 from certworker.seal.master_file import make_master_key, read_master_key
+from certworker.seal.private_files import read_private
 from certworker.seal.sources import MasterKeySource, source_of
 from certworker.settings import Settings
 from certworker.store.engine import open_store
@@ -71,11 +73,11 @@ from certworker.vault.renewal.pauses import Pauses
 from certworker.vault.renewal.planning import Planner
 from certworker.vault.renewal.windows import MaintenanceCalendar
 from certworker.vault.renewals import Renewals
+from certworker.vault.requested import RequestedRenewals
 from certworker.vault.resilience.budgets import Budgets
 from certworker.vault.resilience.failover import Failover
 from certworker.vault.resilience.routing import Preference, Routing
 from certworker.vault.resilience.setbacks import Setbacks
-from certworker.vault.requested import RequestedRenewals
 from certworker.vault.revocation.consequences import Consequences
 from certworker.vault.revocation.services import RevocationServices, revocation_services
 from certworker.vault.revocations import Revocations
@@ -153,7 +155,6 @@ class Lifecycle:
     advising: Advising
     notification: Notification
     revocation: RevocationServices
-    failover: Failover
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class House:
     issuances: Issuances
     renewals: Renewals
     progression: Progression
+    failover: Failover
     merging: Merging
     refusals: Refusals
     challenges: Challenges
@@ -246,7 +248,6 @@ def build(
     budgets, routing = Budgets(limits_by(settings)), _routing(settings, known)
     issuances = Issuances(store, Drafts(store, materials), versions, ground.planner, budgets, clock)
     progression = Progression(store, versions, issuers, refusals, known, Setbacks(random), clock)
-    failover = Failover(store, routing, progression, clock)
     return House(
         settings=settings,
         clock=clock,
@@ -269,6 +270,7 @@ def build(
         issuances=issuances,
         renewals=Renewals(store, issuances, ground.planner, budgets, routing, clock),
         progression=progression,
+        failover=Failover(store, routing, progression, clock),
         merging=Merging(store, access, versions, clock),
         refusals=refusals,
         challenges=challenges,
@@ -337,9 +339,9 @@ def _revocation(ground: _Ground, issuances: Issuances, connect: Connect | None) 
     )
 
 
-def _audience(_ground: _Ground) -> Audience:
-    """Set the channels up that the settings name, and who listens on them."""
-    return Audience({})
+def _audience(ground: _Ground) -> Audience:
+    """Set the channels up that the settings name, and who listens on them. Raises SettingsError."""
+    return open_audience(ground.settings, ground.store, read_private)
 
 
 def _notification(ground: _Ground, audience: Audience) -> Notification:

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 
 from certworker.errors import SettingsError
 from certworker.settings.hook import HookSettings
-from certworker.settings.issuers import IssuerSettings
+from certworker.settings.issuers import IssuerSettings, find_circle
 from certworker.settings.mail import Mail
 from certworker.settings.notices import Notices
 from certworker.settings.renewal import MaintenanceSettings, RenewalSettings
@@ -278,6 +278,9 @@ def _check(settings: Settings, path: Path | None) -> None:
     for name, issuer in settings.issuers.items():
         if wrong := _wrong_challenge(issuer):
             raise SettingsError(f"Settings{f' in {path}' if path else ''}: issuers.{name}.{wrong}")
+    if circle := find_circle(settings.issuers):
+        where = f" in {path}" if path else ""
+        raise SettingsError(f"Settings{where}: issuers.{circle[0]}.fallback leads back to it: {' -> '.join(circle)}.")
     _check_seal(settings.seal, path)
     if settings.hsm.module and bool(settings.hsm.pin_file) == bool(settings.hsm.pin_env):
         where = f" in {path}" if path else ""

@@ -1,14 +1,17 @@
 """[issuers.NAME]: how certificates come from a CA."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from certworker.settings.rates import read_rate
 from certworker.settings.section import Section
 
+_NAME = re.compile(r"[0-9a-zA-Z-]{1,127}")
 _PLACE = re.compile(r"[0-9A-Za-z-]+/[0-9A-Za-z-]+")
 
 
@@ -60,9 +63,39 @@ class IssuerSettings(Section):
     client_certificate: str | None = Field(
         None, description="VAULT/NAME of the certificate by which GlobalSign knows us in TLS; its key lies in no HSM"
     )
+    orders: str = Field(
+        "", description="NUMBER/TIME (s, m, h, d) of new orders for the account, such as 300/3h; none: the CA's known limit"
+    )
+    certificates_per_domain: str = Field(
+        "", description="NUMBER/TIME of certificates for a registered domain, such as 50/7d; none: the CA's known limit"
+    )
+    certificates_per_set: str = Field(
+        "", description="NUMBER/TIME of certificates for the same set of names, such as 5/7d; none: the CA's known limit"
+    )
+    fallback: tuple[str, ...] = Field(
+        (), description="issuers of the same vault, in order, that renew what this one cannot; the next renewal comes back"
+    )
+    fallback_after_seconds: int = Field(
+        3600, ge=0, le=2592000, description="seconds for which the CA is down before others renew, unless it is urgent"
+    )
     preferred_chain: str = Field(
         "", description="common name of the root whose chain is taken, where the CA offers several; none: the CA's default"
     )
+
+    @field_validator("orders", "certificates_per_domain", "certificates_per_set")
+    @classmethod
+    def _check_rate(cls, value: str) -> str:
+        read_rate(value)
+        return value
+
+    @field_validator("fallback")
+    @classmethod
+    def _check_fallback(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len({name.casefold() for name in value}) < len(value):
+            raise ValueError("an issuer is named twice")
+        if wrong := next((name for name in value if not _NAME.fullmatch(name)), None):
+            raise ValueError(f"{wrong[:140]!r} is no name of an issuer: 1 to 127 of 0-9, a-z, A-Z and '-'")
+        return value
 
     @field_validator("url")
     @classmethod
@@ -86,3 +119,16 @@ class IssuerSettings(Section):
             if not all(entry.partition("=")):
                 raise ValueError(f"{entry!r} is not TYPE=PRODUCT, such as OV-SSL=ssl_basic")
         return value
+
+
+def find_circle(issuers: Mapping[str, IssuerSettings]) -> tuple[str, ...] | None:
+    """Find issuers that stand in for each other in a circle, which would send a renewal round and round."""
+    standing = {name.casefold(): [other.casefold() for other in found.fallback] for name, found in issuers.items()}
+
+    def walk(name: str, seen: tuple[str, ...]) -> tuple[str, ...] | None:
+        if name in seen:
+            return (*seen[seen.index(name) :], name)
+        found = (walk(other, (*seen, name)) for other in standing.get(name, ()))
+        return next((circle for circle in found if circle), None)
+
+    return next((circle for name in standing if (circle := walk(name, ()))), None)

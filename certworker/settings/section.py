@@ -55,6 +55,7 @@ class Section(BaseModel):
         "authorities",
         "dns_hook",
         "dns_servers",
+        "fallback",
         "sizes",
         "thresholds",
         "topics",

@@ -12,7 +12,6 @@ from certworker.vault.acceptance import accept
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
-from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import CertificateVersion, ObjectKind
 from certworker.vault.operations import (
     BACK_OFF,
@@ -27,6 +26,7 @@ from certworker.vault.operations import (
 from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import forget_request, put_off
+from certworker.vault.resilience.setbacks import Setbacks
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
 
@@ -54,6 +54,7 @@ class Progression:
         issuers: Issuers,
         refusals: Refusals,
         providers: Providers,
+        setbacks: Setbacks,
         clock: Clock,
     ) -> None:
         self._store = store
@@ -61,6 +62,7 @@ class Progression:
         self._issuers = issuers
         self._refusals = refusals
         self._providers = providers
+        self._setbacks = setbacks
         self._clock = clock
 
     def advance(self, operation: Operation) -> None:
@@ -87,6 +89,31 @@ class Progression:
             self._record_withdrawal(operation, pending)
         else:
             self._retry(operation, pending, whole_second(self._clock()))
+
+    def divert(self, operation: Operation, to: str, *, listens: bool) -> None:
+        """End a renewal that is stuck at its issuer, and let it begin anew at another at once; no failure is counted.
+
+        The CA is told that its order is not wanted where it `listens`; a key that it may have certified is not used again.
+        Raises LeaseLost where a worker was quicker.
+        """
+        asked = operation.policy.issuer.name
+        if listens:
+            self._try_to_withdraw(operation)
+        at = whole_second(self._clock())
+        with self._store.writing() as writer:
+            current = _take_up(writer, operation)
+            text = f"The issuer {asked} did not get it done in time; {to} is asked instead."
+            writer.update_operation(_ended(current, at, ISSUER_ERROR, text))
+            writer.add_journal(operation.id, at, "failed", {CERTIFIED: "yes"} if current.progress else {})
+            writer.count_attempt(operation.vault_id, asked, "failed")
+            certificate = writer.certificate(operation.vault_id, operation.name)
+            if certificate is None:
+                return
+            own = certificate.policy.issuer.name.casefold() == to.casefold()
+            writer.set_renewal(operation.vault_id, operation.name, None, replace(certificate.renewal, due_at=at))
+            writer.set_route(operation.vault_id, operation.name, None if own else to)
+            detail = {"vault": _vault_name(writer, operation), "issuer": asked, "to": to}
+            writer.add_event(_event(EventType.ISSUER_FAILED_OVER, operation, at, detail))
 
     def _prepare(self, operation: Operation) -> tuple[Provider, IssuanceRequest]:
         policy = operation.policy
@@ -164,6 +191,7 @@ class Progression:
                 # the CA was faster than the worker, and yet its answer is not wanted any more
                 cancel(writer, current, at)
                 return
+            self._setbacks.issued(writer, current, at)
             done = completed(replace(current, warnings=(*accepted.warnings, *issued.warnings)), at)
             writer.update_operation(done)
             writer.add_journal(operation.id, at, "merged", issued.progress)
@@ -177,26 +205,33 @@ class Progression:
             current = _take_up(writer, operation)
             due_at = _unless_cancelled(current, _not_before(pending.retry_at, at), at)
             details = pending.waits_for or current.status_details
-            writer.update_operation(
-                replace(current, progress=pending.progress, due_at=due_at, updated=at, status_details=details)
-            )
+            self._setbacks.answered(writer, current, at)
+            changed = replace(current, progress=pending.progress, due_at=due_at, updated=at, status_details=details)
+            writer.update_operation(replace(changed, failures=0))
             if pending.progress != operation.progress:
                 writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
 
     def _give_up(self, operation: Operation) -> None:
         """End a renewal whose CA works on it for too long; another order may be luckier, and time runs out."""
+        self._try_to_withdraw(operation)
+        text = f"The CA has not issued within {LONGEST_WAIT.days} days; the order was given up."
+        self._fail(operation, Rejected(ISSUER_ERROR, text, certified=bool(operation.progress)))
+
+    def _try_to_withdraw(self, operation: Operation) -> None:
+        """Withdraw as far as the CA listens: what it issues all the same is for a key that nobody uses."""
         try:
-            self._withdraw(operation)  # as far as the CA listens: what it issues all the same is for a key that nobody uses
+            self._withdraw(operation)
         except Exception as error:  # noqa: BLE001  # whatever a provider does here, the renewal ends
             _log.error("%s: the order could not be withdrawn: %s", operation.name, type(error).__name__)
-        text = f"The CA has not issued within {LONGEST_WAIT.days} days; the order was given up."
-        self._fail(operation, Rejected(ISSUER_ERROR, text, certified=True))
 
     def _retry(self, operation: Operation, pending: Pending, at: datetime) -> None:
-        failures = operation.failures + 1
+        if self._is_worn_out(operation, at):
+            self._give_up(replace(operation, progress=pending.progress))
+            return
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
-            due_at = max(next_attempt(failures, at, _not_after(writer, operation)), _not_before(pending.retry_at, at))
+            attempt = self._setbacks.failed(writer, current, pending, _not_before(pending.retry_at, at), at)
+            due_at, failures = attempt.due_at, current.failures + attempt.counted
             details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
             changed = replace(current, progress=pending.progress, failures=failures, updated=at, status_details=details)
             writer.update_operation(replace(changed, due_at=_unless_cancelled(current, due_at, at)))
@@ -205,26 +240,29 @@ class Progression:
             detail = {"vault": _vault_name(writer, operation), "error": pending.failure or "", "next": due_at.isoformat()}
             writer.add_event(_event(EventType.OPERATION_RETRY, operation, at, detail))
 
+    def _is_worn_out(self, operation: Operation, at: datetime) -> bool:
+        """Whether a renewal has come to nothing but failures for so long that another order may be luckier.
+
+        While the CA is down no other order would be.
+        """
+        if operation.reason.is_asked_for or at - operation.created < LONGEST_WAIT:
+            return False
+        with self._store.reading() as reader:
+            gate = reader.gate(operation.vault_id, operation.policy.issuer.name)
+        return not (gate and gate.is_down)
+
     def _fail(self, operation: Operation, rejected: Rejected, evidence: Evidence | None = None) -> None:
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
-            failed = replace(
-                current,
-                status=OperationStatus.FAILED,
-                error_code=rejected.code,
-                error_message=rejected.message,
-                status_details=None,
-                due_at=None,
-                updated=at,
-                failures=operation.failures + 1,
-            )
-            writer.update_operation(failed)
+            writer.update_operation(_ended(current, at, rejected.code, rejected.message))
             writer.add_journal(operation.id, at, "failed", {CERTIFIED: "yes"} if rejected.certified or evidence else {})
             if evidence:
                 writer.add_evidence(evidence)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
-            _put_off(writer, operation, at, rejected.message, configuration=rejected.configuration)
+            self._setbacks.refused(writer, current, at, configuration=rejected.configuration)
+            if not operation.reason.is_asked_for:
+                self._setbacks.put_off(writer, current, at, rejected.message, configuration=rejected.configuration)
             detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
             writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))
 
@@ -272,15 +310,15 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
     writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "cancelled")
     if operation.reason is OperationReason.REQUESTED:
         forget_request(writer, operation.vault_id, operation.name, at)
-    else:
-        _put_off(writer, operation, at, "The renewal was cancelled.", configuration=True)
+    elif not operation.reason.is_asked_for:
+        put_off(writer, operation.vault_id, operation.name, at, "The renewal was cancelled.", configuration=True)
     detail = {"vault": _vault_name(writer, operation)}
     writer.add_event(_event(EventType.OPERATION_CANCELLED, operation, at, detail))
 
 
-def _put_off(writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
-    if not operation.reason.is_asked_for:
-        put_off(writer, operation.vault_id, operation.name, at, error, configuration=configuration)
+def _ended(operation: Operation, at: datetime, code: str, message: str) -> Operation:
+    ended = replace(operation, status=OperationStatus.FAILED, error_code=code, error_message=message)
+    return replace(ended, status_details=None, due_at=None, updated=at, failures=operation.failures + 1)
 
 
 def _unless_cancelled(current: Operation, due_at: datetime, at: datetime) -> datetime:
@@ -306,11 +344,6 @@ def _record_of(reader: Reader, current: CertificateVersion, issuer: str) -> Prog
     """Find what was recorded when an issuer issued a version; none where it was another one, or nobody knows."""
     made = reader.operation_of_version(current.vault_id, current.name, current.version)
     return made.progress if made and made.policy.issuer.name.casefold() == issuer.casefold() else None
-
-
-def _not_after(reader: Reader, operation: Operation) -> datetime | None:
-    current = reader.certificate_version(operation.vault_id, operation.name, None)
-    return current.attributes.expires if current else None
 
 
 def _not_before(retry_at: datetime | None, at: datetime) -> datetime:

@@ -7,18 +7,25 @@ from certworker.clock import Clock, whole_second
 from certworker.errors import NotFound
 from certworker.vault.issuances import Issuances
 from certworker.vault.lifetime import next_attempt
+from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.renewal.planning import Planner
+from certworker.vault.resilience.budgets import Budgets, NotYet
+from certworker.vault.resilience.routing import Routing, sent_to
 from certworker.vault.store import Store, Writer
 
 
 class Renewals:
     """Carries out what was decided. For the worker; it asks for no caller."""
 
-    def __init__(self, store: Store, issuances: Issuances, planner: Planner, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, issuances: Issuances, planner: Planner, budgets: Budgets, routing: Routing, clock: Clock
+    ) -> None:
         self._store = store
         self._issuances = issuances
         self._planner = planner
+        self._budgets = budgets
+        self._routing = routing
         self._clock = clock
 
     def begin(self, certificate: Certificate) -> Operation | None:
@@ -38,7 +45,21 @@ class Renewals:
             with self._store.writing() as writer:
                 writer.set_renewal(vault.id, certificate.name, certificate.fence, renewal)
             return None
-        return self._issuances.renew(vault, replace(certificate, renewal=renewal), current)
+        route = self._routing.route(certificate)
+        policy = sent_to(certificate.policy, route) if route else certificate.policy
+        try:
+            return self._issuances.renew(vault, replace(certificate, renewal=renewal, policy=policy), current)
+        except NotYet as turned:
+            self._turn_away(replace(certificate, renewal=renewal), policy.issuer.name, turned, at)
+            return None
+
+    def _turn_away(self, certificate: Certificate, issuer: str, turned: NotYet, at: datetime) -> None:
+        """Let a renewal wait for its CA's budgets, which is no failure of it. The whole account's wait is the gate's."""
+        renewal = certificate.renewal if turned.account else replace(certificate.renewal, due_at=turned.until)
+        with self._store.writing() as writer:
+            writer.head(certificate.vault_id, ObjectKind.CERTIFICATE, certificate.name)
+            writer.set_renewal(certificate.vault_id, certificate.name, certificate.fence, renewal)
+            self._budgets.turn_away(writer, certificate.vault_id, issuer, certificate.name, turned, at)
 
     def put_off(self, certificate: Certificate, error: str) -> None:
         """Plan the next attempt at a renewal that could not even begin."""

@@ -59,9 +59,13 @@ class Gate:
         """Whether only a probe goes through, once the time has come."""
         return self.reason in (GateReason.OUTAGE, GateReason.THROTTLED)
 
+    def is_shut(self, at: datetime) -> bool:
+        """Whether its time has not come yet."""
+        return self.closed_until is not None and self.closed_until > at
+
     def is_closed(self, at: datetime) -> bool:
         """Whether nothing new is asked at a time. In trouble it stays closed to all but a probe."""
-        return self.in_trouble or (self.closed_until is not None and self.closed_until > at)
+        return self.in_trouble or self.is_shut(at)
 
     def is_probe(self, name: str) -> bool:
         """Whether the certificate is the one that was let through."""
