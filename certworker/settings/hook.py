@@ -2,10 +2,10 @@
 
 from pydantic import Field
 
-from certworker.settings.audience import Audience
+from certworker.settings.listener import Listener
 
 
-class HookSettings(Audience):
+class HookSettings(Listener):
     """[hook]: a program of your own that is told, with each message as JSON on its standard input."""
 
     command: tuple[str, ...] = Field((), description="program and arguments, run without a shell; none: there is no hook")

@@ -7,10 +7,10 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, model_validator
 
-from certworker.settings.audience import Audience
+from certworker.settings.listener import Listener
 
 
-class WebhookSettings(Audience):
+class WebhookSettings(Listener):
     """[webhooks.NAME]: endpoints that are told over HTTP, by a name of their own."""
 
     # what is behind the host may be a password: it is shown nowhere

@@ -226,7 +226,7 @@ def _examining(place: Place) -> tuple[Step, ...]:
 
 def _failed_over(place: Place) -> Explanation:
     name, to = place.message.name, fact(place.message, "to") or "the next issuer"
-    before = fact(place.message, "from") or "its own issuer"
+    before = fact(place.message, "from") or fact(place.message, "issuer") or "its own issuer"
     why = f"Certificate {name} is asked of {to}, since {before} does not issue it. The next renewal goes to {before} again."
     return Explanation(f"{name} goes to {to}", why, (place.look(),))
 

@@ -32,6 +32,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
         "error": "Error",
         "warnings": "Warnings",
         "source": "Source",
+        "found_with": "Found with",
         "by": "By",
         "why": "Why",
         "from": "From",
