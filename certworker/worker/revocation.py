@@ -45,7 +45,7 @@ def lists(house: House, owner: str) -> Round:
 def _refresh(house: House, source: Source) -> None:
     services = house.lifecycle.revocation
     new = services.lists.refresh(source, house.clock())
-    if new:
+    if new is not None:
         services.watching.spread(new)
 
 

@@ -129,13 +129,13 @@ class Checks:
                 one, why = self._find(url, issuer, look)
                 if why:
                     wrong.append(why)
-                if one:
+                if one is not None:
                     lists.append(one)
                     host = host or host_of(url)
                     break
         for url in dict.fromkeys((*link.points.delta_urls, *(url for one in lists for url in one.delta_urls))):
             one, _ = self._find(url, issuer, look)
-            lists += [one] if one else []
+            lists += [] if one is None else [one]
         host = host or host_of(link.points.crl_urls[0][0])
         if not lists:
             yield unknown(" ".join(wrong), "crl"), host

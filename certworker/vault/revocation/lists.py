@@ -74,7 +74,7 @@ class Lists:
             changed, new = failed(source, error, at), None
         with self._store.writing() as writer:
             writer.set_source(changed)
-        if new:
+        if new is not None:  # one without entries is false
             self._keep(changed, new)
         return new
 
@@ -107,7 +107,7 @@ class Lists:
             one = new = _checked(source, fetched)
         due_at = self._next(at, one.next_update)
         changed = replace(source, due_at=due_at, fetched_at=at, failures=0, last_error=None, failing_since=None)
-        if new and fetched:
+        if new is not None and fetched:
             changed = replace(
                 changed,
                 body=new.der,
@@ -130,7 +130,7 @@ class Lists:
     def _parsed(self, source: Source) -> RevocationList | None:
         place = (source.url, source.signer, source.fence)
         with self._lock:
-            if known := self._read.get(place):
+            if (known := self._read.get(place)) is not None:
                 self._read.move_to_end(place)
                 return known
         with self._store.reading() as reader:
