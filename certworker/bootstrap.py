@@ -206,6 +206,7 @@ def open_house(
     random: Random | None = None,
     providers: Providers = NO_PROVIDERS,
     source: MasterKeySource | None = None,
+    audience: Audience | None = None,
 ) -> Iterator[House]:
     """Build a House on a database that is migrated first, and close it at the end.
 
@@ -216,7 +217,7 @@ def open_house(
         store = open_store(settings.database_url, clock)
         stack.callback(store.close)
         token = stack.enter_context(_open_token(settings)) if settings.hsm.module else None
-        yield build(settings, clock, store, random or SystemRandom(), providers, source, token)
+        yield build(settings, clock, store, random or SystemRandom(), providers, source, token, audience=audience)
 
 
 def build(

@@ -13,9 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from certworker.vault.notification.expiry_watch import overdue_of
+from certworker.vault.notification.ledger import NoticeStatus
+from certworker.vault.notification.message import Severity
+from certworker.vault.objects import fold_name
 from certworker.vault.operations import OperationStatus
-from certworker.vault.store import FleetEntry, Store
+from certworker.vault.store import FleetEntry, Reader, Store
 from certworker.vault.versions import WARNED
+from certworker.vault.watches import WatchKind
 
 _LABELS = ("vault", "name", "issuer")
 
@@ -46,8 +51,11 @@ class _StoreCollector(Collector):
         """Read and show everything."""
         with self._store.reading() as reader:
             fleet, tallies, heartbeats = reader.fleet(), reader.tallies(), reader.heartbeats()
+            notices, overdue = reader.notice_counts(), _severities(reader)
         yield from _certificates(fleet)
         yield from _pending(fleet)
+        yield from _overdue(fleet, overdue)
+        yield from _notices(notices)
         yield from _issuances(tallies)
         last_run = _gauge("certworker_scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
         seconds = _gauge("certworker_scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
@@ -103,6 +111,35 @@ def _pending(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
         created = [entry.operation_created for entry in pending if (entry.vault, entry.issuer) == labels]
         _add_time(oldest, labels, min((at for at in created if at), default=None))
     yield from (operations, oldest)
+
+
+def _severities(reader: Reader) -> Mapping[tuple[str, str], Severity]:
+    """Tell how overdue renewals are: (vault's name, folded name of the certificate) -> severity."""
+    vaults = {vault.id: vault.name for vault in reader.vaults()}
+    found = ((watch, overdue_of(watch)) for watch in reader.watches(WatchKind.EXPIRY))
+    return {(vaults.get(watch.vault_id, ""), fold_name(watch.name)): severity for watch, severity in found if severity}
+
+
+def _overdue(fleet: tuple[FleetEntry, ...], severities: Mapping[tuple[str, str], Severity]) -> Iterable[Metric]:
+    text = "Whether a renewal is overdue: 30 percent of its time gone is a warning, 70 percent is critical."
+    gauge = _gauge("certworker_renewal_overdue", text, (*_LABELS, "severity"))
+    for entry in fleet:
+        if entry.version is None or entry.renewal.reason is None:
+            continue
+        now = severities.get((entry.vault, fold_name(entry.name)))
+        for severity in (Severity.WARNING, Severity.CRITICAL):
+            gauge.add_metric((entry.vault, entry.name, entry.issuer, severity.value), float(now is severity))
+    yield gauge
+
+
+def _notices(counts: Mapping[tuple[str, NoticeStatus], int]) -> Iterable[Metric]:
+    known = _gauge("certworker_notices", "Notices in the ledger, by how far they have come.", ("channel", "status"))
+    dead = _gauge("certworker_notices_dead", "Notices that were given up, and can be replayed.", ("channel",))
+    for (channel, status), count in sorted(counts.items()):
+        known.add_metric((channel, status.value), count)
+    for channel in sorted({channel for channel, _ in counts}):
+        dead.add_metric((channel,), counts.get((channel, NoticeStatus.DEAD), 0))
+    yield from (known, dead)
 
 
 def _gauge(name: str, text: str, labels: tuple[str, ...] = _LABELS) -> GaugeMetricFamily:

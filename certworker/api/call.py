@@ -115,6 +115,8 @@ class Call:
             "$skiptoken": urlsafe_b64encode(after.encode()).rstrip(b"=").decode(),
             "maxresults": str(self.max_results()),
         }
+        if "status" in self.query:
+            fields["status"] = self.query["status"]
         if "includepending" in self.query:
             fields["includePending"] = self.query["includepending"]
         if "at" in self.query:

@@ -18,6 +18,7 @@ from certworker.api import (
     key_operations,
     keys,
     merging,
+    notices,
     own,
     releases,
     renewals,
@@ -44,6 +45,7 @@ ROUTES = (
     *key_operations.ROUTES,
     *releases.ROUTES,
     *own.ROUTES,
+    *notices.ROUTES,
     *renewals.ROUTES,
 )
 

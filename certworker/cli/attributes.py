@@ -17,7 +17,7 @@ Version = Annotated[str | None, typer.Option("--version", help="A version; the c
 
 def attributes_of(expires: str | None, not_before: str | None, *, enabled: bool | None) -> Wire:
     """Say in the wire's words what was given of the attributes; nothing where nothing was. Raises typer's BadParameter."""
-    given = {"enabled": enabled, "exp": _seconds("--expires", expires), "nbf": _seconds("--not-before", not_before)}
+    given = {"enabled": enabled, "exp": seconds_of("--expires", expires), "nbf": seconds_of("--not-before", not_before)}
     attributes = {name: value for name, value in given.items() if value is not None}
     return {"attributes": attributes} if attributes else {}
 
@@ -35,7 +35,8 @@ def tags_of(given: list[str] | None, *, none: bool = False) -> Wire:
     return {"tags": tags} if tags or none else {}
 
 
-def _seconds(option: str, text: str | None) -> int | None:
+def seconds_of(option: str, text: str | None) -> int | None:
+    """Read a time that was given, in Unix seconds. Raises typer's BadParameter."""
     if text is None:
         return None
     try:

@@ -22,6 +22,7 @@ from certworker.api.serve import BackgroundServer
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli.sockets import bind, port_of
 from certworker.settings import HsmSettings, Seal, Server, Settings
+from certworker.vault.notification.audience import Audience
 from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
@@ -81,7 +82,13 @@ class World:
 
 @contextmanager
 def open_world(
-    folder: Path, clock: FakeClock, port: int = 8443, hsm: HsmSettings | None = None, *, anew: bool = False
+    folder: Path,
+    clock: FakeClock,
+    port: int = 8443,
+    hsm: HsmSettings | None = None,
+    *,
+    anew: bool = False,
+    audience: Audience | None = None,
 ) -> Iterator[World]:
     """Found a deployment in `folder`; where it has a token, its vault is of the premium SKU.
 
@@ -97,7 +104,7 @@ def open_world(
     make_master_key(settings.seal.master_key_file)
     put_database(folder / "certworker.db")
     authority = ScriptedAuthority()
-    with open_house(settings, clock, Random(1), {"scripted": authority}) as house:
+    with open_house(settings, clock, Random(1), {"scripted": authority}, audience=audience) as house:
         founded = put_up or house.founding.found(VAULT, ADMINISTRATOR)
         vault = founded.vault
         if hsm:
@@ -203,10 +210,16 @@ def make_authority(folder: Path) -> TestAuthority:
 
 
 @contextmanager
-def serve_world(folder: Path, clock: FakeClock, authority: TestAuthority, hsm: HsmSettings | None = None) -> Iterator[World]:
+def serve_world(
+    folder: Path,
+    clock: FakeClock,
+    authority: TestAuthority,
+    hsm: HsmSettings | None = None,
+    audience: Audience | None = None,
+) -> Iterator[World]:
     """Found a deployment and serve it over TLS, on a free port of loopback."""
     sockets, before = bind(("127.0.0.1",), 0, "tests"), set(threading.enumerate())
-    with open_world(folder, clock, port_of(sockets), hsm) as world:
+    with open_world(folder, clock, port_of(sockets), hsm, audience=audience) as world:
         server = BackgroundServer(build_app(world.house), sockets, authority.context)
         server.start()
         try:

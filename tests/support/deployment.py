@@ -26,6 +26,7 @@ from certworker.vault.certificates import CertificateBundle
 from certworker.vault.events import Event
 from certworker.vault.issuance import IssuanceRequest, Issued, KeyRoll, Providers, Revocation, Step
 from certworker.vault.issuers import IssuerParameters
+from certworker.vault.notification.audience import Audience
 from certworker.vault.operations import Operation, Progress, Renewal
 from certworker.vault.policy import PKCS12, KeyProperties, Policy, X509Properties
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
@@ -133,6 +134,7 @@ def open_deployment(
     providers: Providers = NO_PROVIDERS,
     connect: Connect | None = None,
     issuers: Mapping[str, IssuerSettings] | None = None,
+    audience: Audience | None = None,
     *,
     anew: bool = False,
 ) -> Iterator[Deployment]:
@@ -158,7 +160,8 @@ def open_deployment(
     store = open_store(settings.database_url, clock)
     try:
         vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
-        house = build(settings, clock, wrap(store), Random(seed), {"scripted": authority, **providers}, connect=connect)
+        known = {"scripted": authority, **providers}
+        house = build(settings, clock, wrap(store), Random(seed), known, connect=connect, audience=audience)
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
     finally:
         store.close()
