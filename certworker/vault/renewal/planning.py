@@ -206,7 +206,7 @@ def _deadline(decision: Decision, situation: Situation) -> datetime:
     """Tell when it is too late. For what was revoked or is known to others, that was the moment it became so."""
     match decision.reason:
         case OperationReason.REQUESTED:
-            deadline = decision.at + PATIENCE
+            deadline = min(decision.at + PATIENCE, whole_second(backstop_of(situation)))
         case OperationReason.ADVISED if situation.window:
             deadline = whole_second(situation.window.end)
         case _:
