@@ -13,11 +13,15 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from certworker.crypto.x509 import read_certificate
 from certworker.vault.notification.expiry_watch import overdue_of
 from certworker.vault.notification.ledger import NoticeStatus
 from certworker.vault.notification.message import Severity
 from certworker.vault.objects import fold_name
 from certworker.vault.operations import OperationStatus
+from certworker.vault.revocation.checking import host_of
+from certworker.vault.revocation.sources import Source, SourceKind
+from certworker.vault.revocation.standing import Standing, Status, read_status
 from certworker.vault.store import FleetEntry, Reader, Store
 from certworker.vault.versions import WARNED
 from certworker.vault.watches import WatchKind
@@ -52,7 +56,10 @@ class _StoreCollector(Collector):
         with self._store.reading() as reader:
             fleet, tallies, heartbeats = reader.fleet(), reader.tallies(), reader.heartbeats()
             notices, overdue = reader.notice_counts(), _severities(reader)
+            statuses, lists = _statuses(reader), reader.sources(SourceKind.LIST)
         yield from _certificates(fleet)
+        yield from _revocations(fleet, statuses)
+        yield from _lists(lists)
         yield from _pending(fleet)
         yield from _overdue(fleet, overdue)
         yield from _notices(notices)
@@ -83,6 +90,51 @@ def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
         if entry.version:
             failures.add_metric(labels, entry.renewal.failures)
     yield from (not_before, not_after, renewal, failures)
+
+
+def _statuses(reader: Reader) -> Mapping[tuple[str, str, str], Status]:
+    """Gather what is known of revocation by vault's name, certificate's name and version."""
+    vaults = {vault.id: vault.name for vault in reader.vaults()}
+    found = {}
+    for watch in reader.watches(WatchKind.REVOCATION):
+        if status := read_status(watch, watch.version):
+            found[vaults.get(watch.vault_id, ""), watch.name, watch.version] = status
+    return found
+
+
+def _revocations(fleet: tuple[FleetEntry, ...], statuses: Mapping[tuple[str, str, str], Status]) -> Iterable[Metric]:
+    revoked = _gauge("certworker_certificate_revoked", "Whether the current version, or what is above it, is revoked.")
+    unknown = _gauge(
+        "certworker_certificate_revocation_unknown_since_timestamp_seconds", "Since when nobody can tell whether it is revoked."
+    )
+    for entry in fleet:
+        status = statuses.get((entry.vault, entry.name, entry.version or ""))
+        if status is None or status.standing is Standing.UNCHECKED:
+            continue
+        labels = (entry.vault, entry.name, entry.issuer)
+        revoked.add_metric(labels, float(status.standing is Standing.REVOKED))
+        if status.standing is Standing.UNKNOWN and status.looked_at:
+            _add_time(unknown, labels, status.since)
+    yield from (revoked, unknown)
+
+
+def _lists(sources: tuple[Source, ...]) -> Iterable[Metric]:
+    """Show the lists of each issuer at each host together: they may be thousands of shards."""
+    labels = ("host", "issuer")
+    next_update = _gauge("certworker_crl_next_update_timestamp_seconds", "When the first of them runs out.", labels)
+    number = _gauge("certworker_crl_number", "The highest number that was seen in one.", labels)
+    stale = _gauge("certworker_crl_stale", "How many of them could not be refreshed when that was tried last.", labels)
+    together: dict[tuple[str, str], list[Source]] = {}
+    for source in sources:
+        place = (host_of(source.url), read_certificate(source.issuer).subject)
+        together.setdefault(place, []).append(source)
+    for place, some in sorted(together.items()):
+        _add_time(next_update, place, min((one.next_update for one in some if one.next_update), default=None))
+        numbers = [one.number for one in some if one.number is not None]
+        if numbers:
+            number.add_metric(place, max(numbers))
+        stale.add_metric(place, sum(one.failures > 0 for one in some))
+    yield from (next_update, number, stale)
 
 
 def _issuances(tallies: Mapping[tuple[str, str, str], int]) -> Iterable[Metric]:

@@ -22,6 +22,7 @@ from certworker.api import (
     own,
     releases,
     renewals,
+    revocation,
     secrets,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
@@ -47,6 +48,7 @@ ROUTES = (
     *own.ROUTES,
     *notices.ROUTES,
     *renewals.ROUTES,
+    *revocation.ROUTES,
 )
 
 REGION: Final = "certworker.region"

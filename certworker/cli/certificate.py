@@ -34,6 +34,7 @@ from certworker.cli.policies import (
     policy_of,
     request_of,
 )
+from certworker.cli.revocation import summary_of
 from certworker.cli.waiting import history_path, wait_for
 from certworker.errors import NotFound
 
@@ -146,16 +147,20 @@ def show(
 ) -> None:
     """Show a certificate: what it is, and what became of its latest operation."""
     history: Wire = {}
+    standing: Wire = {}
     with open_vault(vault_url) as vault:
         bundle = vault.call("GET", path_of(name, *((segment_of(version),) if version else ())))
         if not version and not as_json:
             # an imported one has none
             with suppress(NotFound):
                 history = vault.call("GET", history_path(name))
+            # nor has one a state that has no version yet
+            with suppress(NotFound):
+                standing = vault.call("GET", f"/certworker/v1{path_of(name, 'revocation')}")
     if as_json:
         show_json(bundle)
         return
-    show_fields(_facts(bundle))
+    show_fields(_facts(bundle) | ({"revocation": summary_of(standing)} if standing else {}))
     if history:
         typer.echo()
         show_fields(_history(history))

@@ -8,7 +8,22 @@ from typing import Annotated
 import typer
 from typer.core import TyperGroup
 
-from certworker.cli import backup, certificate, contact, csr, drill, issuer, key, notices, plan, seal, secret, session, vault
+from certworker.cli import (
+    backup,
+    certificate,
+    contact,
+    csr,
+    drill,
+    issuer,
+    key,
+    notices,
+    plan,
+    revocation,
+    seal,
+    secret,
+    session,
+    vault,
+)
 from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.output import tell
@@ -146,6 +161,7 @@ app.add_typer(secret.app, name="secret")
 app.add_typer(issuer.app, name="issuer")
 app.add_typer(contact.app, name="contact")
 app.add_typer(notices.app, name="notify")
+app.add_typer(revocation.app, name="revocation")
 app.add_typer(vault.app, name="vault")
 app.add_typer(seal.app, name="seal")
 app.add_typer(backup.app, name="backup")
