@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from certworker.crypto.revocation.certificates import UNREADABLE, found
-from certworker.crypto.revocation.names import NameKey, directory_names, name_key
+from certworker.crypto.revocation.names import NameKey, directory_names, name_key, shown
 from certworker.crypto.revocation.points import ALL_REASONS, Reasons, access_urls, delta_urls, point_names
 from certworker.errors import BadParameter
 
@@ -65,7 +65,7 @@ class RevocationList:
         self._crl = crl
         self._signed: dict[bytes, bool] = {}
         self.issuer_key = name_key(crl.issuer)
-        self.issuer = crl.issuer.rfc4514_string()
+        self.issuer = shown(crl.issuer)
         self.this_update = crl.last_update_utc
         self.next_update = crl.next_update_utc
         number, base = found(extensions, x509.CRLNumber), found(extensions, x509.DeltaCRLIndicator)

@@ -8,6 +8,14 @@ from collections.abc import Hashable, Iterable
 from cryptography import x509
 
 NameKey = tuple[Hashable, ...]
+_LONGEST = 200
+"""How many characters of a name are shown."""
+
+
+def shown(name: x509.Name) -> str:
+    """Write a name for people (RFC 4514): it stands in logs and mails, so it has an end, and nothing in it is not printable."""
+    text = name.rfc4514_string()[:_LONGEST]
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def name_key(name: x509.Name) -> NameKey:
