@@ -12,6 +12,7 @@ from typing import Final, Literal, Protocol
 from certworker.network.egress import EgressRules, Unreachable
 
 SHORTEST_WAIT: Final = 0.01
+CUT_SECONDS: Final = 5.0
 MOST_REPLY_BYTES: Final = 256 * 1024
 """So much a relay may say in one session."""
 
@@ -40,7 +41,8 @@ class Line:
                 if left == 1:
                     raise
             else:
-                made.settimeout(max(self._deadline - time.monotonic(), SHORTEST_WAIT))
+                # who waits too long finds the line cut, and only if that failed does this end the wait
+                made.settimeout(max(self._deadline - time.monotonic(), 0) + CUT_SECONDS)
                 # one of its own: TLS takes the other over, and half a handshake must be cut as well
                 self._handle = made.dup()
                 return made

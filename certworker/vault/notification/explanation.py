@@ -2,17 +2,19 @@
 
 import shlex
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from certworker.vault.notification.facts import distance, fact, known_facts, moment, show_time
+from certworker.vault.notification.facts import distance, fact, known_facts, moment, one_line, show_time
 from certworker.vault.notification.message import Message, Severity, Topic
 from certworker.vault.objects import ObjectKind
 
 UNKNOWN: Final = "Unknown"
 """The issuer of certificates that a person has signed elsewhere."""
 AUTO_RENEW: Final = "AutoRenew"
+NO_ACTION: Final = "none"
+"""The action of what nothing is done about by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Place:
 
 def explain(message: Message, vault_suffix: str) -> Explanation:
     """Say what a message means, and what to do; vaults are at NAME.`vault_suffix`."""
+    name, version = one_line(message.name), one_line(message.version or "")
+    message = replace(message, vault=one_line(message.vault), name=name, version=version or None)
     found = _EXPLAIN[message.topic](Place(message, vault_suffix))
     return Explanation(found.title, found.why, found.steps, _subject_of(message) + known_facts(message))
 
@@ -183,14 +187,27 @@ def _by(place: Place) -> str:
 
 
 def _revoked(place: Place) -> Explanation:
-    name, reason = place.message.name, fact(place.message, "reason")
-    why = f"Certificate {name} was revoked by its CA{f' (reason: {reason})' if reason else ''}. Clients may refuse it by now."
+    name, reason, about = place.message.name, fact(place.message, "reason"), fact(place.message, "about")
+    what = f"{about}, which stands above certificate {name}," if about else f"Certificate {name}"
+    why = (
+        f"{what} was revoked{f' (reason: {reason})' if reason else ''}. Clients may refuse {'both' if about else 'it'} by now."
+    )
+    told, steps = _replaced(place)
+    return Explanation(f"Certificate {name} was revoked", f"{why} {told}", steps)
+
+
+def _replaced(place: Place) -> tuple[str, tuple[Step, ...]]:
+    """Say what becomes of a revoked certificate, and what a person has to do for that."""
+    name, action = place.message.name, place.message.facts.get("action", "")
+    by_hand = place.step("Replace it now:", "certificate", "renew", name)
+    if _is_manual(place) and action in ("", NO_ACTION):
+        return "Its issuer is Unknown, so a person has to have the next one signed.", _signing(place)
     if _is_manual(place):
-        why += " Its issuer is Unknown: a new key and signing request are made, and a person has to have it signed."
         request = place.step("Take the signing request:", "csr", "show", name, "-o", f"{name}.csr")
-        return Explanation(f"Certificate {name} was revoked", why, (request, _signing(place)[1]))
-    steps = (place.look(), place.step("To replace it at once:", "certificate", "renew", name))
-    return Explanation(f"Certificate {name} was revoked", why, steps)
+        return "A new key and a signing request are made; a person has to have it signed.", (request, _signing(place)[1])
+    if action == NO_ACTION:
+        return "Nothing replaces it by itself.", (by_hand, place.look())
+    return "It is replaced as soon as its CA allows.", (place.look(), by_hand)
 
 
 def _revocation_unknown(place: Place) -> Explanation:

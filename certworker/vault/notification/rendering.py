@@ -45,7 +45,7 @@ class Rendered:
 def render(message: Message, vault_suffix: str) -> Rendered:
     """Render a message. It comes out the same however often it is sent: times left are counted from when it came about."""
     explanation = explain(message, vault_suffix)
-    where = f" [{message.vault}]" if message.vault else ""
+    where = f" [{one_line(message.vault)}]" if message.vault else ""
     subject = one_line(f"{_PREFIX[message.severity]}{explanation.title}{where}", LONGEST_SUBJECT)
     return Rendered(subject, _text(message, explanation), _html(message, explanation, subject))
 
@@ -91,13 +91,12 @@ def _part_lines(message: Message) -> Iterator[str]:
 def _part(part: Message) -> tuple[str, str, str, str]:
     """Give what is told of a part of a digest: how grave it is, what, where, and what else is worth a glance."""
     detail = fact(part, "error") or fact(part, "exp") or fact(part, "reason")
-    return _PREFIX[part.severity], explain(part, "").title, part.vault, detail
+    return _PREFIX[part.severity], explain(part, "").title, one_line(part.vault), detail
 
 
 def _footer(message: Message) -> str:
-    return (
-        f"Told by certworker of the vault {message.vault}; message {message.id}." if message.vault else f"Message {message.id}."
-    )
+    of = f" of the vault {one_line(message.vault)}" if message.vault else ""
+    return f"Told by certworker{of}; message {one_line(message.id)}."
 
 
 # --- HTML -------------------------------------------------------------------------------------------------------------
