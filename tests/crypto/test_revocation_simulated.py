@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from asn1crypto import ocsp as asn1_ocsp  # type: ignore[import-untyped]
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from ca_sim.faults.rules import Breakage, FaultKind
@@ -107,6 +108,18 @@ def test_a_delta_tells_what_the_list_does_not_know_yet() -> None:
             Result.UNKNOWN,
             "There is a delta list, and not the complete one that it follows.",
         )
+
+
+def test_of_several_answers_in_one_the_right_one_counts() -> None:
+    """One question about two certificates: one is revoked, and the other is not."""
+    with bench() as world:
+        first, second, third = world.issue(), world.issue(), world.issue()
+        world.revoke(second)
+        question, other = (asn1_ocsp.OCSPRequest.load(ocsp_request(*ders(one))) for one in (first, second))
+        question["tbs_request"]["request_list"].append(other["tbs_request"]["request_list"][0])
+        answer = world.ask_bytes(question.dump(force=True)).body
+        found = [judge_by_ocsp(*ders(one), answer, START).result for one in (first, second, third)]
+        assert found == [Result.GOOD, Result.REVOKED, Result.UNKNOWN]
 
 
 @pytest.mark.parametrize("kind", ["ec", "rsa", "ml-dsa"])
