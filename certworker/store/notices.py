@@ -31,6 +31,7 @@ _PARTS: Final = select(NOTICE).where(NOTICE.c.digest_id == bindparam("id")).orde
 _COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("notices")).group_by(
     NOTICE.c.channel, NOTICE.c.status
 )
+_OLDEST: Final = select(NOTICE.c.came_at).order_by(NOTICE.c.number).limit(1)
 _OPEN: Final = NOTICE.c.status.in_(OPEN)
 _ENDED: Final = or_(NOTICE.c.due_at.is_(None), ~_OPEN)
 
@@ -79,6 +80,11 @@ class NoticeReader(Transaction):
         """List the silences of a vault that are in force at a time, the oldest first."""
         wanted = (SILENCE.c.vault_id == vault_id, SILENCE.c.until > at)
         return tuple(map(silence_record, self._all(select(SILENCE).where(*wanted).order_by(SILENCE.c.number))))
+
+    def oldest_notice(self) -> datetime | None:
+        """Tell when the oldest entry came about."""
+        row = self._one(_OLDEST)
+        return row.came_at if row else None
 
     def notice_counts(self) -> Mapping[tuple[str, NoticeStatus], int]:
         """Count the entries: (channel, status) -> count."""

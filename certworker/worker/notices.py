@@ -81,7 +81,12 @@ def oblivion(house: House, _owner: str) -> Round:
     kept = timedelta(days=house.settings.notices.keep_days)
 
     def run(at: datetime) -> int:
+        before = whole_second(at) - kept
+        with house.store.reading() as reader:
+            oldest = reader.oldest_notice()
+        if oldest is None or oldest >= before:
+            return 0
         with house.store.writing() as writer:
-            return writer.forget_notices(whole_second(at) - kept, MOST_A_ROUND)
+            return writer.forget_notices(before, MOST_A_ROUND)
 
     return Round("oblivion", Group.UPKEEP, run, interval=OBLIVION_INTERVAL)

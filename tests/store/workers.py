@@ -88,6 +88,20 @@ def claim_rotations(name: str, database_url: str) -> list[str]:
         claimed.append(rotation.name)
 
 
+def claim_deliveries(name: str, database_url: str) -> list[str]:
+    """Claim notices likewise."""
+    store = open_store(database_url, FakeClock())
+    claimed: list[str] = []
+    while True:
+        Pair.start.wait(30)
+        with store.writing() as writer:
+            notice = writer.claim_delivery("mail", name, START, LEASE)
+        if notice is None:
+            store.close()
+            return claimed
+        claimed.append(notice.id)
+
+
 def tell_notices(_name: str, database_url: str) -> int:
     """Tell what is due, at the same moment as the other process; give the count."""
     store = open_store(database_url, FakeClock())

@@ -99,6 +99,9 @@ class NoticeReader(Protocol):
     def silences(self, vault_id: str, at: datetime) -> tuple[Silence, ...]:
         """List the silences of a vault that are in force at a time, the oldest first."""
 
+    def oldest_notice(self) -> datetime | None:
+        """Tell when the oldest entry came about."""
+
     def notice_counts(self) -> Mapping[tuple[str, NoticeStatus], int]:
         """Count the entries: (channel, status) -> count."""
 

@@ -131,8 +131,9 @@ class Telling:
             id=uuid4().hex,
             vault_id=event.vault_id,
             kind=event.kind,
-            name=event.name,
-            version=word.version,
+            # whichever certificate met it: an issuer is down for all
+            name="" if word.topic is Topic.ISSUER_DOWN else event.name,
+            version="" if word.topic is Topic.ISSUER_DOWN else word.version,
             topic=word.topic,
             threshold=word.threshold,
             channel=channel,

@@ -34,9 +34,12 @@ _TOPICS: Final[Mapping[EventType, tuple[Topic, Severity]]] = MappingProxyType(
         EventType.CERTIFICATE_FOUND_REVOKED: (Topic.REVOKED, Severity.CRITICAL),
         EventType.KEY_COMPROMISED: (Topic.KEY_COMPROMISED, Severity.CRITICAL),
         EventType.REVOCATION_UNKNOWN: (Topic.REVOCATION_UNKNOWN, Severity.WARNING),
+        EventType.RENEWAL_PAUSED: (Topic.RENEWAL_PAUSED, Severity.WARNING),
+        EventType.ISSUER_DOWN: (Topic.ISSUER_DOWN, Severity.WARNING),
+        EventType.ISSUER_FAILED_OVER: (Topic.FAILED_OVER, Severity.WARNING),
     }
 )
-_ONCE: Final = frozenset({Topic.NEW_VERSION, Topic.RENEWED, Topic.REVOKED})
+_ONCE: Final = frozenset({Topic.NEW_VERSION, Topic.RENEWED})
 """Topics that are told once of a version."""
 REMINDERS: Final = frozenset({Topic.NEAR_EXPIRY, Topic.RENEWAL_OVERDUE, Topic.RENEWAL_FAILED, Topic.REVOCATION_UNKNOWN})
 """Topics that are told again of a version, until somebody acknowledges."""
@@ -72,12 +75,19 @@ def words_of(event: Event) -> tuple[Word, ...]:
         severity=Severity(said) if said in _RANKS else severity,
         version=event.version or "",
         threshold=_threshold(event, topic),
-        facts=MappingProxyType({name: value for name, value in event.detail.items() if value and name not in _NOT_FACTS}),
+        facts=_facts(event),
         to_contacts=event.detail.get(CONTACTS) != "no",
     )
     if event.type is EventType.CERTIFICATE_NEW_VERSION and event.detail.get("reason") not in _MADE_BY_PEOPLE:
         return word, replace(word, topic=Topic.RENEWED)
     return (word,)
+
+
+def _facts(event: Event) -> Mapping[str, str]:
+    facts = {name: value for name, value in event.detail.items() if value and name not in _NOT_FACTS}
+    if event.type is EventType.ISSUER_FAILED_OVER and "issuer" in facts:
+        facts["from"] = facts["issuer"]
+    return MappingProxyType(facts)
 
 
 def is_as_severe(one: Severity, other: Severity) -> bool:
@@ -91,6 +101,8 @@ def _threshold(event: Event, topic: Topic) -> str:
         return ""
     if topic is Topic.RENEWAL_FAILED:
         return event.detail.get("code", "")
+    if topic is Topic.REVOKED:
+        return event.detail.get("about", "")  # empty for the certificate itself, whoever had it revoked
     if "threshold" in event.detail or event.type in (EventType.RENEWAL_PLANNED, EventType.CERTIFICATE_EXPIRED):
         return event.detail.get("threshold", "")
     # the end of a key or a secret can be changed, and is told again then
