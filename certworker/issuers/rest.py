@@ -11,11 +11,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from certworker.errors import BadParameter, CertworkerError, SettingsError
-from certworker.issuers.wording import A_WHILE, Garbled, clean, one_line, retry_time
+from certworker.issuers.wording import (
+    A_WHILE,
+    REQUEST_TIMEOUT,
+    SERVER_ERRORS,
+    TOO_MANY_REQUESTS,
+    Garbled,
+    clean,
+    one_line,
+    retry_time,
+    trouble_of_status,
+)
 from certworker.network.egress import EgressRefused, Unreachable
 from certworker.network.http import EgressClient
+from certworker.vault.issuance import Trouble
 
-REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERRORS = 408, 429, 500
 MOST_WORDS = 10
 """So many of a CA's errors are told of one answer."""
 
@@ -149,6 +159,15 @@ def check_header(value: str, what: str) -> str:
 def earliest(error: CertworkerError, at: datetime) -> datetime | None:
     """Tell when the CA wants to be asked again after an error; none where it does not say."""
     return retry_time(error.retry_header, at) if isinstance(error, Refused | Garbled) else None
+
+
+def trouble_of(error: CertworkerError) -> Trouble | None:
+    """Tell whether an error is the CA's as a whole; none where it is about what was asked, or on our side."""
+    if isinstance(error, Garbled):
+        return error.trouble
+    if isinstance(error, Refused):
+        return trouble_of_status(error.status)
+    return Trouble.OUTAGE if isinstance(error, Unreachable) else None
 
 
 def time_to_ask_again(error: CertworkerError, at: datetime) -> datetime | None:

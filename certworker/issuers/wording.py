@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from certworker.errors import Unavailable
 from certworker.network.retry_after import retry_time
+from certworker.vault.issuance import Trouble
 
 __all__ = [
     "A_WHILE",
@@ -30,6 +31,7 @@ REASONS: Mapping[int, str] = MappingProxyType(
 )
 """What a certificate's owner can give as a reason of a revocation (RFC 5280 section 5.3.1)."""
 
+REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERRORS = 408, 429, 500
 LONGEST_TEXT = 1000
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
@@ -50,6 +52,18 @@ class Garbled(Unavailable):
         super().__init__(message)
         self.status = status
         self.retry_header = retry_after
+
+    @property
+    def trouble(self) -> Trouble:
+        """What it tells of the CA: who makes no sense is as good as away."""
+        return trouble_of_status(self.status) or Trouble.OUTAGE
+
+
+def trouble_of_status(status: int) -> Trouble | None:
+    """Tell from an HTTP status whether something is wrong with the CA as a whole."""
+    if status == TOO_MANY_REQUESTS:
+        return Trouble.THROTTLED
+    return Trouble.OUTAGE if status >= SERVER_ERRORS or status == REQUEST_TIMEOUT else None
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from certworker.errors import CertworkerError
 from certworker.issuers import wording
 from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, one_line, retry_time
-from certworker.vault.issuance import Rejected
+from certworker.vault.issuance import Rejected, Trouble
 
 __all__ = [
     "ISSUER_ERROR",
@@ -41,6 +41,8 @@ CONFIGURATION = frozenset(
 
 MAX_SUBPROBLEMS = 100
 TOO_MANY_REQUESTS, SERVER_ERRORS, NOT_FOUND, SERVICE_UNAVAILABLE = 429, 500, 404, 503
+_ABOUT_NAMES = re.compile(r"exact set|already issued for|failed authorizations|failed validations|is paused", re.IGNORECASE)
+"""What CAs say of a limit that is not the whole account's; RFC 8555 section 6.6 has no word for it."""
 _CHALLENGE_PATH = re.compile(r"(\.well-known/acme-challenge/)[\w.~%-]+")
 
 
@@ -67,6 +69,18 @@ class Problem:
         return self.kind in ("rateLimited", "serverInternal", "badNonce") or (
             self.status == TOO_MANY_REQUESTS or self.status >= SERVER_ERRORS
         )
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """What it tells of the CA as a whole: a limit on one name, or one set of names, is no trouble of others."""
+        if self.kind == "rateLimited" or self.status == TOO_MANY_REQUESTS:
+            return None if self._is_about_names() else Trouble.THROTTLED
+        if self.kind == "badNonce":
+            return None
+        return Trouble.OUTAGE if self.kind == "serverInternal" or self.status >= SERVER_ERRORS else None
+
+    def _is_about_names(self) -> bool:
+        return any(one.identifier or _ABOUT_NAMES.search(one.detail) for one in self.all())
 
     def text(self) -> str:
         """Say it in one line."""

@@ -43,6 +43,7 @@ from certworker.issuers.acme.proofs import Proofs
 from certworker.issuers.acme.renewal_info import ask, why_not
 from certworker.issuers.acme.session import AcmeNetwork
 from certworker.issuers.acme.solver_choice import ChallengeSettings, choose_solver
+from certworker.issuers.rest import trouble_of
 from certworker.issuers.wording import REASONS, bad_reason
 from certworker.network.egress import EgressRefused, EgressRules, Unreachable
 from certworker.network.http import Connect, Trust, build_client
@@ -123,7 +124,8 @@ class AcmeProvider:
         except AcmeProblem as error:
             return self._after_problem(error, request, settings, journal, at)
         except TROUBLES as error:
-            return Pending(journal.show(), self._retry_time(error, request, at), failure=clean(str(error)))
+            retry_at, failure = self._retry_time(error, request, at), clean(str(error))
+            return Pending(journal.show(), retry_at, failure, trouble=trouble_of(error))
 
     def _proofs(self, request: IssuanceRequest, settings: AcmeIssuerSettings) -> Proofs:
         solver = choose_solver(settings.challenge, self._challenges, self._rules)
@@ -286,7 +288,7 @@ class AcmeProvider:
         if problem.status == NOT_FOUND:
             self._directories.forget(request.account_id)
         if problem.passing:
-            return Pending(journal.show(), retry_time(problem.retry_after, at), failure=text)
+            return Pending(journal.show(), retry_time(problem.retry_after, at), text, trouble=problem.trouble)
         if problem.kind == "unauthorized" and (closed := self._why_closed(request, settings, at)):
             return Rejected(ISSUER_ERROR, closed, configuration=True)
         return verdict([problem])

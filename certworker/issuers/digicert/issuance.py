@@ -20,7 +20,7 @@ from certworker.issuers.digicert.ordering import (
     product_of,
 )
 from certworker.issuers.digicert.resources import Listed, OrderInfo
-from certworker.issuers.rest import TROUBLES, Refused, earliest
+from certworker.issuers.rest import TROUBLES, Refused, earliest, trouble_of
 from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, clean
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Rejected, Step
 
@@ -135,14 +135,21 @@ class Issuance:
 
     def _lost(self, error: CertworkerError) -> Pending:
         """Note that an order may be out of which nothing is known."""
-        return Pending(self._journal.lost(self._at).show(), earliest(error, self._at), failure=self._client.told(error))
+        return Pending(
+            self._journal.lost(self._at).show(),
+            earliest(error, self._at),
+            failure=self._client.told(error),
+            trouble=trouble_of(error),
+        )
 
     def _not_placed(self, error: Refused) -> Step:
         if not error.unheard:
             return self._lost(error)
         text = self._client.told(error)
         if error.passing:
-            return Pending(Journal(since=self._journal.since).show(), earliest(error, self._at), failure=text)
+            return Pending(
+                Journal(since=self._journal.since).show(), earliest(error, self._at), failure=text, trouble=trouble_of(error)
+            )
         if error.status in (UNAUTHORIZED, FORBIDDEN):
             return Rejected(ISSUER_ERROR, text, configuration=True)
         if not organization_of(self._request):
@@ -193,7 +200,9 @@ class Issuance:
 
     def _failed(self, error: CertworkerError) -> Pending:
         """Keep an order that was paid for: who mends the key, or the network, has its certificate."""
-        return Pending(self._journal.show(), earliest(error, self._at), failure=self._client.told(error))
+        return Pending(
+            self._journal.show(), earliest(error, self._at), failure=self._client.told(error), trouble=trouble_of(error)
+        )
 
     def _after_look(self, order: OrderInfo) -> Step:
         if order.status == "issued":

@@ -12,7 +12,7 @@ from certworker.issuers.digicert.client import DigicertClient
 from certworker.issuers.digicert.issuance import CANCELLABLE, NOT_FOUND, Issuance
 from certworker.issuers.digicert.journal import Journal
 from certworker.issuers.digicert.ordering import DigicertIssuerSettings, organization_of, product_of, tag_of
-from certworker.issuers.rest import TROUBLES, Refused, check_base_url, check_header, earliest, time_to_ask_again
+from certworker.issuers.rest import TROUBLES, Refused, check_base_url, check_header, earliest, time_to_ask_again, trouble_of
 from certworker.issuers.wording import ISSUER_ERROR, bad_reason, clean
 from certworker.network.egress import EgressRules
 from certworker.network.http import Connect, Trust, build_client
@@ -59,9 +59,10 @@ class DigicertProvider:
                 try:
                     return self._issuance(client, request, settings, journal, at).go_on()
                 except (Refused, *TROUBLES) as error:
-                    return Pending(journal.show(), earliest(error, at), failure=client.told(error))
+                    failure, trouble = client.told(error), trouble_of(error)
+                    return Pending(journal.show(), earliest(error, at), failure, trouble=trouble)
         except TROUBLES as error:
-            return Pending(journal.show(), None, failure=clean(str(error)))
+            return Pending(journal.show(), None, failure=clean(str(error)), trouble=trouble_of(error))
 
     def cancel(self, request: IssuanceRequest, progress: Progress, at: datetime) -> Pending | None:
         """Cancel the order, once it is found where only its placing is recorded. What is issued already stays so."""

@@ -20,8 +20,15 @@ from certworker.issuers.globalsign.journal import PATIENCE, Journal
 from certworker.issuers.globalsign.memory import Memory
 from certworker.issuers.globalsign.order import Unfit, order_body, validity_of
 from certworker.issuers.globalsign.search import Keys, Search
-from certworker.issuers.rest import REQUEST_TIMEOUT, SERVER_ERRORS, TROUBLES, Answer, Refused, earliest
-from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, clean
+from certworker.issuers.rest import TROUBLES, Answer, Refused, earliest, trouble_of
+from certworker.issuers.wording import (
+    ISSUER_ERROR,
+    REQUEST_REJECTED,
+    REQUEST_TIMEOUT,
+    SERVER_ERRORS,
+    Garbled,
+    clean,
+)
 from certworker.vault.issuance import IssuanceRequest, Issued, Pending, Rejected, Step
 
 FRESH = timedelta(minutes=1)
@@ -152,7 +159,8 @@ class Issuance:
         return _rejected(code, self._client.told(error), journal)
 
     def _failed(self, error: CertworkerError, journal: Journal) -> Pending:
-        return Pending(journal.show(), earliest(error, self._at), failure=self._client.told(error))
+        failure, trouble = self._client.told(error), trouble_of(error)
+        return Pending(journal.show(), earliest(error, self._at), failure, trouble=trouble)
 
     def withdraw(self, journal: Journal) -> str | Pending | None:
         """Find the serial number of what is to be revoked, when the operation was cancelled.

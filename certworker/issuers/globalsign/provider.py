@@ -20,6 +20,7 @@ from certworker.issuers.rest import (
     check_base_url,
     earliest,
     time_to_ask_again,
+    trouble_of,
 )
 from certworker.issuers.wording import REASONS, bad_reason
 from certworker.network.egress import EgressRules, Unreachable
@@ -64,7 +65,7 @@ class GlobalsignProvider:
             with self._client(request, at) as client:
                 return Issuance(client, request, self._intents, self._keys, at).go_on(journal)
         except TROUBLES as error:
-            return Pending(journal.show(), earliest(error, at), failure=str(error))
+            return Pending(journal.show(), earliest(error, at), failure=str(error), trouble=trouble_of(error))
 
     def cancel(self, request: IssuanceRequest, progress: Progress, at: datetime) -> Pending | None:
         """Revoke what was issued, since its key is given up with the operation; nothing ever waits at Atlas.
