@@ -30,8 +30,12 @@ class RenewalSettings(Section):
 class MaintenanceSettings(Section):
     """[maintenance.NAME]: when renewals may begin. What is urgent does not wait: revoked, asked for, or near its end."""
 
-    match: tuple[str, ...] = Field((), description="VAULT/NAME patterns of the certificates, with * and ?")
-    windows: tuple[str, ...] = Field((), description="DAYS HH:MM-HH:MM, such as Mon-Fri 02:00-05:00, or Sat,Sun 22:00-04:00")
+    match: tuple[str, ...] = Field(
+        (), validate_default=True, description="VAULT/NAME patterns of the certificates, with * and ?"
+    )
+    windows: tuple[str, ...] = Field(
+        (), validate_default=True, description="DAYS HH:MM-HH:MM, such as Mon-Fri 02:00-05:00, or Sat,Sun 22:00-04:00"
+    )
     time_zone: str = Field("UTC", description="time zone of the windows, by its name in the IANA database: Europe/Berlin")
 
     @field_validator("match")

@@ -135,14 +135,15 @@ def open_deployment(
     connect: Connect | None = None,
     issuers: Mapping[str, IssuerSettings] | None = None,
     audience: Audience | None = None,
+    renewal: Mapping[str, object] | None = None,
     *,
     anew: bool = False,
 ) -> Iterator[Deployment]:
     """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
 
     `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
-    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name. One that is
-    set up `anew` shares neither ids nor keys with others of the same test.
+    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name, `renewal` those
+    of renewals and maintenance windows. One that is set up `anew` shares neither ids nor keys with others of the same test.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
@@ -150,6 +151,7 @@ def open_deployment(
         seal=Seal(master_key_file=folder / "master.key"),
         issuers=issuers or {},
         spare_keys=SpareKeySettings(count=0),
+        **(renewal or {}),
     )
     if database_url is None and not anew:
         put_deployment(folder, clock)

@@ -62,18 +62,47 @@ def test_an_issuers_certificate_is_renewed_by_the_worker(deployment: Deployment)
     )
 
 
-def test_a_requested_renewal_that_fails_changes_no_plan(deployment: Deployment) -> None:
-    """It is not tried again by itself, and what was planned before stays planned."""
+def test_a_requested_renewal_that_fails_is_tried_again(deployment: Deployment, clock: FakeClock) -> None:
+    """That it was asked for is remembered until it worked; then the plan is as for any new version."""
     deployment.create("web", policy_for("web.test"))
     deployment.work()
-    before = deployment.renewal("web")
+    clock.advance(timedelta(days=1))
     deployment.authority.script.append(refuse)
     renew(deployment, "web")
     deployment.work()
+    renewal = deployment.renewal("web")
     assert deployment.operation("web").status is OperationStatus.FAILED
-    assert deployment.renewal("web") == before
+    assert (renewal.requested_at, renewal.reason, renewal.failures) == (clock(), OperationReason.REQUESTED, 1)
+    assert renewal.due_at == clock() + timedelta(minutes=1)
+    clock.set(renewal.due_at)
     deployment.work()
-    assert deployment.operation("web").reason is OperationReason.REQUESTED
+    deployment.work()
+    assert (deployment.operation("web").status, deployment.operation("web").reason) == (
+        OperationStatus.COMPLETED,
+        OperationReason.REQUESTED,
+    )
+    after = deployment.renewal("web")
+    assert (after.requested_at, after.reason, after.failures) == (None, OperationReason.DEFAULT, 0)
+
+
+def test_a_requested_renewal_that_is_cancelled_is_forgotten(deployment: Deployment, clock: FakeClock) -> None:
+    """Whoever asked for it has thought better of it; nothing is counted as a failure, and the plan is as it was."""
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    planned = deployment.renewal("web").due_at
+    renew(deployment, "web")
+    house, vault, caller = deployment.house, deployment.vault, deployment.administrator
+    house.certificates.request_cancellation(caller, vault, "web")
+    deployment.work()
+    assert deployment.operation("web").status is OperationStatus.CANCELLED
+    renewal = deployment.renewal("web")
+    assert (renewal.requested_at, renewal.failures) == (None, 0)
+    assert house.lifecycle.outlooks.show(caller, vault, "web").at == planned
+    assert renewal.due_at is not None
+    clock.set(renewal.due_at)
+    deployment.work()
+    assert deployment.renewal("web").due_at == planned
+    assert len(deployment.versions("web")) == 1
 
 
 def test_a_certificate_that_only_tells_people_can_be_renewed(deployment: Deployment) -> None:

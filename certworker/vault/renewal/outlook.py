@@ -130,7 +130,10 @@ def _waiting(reader: Reader, certificate: Certificate, found: Forecast, at: date
     if found.opening:
         step = NextStep.MAINTENANCE
         sentences.append(f"It waits for its maintenance window until {_time(found.opening)}.")
-    gate = reader.gate(certificate.vault_id, certificate.policy.issuer.name)
+    if not renewal.failures and renewal.due_at and due_at <= at < renewal.due_at:
+        step, due_at = NextStep.ISSUER, renewal.due_at
+        sentences.append(f"The limits of its issuer, or its turn behind others, let it begin at {_time(due_at)}.")
+    gate = reader.gate(certificate.vault_id, certificate.asked_issuer)
     closed_until = gate.closed_until if gate and gate.is_closed(max(due_at, at)) else None
     if gate and closed_until:
         step, due_at = NextStep.ISSUER, max(due_at, closed_until)

@@ -71,7 +71,7 @@ def test_what_comes_from_elsewhere_is_not_kept_waiting(why: Why) -> None:
         Why.REQUESTED: {"requested_at": past},
         Why.ADVISED: {"window": Window(past, START - HOUR, past + HOUR)},
     }
-    situation = a_situation(issued_for=Why.DEFAULT, **known[why])
+    situation = a_situation(issued_for=Why.DEFAULT, **known[why])  # type: ignore[arg-type]
     assert foreseen(situation).decision.reason is why
     assert foreseen(situation).due_at == START + SHORTEST_PAUSE
     assert foreseen(replace(situation, issued_for=why)).due_at == START + REPEATED
