@@ -20,7 +20,7 @@ from certworker.vault.events import EventType
 from certworker.vault.imports import Arrival
 from certworker.vault.issuance import Account, IssuanceRequest, Issued, KeyRoll, Revocation, Step
 from certworker.vault.issuers import Accounts, IssuerParameters
-from certworker.vault.operations import Progress
+from certworker.vault.operations import OperationReason, Progress
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.policy import Policy
 from certworker.vault.revocations import RevokedVersion
@@ -66,14 +66,18 @@ def told(deployment: Deployment) -> list[tuple[str | None, str, str]]:
 
 
 def test_the_issuer_is_asked_and_an_event_tells(deployment: Deployment) -> None:
-    """The current version, by the issuer that made it; nothing in the vault changes, and nothing is renewed for it."""
+    """The current version, by the issuer that made it; it stays as it is, and what takes its place is planned for now."""
     version = issue(deployment)
     before = deployment.get("web")
     revoked = revoke(deployment, "WEB", reason="Superseded")
     assert (revoked.version.version, revoked.issuer, revoked.reason) == (version, ISSUER, "superseded")
     assert deployment.authority.revoked == [(ISSUER, before.version.der, 4)]
     assert told(deployment) == [(version, ISSUER, "superseded")]
-    assert deployment.get("web") == before
+    after = deployment.get("web")
+    assert after.version == before.version
+    assert after.certificate.renewal.reason is OperationReason.REVOKED
+    deployment.work()
+    assert deployment.get("web").version.version != version
 
 
 def test_a_version_is_revoked_by_the_issuer_that_made_it(deployment: Deployment) -> None:
