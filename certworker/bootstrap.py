@@ -68,6 +68,7 @@ from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
 from certworker.vault.renewal.advising import Advising
+from certworker.vault.renewal.mass_replacement import MassReplacements
 from certworker.vault.renewal.outlook import Outlooks
 from certworker.vault.renewal.pauses import Pauses
 from certworker.vault.renewal.planning import Planner
@@ -153,6 +154,7 @@ class Lifecycle:
     pauses: Pauses
     key_pool: KeyPool
     advising: Advising
+    mass_replacements: MassReplacements
     notification: Notification
     revocation: RevocationServices
 
@@ -285,7 +287,9 @@ def build(
         histories=Histories(store, access),
         dealings=_dealings(ground, issuers, known),
         releases=_releases(ground),
-        lifecycle=_lifecycle(ground, advising, audience or _audience(ground), _revocation(ground, issuances, connect)),
+        lifecycle=_lifecycle(
+            ground, issuers, advising, budgets, audience or _audience(ground), _revocation(ground, issuances, connect)
+        ),
     )
 
 
@@ -325,10 +329,19 @@ def _providers(ground: _Ground, challenges: Challenges, others: Providers, conne
     return load_providers({**own, **others})
 
 
-def _lifecycle(ground: _Ground, advising: Advising, audience: Audience, revocation: RevocationServices) -> Lifecycle:
+def _lifecycle(
+    ground: _Ground,
+    issuers: Issuers,
+    advising: Advising,
+    budgets: Budgets,
+    audience: Audience,
+    revocation: RevocationServices,
+) -> Lifecycle:
     store, access, planner, clock = ground.store, ground.access, ground.planner, ground.clock
     outlooks, pauses = Outlooks(store, access, planner, clock), Pauses(store, access, planner, clock)
-    return Lifecycle(planner, outlooks, pauses, ground.pool, advising, _notification(ground, audience), revocation)
+    replacements = MassReplacements(store, access, issuers, outlooks, planner, budgets, clock)
+    told = _notification(ground, audience)
+    return Lifecycle(planner, outlooks, pauses, ground.pool, advising, replacements, told, revocation)
 
 
 def _revocation(ground: _Ground, issuances: Issuances, connect: Connect | None) -> RevocationServices:

@@ -17,6 +17,7 @@ from certworker.api import (
     key_backups,
     key_operations,
     keys,
+    mass_replacement,
     merging,
     notices,
     own,
@@ -48,6 +49,7 @@ ROUTES = (
     *own.ROUTES,
     *notices.ROUTES,
     *renewals.ROUTES,
+    *mass_replacement.ROUTES,
     *revocation.ROUTES,
 )
 

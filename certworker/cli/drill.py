@@ -21,13 +21,15 @@ from certworker.cli.deployment_backups import (
     shown,
 )
 from certworker.cli.exits import ExitCode
+from certworker.cli.mass_revocation import mass_revocation
 from certworker.cli.output import show_fields, show_json, show_table, tell
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
     from certworker.vault.deployment_backup import MasterKeys
 
-app = typer.Typer(help="Drills: is what was saved worth anything?", no_args_is_help=True)
+app = typer.Typer(help="Drills: is what was saved worth anything, and what if a CA must revoke?", no_args_is_help=True)
+app.command("mass-revocation")(mass_revocation)
 
 
 @app.callback()
