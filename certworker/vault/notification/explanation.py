@@ -171,7 +171,7 @@ def _renewal_overdue(place: Place) -> Explanation:
     left = f" It expires {distance(end, place.message.at)}." if end else ""
     why = f"Certificate {name} should have been renewed by now, and has not been.{left}"
     steps = (place.look(), place.step("Try at once:", "certificate", "renew", name), *_examining(place))
-    return Explanation(f"The renewal of {name} is overdue", why, steps)
+    return Explanation(f"The renewal of {name} is overdue", why, _signing(place) if _is_manual(place) else steps)
 
 
 def _renewal_paused(place: Place) -> Explanation:

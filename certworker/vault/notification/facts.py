@@ -47,6 +47,7 @@ LABELS: Final[Mapping[str, str]] = MappingProxyType(
 
 TIMES: Final = frozenset({"nbf", "exp", "renewal_at", "deadline", "since", "next", "until", "revoked_at"})
 LONGEST: Final = 1000
+LONGEST_LABEL: Final = 30
 UNIX_DIGITS: Final = 12
 
 
@@ -60,7 +61,10 @@ def fact(message: Message, name: str) -> str:
 def known_facts(message: Message) -> tuple[tuple[str, str], ...]:
     """List the facts that are known, as label and value, in their order."""
     names = [*(name for name in LABELS if name in message.facts), *(name for name in message.facts if name not in LABELS)]
-    shown = ((LABELS.get(name) or one_line(name.replace("_", " ").capitalize()), fact(message, name)) for name in names)
+    shown = (
+        (LABELS.get(name) or one_line(name.replace("_", " ").capitalize(), LONGEST_LABEL), fact(message, name))
+        for name in names
+    )
     return tuple((label, value) for label, value in shown if value)
 
 
