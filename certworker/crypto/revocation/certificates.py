@@ -52,7 +52,7 @@ def has_signed(signer: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         return (
             name_key(signer.subject) == name_key(certificate.issuer)
-            and may(signer, "key_cert_sign")
+            and _may_issue(signer)
             and verifies(
                 signer.public_key(),
                 certificate.signature,
@@ -102,6 +102,12 @@ def may(certificate: x509.Certificate, *usages: str) -> bool:
     return usage is None or any(getattr(usage, word) for word in usages)
 
 
+def _may_issue(certificate: x509.Certificate) -> bool:
+    """Whether a certificate's key may sign certificates; those of the first version do not say what it is for."""
+    constraints = found(certificate.extensions, x509.BasicConstraints)
+    return (constraints is None or constraints.ca) and may(certificate, "key_cert_sign")
+
+
 def is_authority(certificate: x509.Certificate) -> bool:
     """Whether a certificate says that it is an authority's."""
     constraints = found(certificate.extensions, x509.BasicConstraints)
@@ -135,12 +141,11 @@ def signers_under(issuer: x509.Certificate, others: Iterable[bytes], at: datetim
     remaining = _loaded(others)
     chosen = [Signer(issuer)]
     for below in chosen:
-        above = [one for one in remaining if is_authority(one) and has_signed(one, below.certificate)]
-        chosen += [Signer(one) for one in _take(remaining, above)]
-    for signer in chosen:
-        if signer.issuer is None or is_authority(signer.certificate):
-            issued = [one for one in remaining if is_valid(one, at) and has_signed(signer.certificate, one)]
-            chosen += [Signer(one, signer.certificate) for one in _take(remaining, issued)]
+        issuers = [one for one in remaining if is_authority(one) and has_signed(one, below.certificate)]
+        chosen += [Signer(one) for one in _take(remaining, issuers)]
+    for above in tuple(chosen):
+        issued = [one for one in remaining if is_valid(one, at) and has_signed(above.certificate, one)]
+        chosen += [Signer(one, above.certificate) for one in _take(remaining, issued)]
     return chosen
 
 
