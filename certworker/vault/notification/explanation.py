@@ -238,7 +238,7 @@ def _issuer(place: Place) -> str:
 
 def _examining(place: Place) -> tuple[Step, ...]:
     issuer = _issuer(place) if place.message.topic is Topic.ISSUER_DOWN else fact(place.message, "issuer")
-    return (place.step("See whether its CA answers:", "issuer", "examine", issuer),) if issuer else ()
+    return (place.step("See whether its CA answers:", "issuer", "test", issuer),) if issuer else ()
 
 
 def _failed_over(place: Place) -> Explanation:
