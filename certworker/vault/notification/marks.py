@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -78,7 +78,9 @@ def due_marks(found: Iterable[Mark], told: Iterable[str], at: datetime) -> tuple
     latest: dict[Topic, Mark] = {}
     for mark in found:
         if mark.at <= at and mark.key not in known:
-            latest[mark.topic] = mark
+            before = latest.get(mark.topic)
+            # what people should have heard before they hear with the latest
+            latest[mark.topic] = replace(mark, to_contacts=True) if before and before.to_contacts else mark
     if Topic.EXPIRED in latest:
         return (latest[Topic.EXPIRED],)
     if Topic.RENEWAL_OVERDUE in latest:
