@@ -68,14 +68,20 @@ class Webhooks:
     """
 
     def __init__(
-        self, endpoints: Mapping[str, Endpoint], store: Store, allow_private: tuple[str, ...], origin: str, vault_suffix: str
+        self,
+        endpoints: Mapping[str, Endpoint],
+        store: Store,
+        allow_private: tuple[str, ...],
+        origin: str,
+        vault_suffix: str,
+        trust: Trust | None = None,
     ) -> None:
         self._endpoints = endpoints
         self._store = store
         self._allow_private = allow_private
         self._origin = origin
         self._vault_suffix = vault_suffix
-        self._trust = Trust()
+        self._trust = trust or Trust()
 
     def deliver(self, message: Message, at: datetime) -> Delivery:
         """Tell an endpoint, once it has said that it wants to be told."""

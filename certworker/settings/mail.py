@@ -48,7 +48,7 @@ class Mail(Section):
         """Say what does not fit, and what would be right."""
         if self.host and not self.sender:
             return "host goes with sender, the address that mail comes from"
-        if self.sender and not _ADDRESS.fullmatch(self.sender_address[1]):
+        if self.sender and not _is_sender(self.sender):
             return "sender is not an address: notices@example.com or Name <notices@example.com> is needed, in ASCII"
         passwords = [name for name in ("password_file", "password_env") if getattr(self, name)]
         if self.user and len(passwords) != 1:
@@ -58,3 +58,9 @@ class Mail(Section):
         if self.user and self.tls == "none":
             return "tls none goes without user: a password is not sent where everybody can read it"
         return None
+
+
+def _is_sender(text: str) -> bool:
+    # the standard library reads what it can of almost anything: nothing may stand behind the address
+    address = parseaddr(text)[1]
+    return text.isprintable() and bool(_ADDRESS.fullmatch(address)) and text in (address, f"{text.partition('<')[0]}<{address}>")

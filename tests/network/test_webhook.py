@@ -5,11 +5,13 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
+from functools import cache
 
 import pytest
 
 from certworker.crypto.webhook_signatures import read_secrets
 from certworker.errors import BadParameter
+from certworker.network.http import Trust
 from certworker.network.webhook import ANSWER_BYTES, Endpoint, Webhooks
 from certworker.settings import WebhookSettings
 from certworker.vault.notification.message import Delivery, Message, Severity, Topic
@@ -40,11 +42,17 @@ def receiver() -> Iterator[Receiver]:
         yield found
 
 
+@cache
+def trust() -> Trust:
+    """Load the public authorities once."""
+    return Trust()
+
+
 def webhooks(store: Store, port: int, secrets: str = "", path: str = "/hook", **settings: object) -> Webhooks:
     """Make the channel with one webhook, at a port of loopback."""
     given = {"url": f"http://localhost:{port}{path}", "timeout_seconds": 5.0, **settings}
     endpoint = Endpoint(WebhookSettings.model_validate(given), lambda: read_secrets(secrets) if secrets else ())
-    return Webhooks({NAME: endpoint}, store, ("localhost",), ORIGIN, SUFFIX)
+    return Webhooks({NAME: endpoint}, store, ("localhost",), ORIGIN, SUFFIX, trust())
 
 
 def deliver(store: Store, port: int, message: Message | None = None, secrets: str = "", **settings: object) -> Delivery:
