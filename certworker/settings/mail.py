@@ -63,4 +63,5 @@ class Mail(Section):
 def _is_sender(text: str) -> bool:
     # the standard library reads what it can of almost anything: nothing may stand behind the address
     address = parseaddr(text)[1]
-    return text.isprintable() and bool(_ADDRESS.fullmatch(address)) and text in (address, f"{text.partition('<')[0]}<{address}>")
+    is_whole = text in (address, f"{text.partition('<')[0]}<{address}>")
+    return is_whole and text.isprintable() and bool(_ADDRESS.fullmatch(address))
