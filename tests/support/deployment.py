@@ -159,7 +159,8 @@ def open_deployment(
     if database_url is None:
         put_database(folder / "certworker.db")
     migrate(settings.database_url)
-    store = open_store(settings.database_url, clock)
+    # what a test has in a file of its own need not outlive a power cut
+    store = open_store(settings.database_url, clock, durable=database_url is not None)
     try:
         vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
         known = {"scripted": authority, **providers}
