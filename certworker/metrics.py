@@ -19,6 +19,8 @@ from certworker.vault.notification.ledger import NoticeStatus
 from certworker.vault.notification.message import Severity
 from certworker.vault.objects import fold_name
 from certworker.vault.operations import OperationStatus
+from certworker.vault.policy import SELF, UNKNOWN
+from certworker.vault.resilience.gates import Gate
 from certworker.vault.revocation.checking import host_of
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.revocation.standing import Standing, Status, read_status
@@ -27,6 +29,7 @@ from certworker.vault.versions import WARNED
 from certworker.vault.watches import WatchKind
 
 _LABELS = ("vault", "name", "issuer")
+_NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
 
 
 class Metrics:
@@ -55,6 +58,7 @@ class _StoreCollector(Collector):
         """Read and show everything."""
         with self._store.reading() as reader:
             fleet, tallies, heartbeats = reader.fleet(), reader.tallies(), reader.heartbeats()
+            vaults, gates = {vault.id: vault.name for vault in reader.vaults()}, reader.gates()
             notices, overdue = reader.notice_counts(), _severities(reader)
             statuses, lists = _statuses(reader), reader.sources(SourceKind.LIST)
         yield from _certificates(fleet)
@@ -64,6 +68,7 @@ class _StoreCollector(Collector):
         yield from _overdue(fleet, overdue)
         yield from _notices(notices)
         yield from _issuances(tallies)
+        yield from _issuers(fleet, {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates})
         last_run = _gauge("certworker_scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
         seconds = _gauge("certworker_scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
         failed = _gauge("certworker_scheduler_last_run_failed", "Whether its last run failed.", ("job",))
@@ -82,6 +87,7 @@ def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
     not_after = _gauge("certworker_certificate_not_after_timestamp_seconds", "Until when the current version is valid.")
     renewal = _gauge("certworker_certificate_renewal_due_timestamp_seconds", "When the next version falls due.")
     failures = _gauge("certworker_certificate_renewal_failures", "Attempts at renewal that failed in a row.")
+    paused = _gauge("certworker_certificate_renewal_paused_since_timestamp_seconds", "Since when renewal is paused.")
     for entry in fleet:
         labels = (entry.vault, entry.name, entry.issuer)
         _add_time(not_before, labels, entry.not_before)
@@ -89,7 +95,8 @@ def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
         _add_time(renewal, labels, entry.renewal.due_at)
         if entry.version:
             failures.add_metric(labels, entry.renewal.failures)
-    yield from (not_before, not_after, renewal, failures)
+        _add_time(paused, labels, entry.renewal.pause.since if entry.renewal.pause else None)
+    yield from (not_before, not_after, renewal, failures, paused)
 
 
 def _statuses(reader: Reader) -> Mapping[tuple[str, str, str], Status]:
@@ -135,6 +142,21 @@ def _lists(sources: tuple[Source, ...]) -> Iterable[Metric]:
             number.add_metric(place, max(numbers))
         stale.add_metric(place, sum(one.failures > 0 for one in some))
     yield from (next_update, number, stale)
+
+
+def _issuers(fleet: tuple[FleetEntry, ...], gates: Mapping[tuple[str, str], Gate]) -> Iterable[Metric]:
+    labels = ("vault", "issuer")
+    up = _gauge("certworker_issuer_up", "Whether an issuer's CA answers, as far as is known.", labels)
+    text = "Until when nothing new is asked of an issuer; absent, or a time that is past, where its gate is open."
+    closed = _gauge("certworker_issuer_gate_closed_until_timestamp_seconds", text, (*labels, "reason"))
+    used = {(entry.vault, fold_name(entry.issuer)): entry.issuer for entry in fleet if entry.issuer.casefold() not in _NO_CA}
+    for place in sorted({*used, *gates}):
+        gate = gates.get(place)
+        issuer = gate.issuer if gate else used[place]
+        up.add_metric((place[0], issuer), float(not (gate and gate.is_down)))
+        if gate and gate.reason:
+            _add_time(closed, (place[0], issuer, gate.reason.value), gate.closed_until)
+    yield from (up, closed)
 
 
 def _issuances(tallies: Mapping[tuple[str, str, str], int]) -> Iterable[Metric]:

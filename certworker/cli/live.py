@@ -96,6 +96,7 @@ _STYLES = MappingProxyType(
         Standing.EXPIRED: "bold red",
         Standing.DISABLED: "dim",
         Standing.RENEWING: "cyan",
+        Standing.PAUSED: "yellow",
         Standing.RENEWAL_FAILED: "red",
         Standing.VALID: "green",
         Standing.WAITS_FOR_SIGNATURE: "yellow",

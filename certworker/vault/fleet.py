@@ -14,6 +14,7 @@ class Standing(StrEnum):
     EXPIRED = "EXPIRED"
     DISABLED = "disabled"
     RENEWING = "renewing"
+    PAUSED = "renewal paused"
     RENEWAL_FAILED = "renewal failed"
     VALID = "valid"
     WAITS_FOR_SIGNATURE = "waits for its signature"
@@ -30,6 +31,7 @@ def standing(entry: FleetEntry, at: datetime) -> Standing:
         (entry.not_after <= at, Standing.EXPIRED),
         (not entry.enabled, Standing.DISABLED),
         (entry.operation_status is OperationStatus.IN_PROGRESS, Standing.RENEWING),
+        (entry.renewal.pause is not None, Standing.PAUSED),
         (entry.renewal.failures > 0, Standing.RENEWAL_FAILED),
     )
     return next((word for holds, word in found if holds), Standing.VALID)

@@ -10,7 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, failover, issuing, notices, revocation, upkeep
+from certworker.worker import advice, failover, issuing, notices, revision, revocation, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -18,6 +18,8 @@ BEAT_INTERVAL = timedelta(seconds=15)
 """How often an idle worker writes that it is alive: a commit costs a disk's flush."""
 
 ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
+    # first: what is due by the settings of today is begun in the same turn
+    revision.revision,
     issuing.renewals,
     issuing.operations,
     # after them: what has just failed may go elsewhere at once

@@ -197,3 +197,22 @@ def test_a_policy_that_is_mended_is_tried_at_once(tmp_path: Path, clock: FakeClo
         deployment.work()
         deployment.work()
         assert begun(deployment, "web")[-1] == clock()
+
+
+def test_settings_that_change_are_heard_after_a_start(tmp_path: Path, clock: FakeClock) -> None:
+    """A window that was taken away is not waited for, and one that was set is; nothing else of a plan changes."""
+    with open_deployment(tmp_path, clock) as deployment:
+        deployment.create("shop-1", policy_for("shop.test"))
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        before = {name: deployment.renewal(name) for name in ("shop-1", "web")}
+    with open_deployment(tmp_path, clock, renewal={"maintenance": NIGHTS}) as deployment:
+        deployment.work()
+        moved = deployment.renewal("shop-1").due_at
+        assert moved is not None
+        assert moved.astimezone(BERLIN).weekday() == 6
+        assert deployment.renewal("shop-1") == replace(before["shop-1"], due_at=moved)
+        assert deployment.renewal("web") == before["web"]
+    with open_deployment(tmp_path, clock) as deployment:
+        deployment.work()
+        assert {name: deployment.renewal(name) for name in before} == before

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from certworker.vault.fleet import standing
-from certworker.vault.operations import OperationStatus, Renewal
+from certworker.vault.operations import OperationStatus, Pause, Renewal
 from certworker.vault.store import FleetEntry
 from tests.support.clock import START
 
@@ -34,6 +34,7 @@ PENDING = OperationStatus.IN_PROGRESS
         (replace(ENTRY, operation_status=PENDING), "renewing"),
         (replace(ENTRY, enabled=False, operation_status=PENDING), "disabled"),
         (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=3)), "renewal failed"),
+        (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=3, pause=Pause(START, "a", "b"))), "renewal paused"),
         (replace(ENTRY, not_after=START, enabled=False), "EXPIRED"),
         (replace(ENTRY, not_after=None, operation_status=PENDING), "waits for its signature"),
         (replace(ENTRY, not_after=None, operation_status=PENDING, operation_due_at=START), "being issued"),
