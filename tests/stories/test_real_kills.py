@@ -100,7 +100,7 @@ def fall_due(house: House, vault: Vault, name: str) -> None:
     with house.store.writing() as writer:
         certificate = writer.certificate(vault.id, name)
         assert certificate is not None
-        writer.set_renewal(vault.id, name, None, replace(certificate.renewal, due_at=at, deadline=at))
+        writer.set_renewal(vault.id, name, None, replace(certificate.renewal, due_at=at, deadline=at, requested_at=at))
 
 
 def check(machine: Machine, house: House, vault: Vault, name: str) -> None:
