@@ -10,8 +10,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from certworker.metrics import Metrics
 from certworker.vault.issuance import Pending, Rejected
+from certworker.vault.notification.ledger import NoticeStatus
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
+from tests.support.everything import a_notice
+from tests.support.recording import Recorder, an_audience
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -138,3 +141,23 @@ def test_what_was_warned_about_is_counted(deployment: Deployment) -> None:
     found = scrape(deployment)
     assert found["certworker_issuance_attempts_total"] == {of(vault="contoso", issuer=ISSUER, result="issued"): 1}
     assert found["certworker_issuance_warnings_total"] == {of(vault="contoso", issuer=ISSUER): 1}
+
+
+def test_notices_and_overdue_renewals_are_counted(tmp_path: Path, clock: FakeClock) -> None:
+    """By channel and status; a renewal is overdue when 30 percent of its time are gone, and critical after 70."""
+    with open_deployment(tmp_path, clock, audience=an_audience(Recorder())) as deployment:
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        with deployment.house.store.writing() as writer:
+            dead = a_notice(deployment.vault.id, START, status=NoticeStatus.DEAD, due_at=None)
+            assert writer.add_notice(dead)
+        deployment.authority.script.extend([lambda *_: Rejected("caa", "CAA forbids it.", configuration=True)] * 9)
+        for days, overdue in ((60, None), (71, "warning"), (83, "critical")):
+            clock.set(START + timedelta(days=days))
+            deployment.work()
+            found = scrape(deployment)
+            for severity in ("warning", "critical"):
+                labels = of(vault="contoso", name="web", issuer=ISSUER, severity=severity)
+                assert found["certworker_renewal_overdue"][labels] == (severity == overdue)
+        assert found["certworker_notices"] == {of(channel="mail", status="dead"): 1}
+        assert found["certworker_notices_dead"] == {of(channel="mail"): 1}

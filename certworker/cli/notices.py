@@ -92,7 +92,8 @@ def replay(
     if as_json:
         show_json(found)
     elif notice is None:
-        typer.echo(f"{len(found['value'])} notices go out again.")
+        count = len(found["value"])
+        typer.echo(f"{count} notice{' goes' if count == 1 else 's go'} out again.")
     else:
         typer.echo(f"The notice {notice} goes out again.")
 
