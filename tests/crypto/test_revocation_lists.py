@@ -1,11 +1,12 @@
 """Revocation lists as they are read and judged: what they say, what is missing, and what hostile hands make of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
 from time import perf_counter
-from typing import Final
+from typing import Any, Final
 
 import cryptography_vectors
 import pytest
@@ -141,11 +142,40 @@ def test_only_those_under_the_issuer_may_sign(world: World) -> None:
     assert "may not sign lists" in Asked(silent, List()).judged().why
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"forged": True},
+        {"critical": "list"},
+        {"ends": -DAY / 24},
+        {"begins": DAY / 24},
+        {"base": 6},
+        {"number": 5},
+        {"only": "cas"},
+    ],
+    ids=str,
+)
+def test_a_delta_that_is_wrong_is_left_aside(world: World, wrong: dict[str, Any]) -> None:
+    """One that is right tells of a revocation; one that is not tells nothing, and the list tells what it knows."""
+    delta = List(number=8, base=5, entry="keyCompromise", begins=-DAY / 12, ends=DAY / 12)
+    assert Asked(world, List(), delta).judged().result is REVOKED
+    assert Asked(world, List(), replace(delta, **wrong)).judged().result is GOOD
+
+
+def test_the_newest_delta_counts(world: World) -> None:
+    """What was on hold and is released is good; and its freshness ends with the first list that runs out."""
+    held = List(number=6, base=5, entry="certificateHold", begins=-DAY / 2)
+    released = List(number=7, base=5, entry="removeFromCRL", begins=-DAY / 4, ends=DAY / 2)
+    found = Asked(world, List(entry="certificateHold"), held, released).judged()
+    assert (found.result, found.fresh_until) == (GOOD, AT + DAY / 2)
+
+
 def test_a_signer_is_judged_as_well(world: World) -> None:
     """One whose certificate is revoked signs nothing that counts, nor one of which nothing is known."""
     question = Question((Point(by="signer"),), (List("signer", "one", indirect=True),))
     leaf = world.certificate(question)
     lists = world.lists(question, leaf)
+    long = Question((), (List("signer", "one", indirect=True, ends=2000 * DAY), List(point="signers", ends=2000 * DAY)))
     others, der = [world.signer.der], leaf.public_bytes(Encoding.DER)
     assert judge_by_lists(der, world.authority.der, lists, AT, other_certificates=others).result is GOOD
     assert (
@@ -156,6 +186,11 @@ def test_a_signer_is_judged_as_well(world: World) -> None:
     found = judge_by_lists(der, world.authority.der, [lists[0], gone[0]], AT, other_certificates=others)
     assert found.result is UNKNOWN
     assert "certificate is revoked: Revoked on" in found.why
+    later = AT + 1000 * DAY
+    assert (
+        "is not at hand"
+        in judge_by_lists(der, world.authority.der, world.lists(long, leaf), later, other_certificates=others).why
+    )
     assert "whose certificate is not at hand" in judge_by_lists(der, world.authority.der, lists, AT).why
 
 

@@ -1,15 +1,18 @@
 """OCSP answers are believed from those who may give them, about the certificate that was asked about, and in time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 import cryptography_vectors
 import pytest
+from asn1crypto import core as asn1_core  # type: ignore[import-untyped]
+from asn1crypto import ocsp as asn1_ocsp
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -232,6 +235,53 @@ def test_another_issuer_of_the_same_name_is_none(world: World) -> None:
         UNKNOWN,
         "The issuer's certificate is not the one by which the certificate was issued.",
     )
+
+
+def changed_and_signed(world: World, change: Callable[[Any], None]) -> Judgement:
+    """Change what the authority signs in a good answer, have it signed, and judge the leaf by it."""
+    whole = asn1_ocsp.OCSPResponse.load(answered(world, Answer(by="authority")))
+    basic = whole["response_bytes"]["response"].parsed
+    change(basic["tbs_response_data"])
+    key = world.authority.key
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    basic["signature"] = key.sign(basic["tbs_response_data"].dump(force=True), ec.ECDSA(hashes.SHA256()))
+    whole["response_bytes"]["response"] = asn1_core.ParsableOctetString(basic.dump(force=True))
+    return judge_by_ocsp(world.leaf.der, world.authority.der, whole.dump(force=True), AT)
+
+
+@pytest.mark.parametrize("critical", [True, False])
+def test_an_extension_about_one_certificate_counts_if_it_is_critical(world: World, critical: bool) -> None:  # noqa: FBT001
+    """What is not known may be left aside where it says that it may."""
+
+    def change(data: Any) -> None:  # noqa: ANN401 - asn1crypto has no types
+        extension = {"extn_id": "1.3.6.1.4.1.55555.1", "critical": critical, "extn_value": b"\x05\x00"}
+        data["responses"][0]["single_extensions"] = [extension]
+
+    found = changed_and_signed(world, change)
+    assert found.result is (UNKNOWN if critical else GOOD), found.why
+
+
+def test_who_signs_has_to_be_who_answers(world: World) -> None:
+    """An answer that is said to be somebody else's is nobody's."""
+
+    def change(data: Any) -> None:  # noqa: ANN401 - asn1crypto has no types
+        data["responder_id"] = asn1_ocsp.ResponderId("by_key", bytes(20))
+
+    found = changed_and_signed(world, change)
+    assert (found.result, "signed neither by" in found.why) == (UNKNOWN, True)
+
+
+def test_of_two_answers_about_one_certificate_the_worse_counts(world: World) -> None:
+    """As long as it is in time."""
+
+    def change(data: Any, ends: datetime = AT + HOUR) -> None:  # noqa: ANN401 - asn1crypto has no types
+        worse = data["responses"][0].copy()
+        worse["cert_status"] = asn1_ocsp.CertStatus("revoked", {"revocation_time": AT - DAY})
+        worse["this_update"], worse["next_update"] = AT - 2 * HOUR, ends
+        data["responses"].append(worse)
+
+    assert changed_and_signed(world, change).result is REVOKED
+    assert changed_and_signed(world, partial(change, ends=AT - HOUR)).result is GOOD
 
 
 def test_a_published_answer_is_judged() -> None:
