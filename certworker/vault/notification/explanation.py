@@ -8,6 +8,7 @@ from typing import Final
 
 from certworker.vault.notification.facts import distance, fact, known_facts, moment, one_line, show_time
 from certworker.vault.notification.message import Message, Severity, Topic
+from certworker.vault.notification.topics import REMINDERS
 from certworker.vault.objects import ObjectKind
 
 UNKNOWN: Final = "Unknown"
@@ -63,9 +64,12 @@ class Place:
 def explain(message: Message, vault_suffix: str) -> Explanation:
     """Say what a message means, and what to do; vaults are at NAME.`vault_suffix`."""
     name, version = one_line(message.name), one_line(message.version or "")
-    message = replace(message, vault=one_line(message.vault), name=name, version=version or None)
-    found = _EXPLAIN[message.topic](Place(message, vault_suffix))
-    return Explanation(found.title, found.why, found.steps, _subject_of(message) + known_facts(message))
+    clean = replace(message, vault=one_line(message.vault), name=name, version=version or None, id=one_line(message.id))
+    place = Place(clean, vault_suffix)
+    found = _EXPLAIN[message.topic](place)
+    reminded = message.topic in REMINDERS and message.vault
+    known = place.step("To hear no more of this, as it is known:", "notify", "acknowledge", clean.id)
+    return replace(found, steps=(*found.steps, *((known,) if reminded else ())), facts=_subject_of(clean) + known_facts(clean))
 
 
 def _subject_of(message: Message) -> tuple[tuple[str, str], ...]:

@@ -54,6 +54,8 @@ def test_a_person_can_act_on_it() -> None:
         "    certworker csr create www-shop -o www-shop.csr --vault-url https://contoso.vault.example.test\n\n"
         "Have it signed by your CA, and put what comes back into the vault:\n"
         "    certworker csr merge www-shop www-shop.pem --vault-url https://contoso.vault.example.test\n\n"
+        "To hear no more of this, as it is known:\n"
+        "    certworker notify acknowledge 4f2c9e --vault-url https://contoso.vault.example.test\n\n"
         "Time:        2026-11-22 07:00 UTC\n"
         "Vault:       contoso\n"
         "Certificate: www-shop\n"
