@@ -261,7 +261,9 @@ class Progression:
                 writer.add_evidence(evidence)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
             self._setbacks.refused(writer, current, at, configuration=rejected.configuration)
-            if not operation.reason.is_asked_for:
+            if operation.reason.is_asked_for:
+                self._setbacks.note(writer, current, at, configuration=rejected.configuration)
+            else:
                 self._setbacks.put_off(writer, current, at, rejected.message, configuration=rejected.configuration)
             detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
             writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))

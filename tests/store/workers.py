@@ -74,6 +74,19 @@ def claim_renewals(name: str, database_url: str) -> list[str]:
         claimed.append(certificate.name)
 
 
+def claim_one_of_each(name: str, database_url: str) -> list[str]:
+    """Claim a renewal and an operation, each at the same moment as the other process."""
+    store = open_store(database_url, FakeClock())
+    Pair.start.wait(30)
+    with store.writing() as writer:
+        certificate = writer.claim_renewal(name, START, LEASE)
+    Pair.start.wait(30)
+    with store.writing() as writer:
+        operation = writer.claim_operation(name, START, LEASE)
+    store.close()
+    return [claim.name for claim in (certificate, operation) if claim]
+
+
 def claim_rotations(name: str, database_url: str) -> list[str]:
     """Claim rotations likewise."""
     store = open_store(database_url, FakeClock())

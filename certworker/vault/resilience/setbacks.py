@@ -81,6 +81,10 @@ class Setbacks:
         memory = _remember(writer, operation, at, retry_at, configuration=False)
         return Attempt(memory.next_at, counted=True)
 
+    def note(self, writer: Writer, operation: Operation, at: datetime, *, configuration: bool) -> None:
+        """Remember that what somebody asked for has come to nothing; nothing is planned for it."""
+        _remember(writer, operation, at, at, configuration=configuration)
+
     def put_off(
         self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool, blames: bool | None = None
     ) -> None:
