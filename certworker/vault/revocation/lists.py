@@ -165,7 +165,7 @@ def _checked(source: Source, fetched: Fetched) -> RevocationList:
         raise BadParameter(f"What {source.url} gives is not signed by the issuer of the certificates that name it.")
     if source.number is not None and (one.number is None or one.number < source.number):
         raise BadParameter(f"What {source.url} gives has the number {one.number}, and {source.number} was seen before.")
-    if source.body and one.number == source.number and one.this_update < read_list(source.body).this_update:
+    if source.body and one.this_update < read_list(source.body).this_update:
         raise BadParameter(f"What {source.url} gives is older than what was seen before.")
     return one
 
