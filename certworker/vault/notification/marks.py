@@ -74,15 +74,16 @@ def due_marks(found: Iterable[Mark], told: Iterable[str], at: datetime) -> tuple
 
     What has expired is told to have expired, and nothing else.
     """
-    known = set(told)
+    known, found = set(told), tuple(found)
+    ended = tuple(mark for mark in found if mark.topic is Topic.EXPIRED and mark.at <= at)
+    if ended:
+        return tuple(mark for mark in ended if mark.key not in known)
     latest: dict[Topic, Mark] = {}
     for mark in found:
         if mark.at <= at and mark.key not in known:
             before = latest.get(mark.topic)
             # what people should have heard before they hear with the latest
             latest[mark.topic] = replace(mark, to_contacts=True) if before and before.to_contacts else mark
-    if Topic.EXPIRED in latest:
-        return (latest[Topic.EXPIRED],)
     if Topic.RENEWAL_OVERDUE in latest:
         latest.pop(Topic.RENEWAL_STARTS, None)
     return tuple(latest.values())

@@ -19,7 +19,6 @@ from certworker.vault.operations import OperationReason
 from certworker.vault.renewal.planning import Planner
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
-from certworker.vault.watches import WatchKind
 
 CURSOR: Final = "notices"
 BATCH: Final = 100
@@ -27,9 +26,6 @@ BATCH: Final = 100
 FAILURES_THAT_COUNT: Final = 3
 """A renewal that failed so often in a row is told, whatever made it fail."""
 _NEW_VERSIONS: Final = frozenset({EventType.CERTIFICATE_NEW_VERSION, EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION})
-_CHANGES_THE_PLAN: Final = frozenset(
-    {EventType.RENEWAL_ADVISED, EventType.CERTIFICATE_FOUND_REVOKED, EventType.KEY_COMPROMISED}
-)
 
 
 @dataclass(slots=True)
@@ -98,8 +94,6 @@ class Telling:
             first = first_look(writer, self._planner, event, self._thresholds, self._before_renewal, at)
             if first is not None:
                 writer.put_watch(first)
-        elif event.type in _CHANGES_THE_PLAN:
-            writer.hasten_watches(WatchKind.EXPIRY, event.vault_id, event.name)
 
     def _vault(self, reader: Reader, vault_id: str, known: _Known) -> Vault | None:
         if vault_id not in known.vaults:

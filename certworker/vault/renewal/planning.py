@@ -164,6 +164,8 @@ class Planner:
             renewal = self.plan(self.situation(writer, certificate, current, whole_second(at)), renewal)
         if always or renewal != certificate.renewal:
             writer.set_renewal(certificate.vault_id, certificate.name, None, renewal)
+            # what is told ahead of a renewal, or of one that does not come, goes by the plan
+            writer.hasten_watches(WatchKind.EXPIRY, certificate.vault_id, certificate.name)
 
     def _changed_at(self, certificate: Certificate, operation: Operation | None) -> datetime | None:
         # a renewal that went to another issuer than the policy's, or began before the change, is no reason for the next
