@@ -4,14 +4,13 @@ The URLs come out of certificates, so the egress rules hold for each of them, an
 """
 
 from datetime import timedelta
-from threading import Lock
 from typing import Final
 
 import httpx
 
 from certworker.errors import Unavailable
 from certworker.network.egress import EgressRules
-from certworker.network.http import Connect, EgressClient, build_client, read_body
+from certworker.network.http import Connect, EgressClient, Trust, build_client, read_body
 from certworker.vault.revocation.sources import Fetched
 
 REQUEST_TYPE: Final = "application/ocsp-request"
@@ -24,16 +23,15 @@ _LONGEST_TAG: Final = 512
 
 
 class RevocationFetcher:
-    """Asks over HTTP. The client is made when it is needed first: most processes never do."""
+    """Asks over HTTP, each time anew: certificates name many hosts, and a connection is seldom of use again."""
 
     def __init__(
         self, allowed: tuple[str, ...], list_bytes: int, timeout_seconds: float, connect: Connect | None = None
     ) -> None:
         self._rules = EgressRules(allowed, answer_bytes=list_bytes, total=timedelta(seconds=timeout_seconds))
         self._timeout_seconds = timeout_seconds
-        self._connect = connect or build_client
-        self._lock = Lock()
-        self._made: EgressClient | None = None
+        self._connect = connect
+        self._trust = Trust()
 
     def fetch(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched | None:
         """Get what is at a URL; none where it is still what it was. Raises Unavailable, EgressRefused, BadParameter."""
@@ -42,7 +40,7 @@ class RevocationFetcher:
             headers["If-None-Match"] = etag
         if last_modified:
             headers["If-Modified-Since"] = last_modified
-        with self._client().stream("GET", url, headers=headers) as answer:
+        with self._client() as client, client.stream("GET", url, headers=headers) as answer:
             if answer.status_code == _NOT_MODIFIED and headers:
                 return None
             _check(answer)
@@ -51,15 +49,15 @@ class RevocationFetcher:
 
     def ask(self, url: str, request: bytes) -> bytes:
         """Send a request of OCSP to a responder, and give its answer. Raises likewise."""
-        with self._client().stream("POST", url, content=request, headers={"Content-Type": REQUEST_TYPE}) as answer:
+        headers = {"Content-Type": REQUEST_TYPE}
+        with self._client() as client, client.stream("POST", url, content=request, headers=headers) as answer:
             _check(answer)
             return read_body(answer, ANSWER_BYTES)
 
     def _client(self) -> EgressClient:
-        with self._lock:
-            if self._made is None:
-                self._made = self._connect(self._rules, None, self._timeout_seconds)
-            return self._made
+        if self._connect:
+            return self._connect(self._rules, None, self._timeout_seconds)
+        return build_client(self._rules, None, self._timeout_seconds, self._trust)
 
 
 def _check(answer: httpx.Response) -> None:
