@@ -14,6 +14,9 @@ from certworker.errors import BadParameter
 from certworker.vault.operations import Pause
 from certworker.vault.renewal.outlook import Outlook
 
+FIRST_YEAR, LAST_YEAR = 1970, 9000
+"""Of times that a plan can be asked for: before and after, calendars and clocks have an end."""
+
 
 class PauseBody(Body):
     """Why renewals are paused, in one sentence."""
@@ -81,10 +84,13 @@ def _time(call: Call) -> datetime | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
+        at = None
+    if at is None or not FIRST_YEAR <= at.year <= LAST_YEAR:
         message = f"at has the value {text[:40]!r}: it is a time as 2026-12-24T18:00:00Z, or a day as 2026-12-24."
-        raise BadParameter(message, "at") from None
+        raise BadParameter(message, "at")
+    return at
 
 
 ROUTES = (

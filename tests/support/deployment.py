@@ -122,6 +122,13 @@ class Deployment:
         """Let the worker do what is due now; tell when something is due next."""
         return self.rounds.run_due(self.house.clock())
 
+    def issue(self) -> datetime | None:
+        """Let the worker do what is due now; tell when an issuance goes on, or a renewal begins, next."""
+        self.work()
+        with self.house.store.reading() as reader:
+            due = reader.next_operation(), reader.next_renewal()
+        return min(filter(None, due), default=None)
+
 
 @contextmanager
 def open_deployment(

@@ -69,7 +69,7 @@ def test_a_manual_one_waits_for_its_owner(deployment: Deployment) -> None:
     """Nobody works on it, and its CSR is there to be signed."""
     operation = deployment.create("web", policy_for("web.test", "Unknown"))
     assert (operation.status_details, operation.due_at) == (WAITS_FOR_MERGE, None)
-    assert deployment.work() is None
+    assert deployment.issue() is None
     assert deployment.operation("web").status is OperationStatus.IN_PROGRESS
     assert deployment.operation("web").csr == operation.csr
 
@@ -199,7 +199,7 @@ def test_a_disabled_one_is_neither_served_nor_renewed(deployment: Deployment, cl
         house.secrets.get(caller, vault, "web")
     assert not deployment.get("web").version.attributes.enabled
     clock.advance(timedelta(days=360))
-    assert deployment.work() is None
+    assert deployment.issue() is None
     assert len(deployment.versions("web")) == 1
 
 

@@ -95,7 +95,7 @@ def test_pkcs12_comes_in(deployment: Deployment, parcel: Parcel, password: str |
     events = deployment.events()
     assert tuple(event.type for event in events) == NEW_VERSION
     assert {(event.detail["reason"], event.detail["issuer"]) for event in events} == {("import", UNKNOWN)}
-    assert deployment.work() is None
+    assert deployment.issue() is None
 
 
 @pytest.mark.parametrize("password", [None, PASSWORD])
@@ -338,7 +338,7 @@ def test_an_expired_one_comes_in_and_is_left_alone(deployment: Deployment) -> No
 
     assert import_(deployment, parcel.pfx(), change=change).version.attributes.expires == START - timedelta(days=10)
     assert deployment.renewal("web").due_at is None
-    assert deployment.work() is None
+    assert deployment.issue() is None
 
 
 @pytest.mark.parametrize("issuer", ["Self", UNKNOWN, ISSUER])
@@ -351,7 +351,7 @@ def test_nothing_is_renewed_unasked(deployment: Deployment, clock: FakeClock, is
     assert [action.action for action in policy.lifetime_actions] == [ActionType.EMAIL_CONTACTS]
     house.certificates.update_policy(caller, vault, "web", lambda known: replace(known, enabled=False))
     clock.advance(timedelta(days=89))
-    assert deployment.work() is None
+    assert deployment.issue() is None
     assert len(deployment.versions("web")) == 1
 
 
@@ -387,7 +387,7 @@ def test_an_import_goes_before_a_renewal_that_was_claimed(deployment: Deployment
     with pytest.raises(LeaseLost):
         deployment.house.issuances.renew(deployment.vault, claimed, before)
     assert deployment.renewal("web").due_at is None
-    assert deployment.work() is None
+    assert deployment.issue() is None
 
 
 def test_self_signed_is_not_planned(deployment: Deployment) -> None:

@@ -158,7 +158,7 @@ def test_a_deleted_certificate_is_not_renewed_until_it_is_back(deployment: Deplo
     house, vault, caller = deployment.house, deployment.vault, deployment.administrator
     house.certificates.delete(caller, vault, "web")
     clock.advance(timedelta(days=80))
-    assert deployment.work() is None
+    assert deployment.issue() is None
     house.certificates.recover(caller, vault, "web")
     deployment.work()
     assert len(deployment.versions("web")) == 2

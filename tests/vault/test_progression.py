@@ -112,7 +112,7 @@ def test_a_refusal_ends_the_operation(deployment: Deployment) -> None:
     """With Key Vault's code and the CA's own words; the name is free to be asked for again."""
     deployment.authority.script.append(lambda *_: Rejected("Request rejected", "CAA forbids it.", configuration=True))
     deployment.create("web", policy_for("web.test"))
-    assert deployment.work() is None
+    assert deployment.issue() is None
     operation = deployment.operation("web")
     assert (operation.status, operation.error_code) == (OperationStatus.FAILED, "Request rejected")
     assert (operation.error_message, operation.status_details, operation.due_at) == ("CAA forbids it.", None, None)
