@@ -74,7 +74,7 @@ def test_what_a_list_says(world: World) -> None:
     pem = x509.load_der_x509_crl(der).public_bytes(Encoding.PEM)
     for content in (der, pem, b"some words before it\n" + pem):
         one = read_list(content)
-        assert (one.number, one.delta_base, one.issuer, len(one)) == (7, 5, "CN=Authority", 2)
+        assert (one.number, one.delta_base, one.issuer, one.count) == (7, 5, "CN=Authority", 2)
         assert (one.this_update, one.next_update) == (AT - DAY, AT + DAY)
         identifier = x509.SubjectKeyIdentifier.from_public_key(world.authority.key.public_key())
         assert one.authority_key_id == identifier.digest

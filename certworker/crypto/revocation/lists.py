@@ -78,8 +78,9 @@ class RevocationList:
         self.scope = _scope(found(extensions, x509.IssuingDistributionPoint), self.issuer_key)
         self._unknown = _unknown_critical(extensions, _KNOWN)
 
-    def __len__(self) -> int:
-        """Count the entries."""
+    @property
+    def count(self) -> int:
+        """Count the entries. It is no length: a list without entries is a list, and not false."""
         return len(self._crl)
 
     @property
