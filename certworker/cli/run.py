@@ -10,8 +10,8 @@ from certworker.bootstrap import open_house
 from certworker.cli.logs import set_up_logging
 from certworker.cli.sealing import Sealing
 from certworker.cli.service import Role, Service, Signals
-from certworker.cli.service_manager import notify
 from certworker.cli.supervisor import StopAskedError
+from certworker.cli.systemd import notify
 from certworker.errors import SetupError
 from certworker.seal.keeper import HINT, Keeper, keeper_of
 from certworker.seal.sources import source_of

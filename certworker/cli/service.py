@@ -13,8 +13,8 @@ from types import FrameType
 
 from certworker.cli import sockets as listening
 from certworker.cli.sealing import Sealing
-from certworker.cli.service_manager import notify
 from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
+from certworker.cli.systemd import notify
 from certworker.errors import CertworkerError, SetupError
 from certworker.settings import PREFIX, Settings, load_settings
 

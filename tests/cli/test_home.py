@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from certworker.cli.home import Home, write_json, write_private
-from certworker.cli.service_manager import notify
+from certworker.cli.systemd import notify
 from certworker.errors import SetupError
 
 HOLD = (
