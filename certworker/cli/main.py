@@ -22,6 +22,7 @@ from certworker.cli import (
     seal,
     secret,
     session,
+    simulate,
     vault,
 )
 from certworker.cli.core_dumps import forbid_core_dumps
@@ -167,6 +168,7 @@ app.add_typer(seal.app, name="seal")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.command()(plan.plan)
+app.command()(simulate.simulate)
 app.command()(session.login)
 app.command()(session.logout)
 

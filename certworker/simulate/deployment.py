@@ -12,8 +12,10 @@ from certworker.bootstrap import NO_PROVIDERS, House, build, make_master_key
 from certworker.crypto.extensions import SubjectNames
 from certworker.network.in_process import CarriedConnect
 from certworker.settings import Seal, Settings
+from certworker.settings.revocation import RevocationSettings
 from certworker.simulate.authority import SimulatedAuthority, profile_name
 from certworker.simulate.clock import WorkersClock
+from certworker.simulate.mailbox import Mailbox
 from certworker.simulate.port import AdvisingPort, AuthorityPort
 from certworker.simulate.scenario import Scenario
 from certworker.store.engine import open_store
@@ -21,6 +23,7 @@ from certworker.store.migrate import migrate
 from certworker.vault.access import SERVICE
 from certworker.vault.issuance import Providers
 from certworker.vault.issuers import IssuerParameters
+from certworker.vault.notification.audience import MAIL, Audience
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.policy import KeyProperties, Policy, X509Properties
 from certworker.vault.store import Store
@@ -51,6 +54,7 @@ class Deployment:
 
     make: Callable[[int], House]
     vault: Vault
+    mailbox: Mailbox
     house: House
     rounds: Rounds
     starts: int = 1
@@ -68,19 +72,25 @@ def open_deployment(
     folder: Path, scenario: Scenario, clock: WorkersClock, authority: SimulatedAuthority, exchange: Exchange, seed: int
 ) -> Iterator[Deployment]:
     """Set a deployment up in an empty folder; nothing of it is to outlive the simulation."""
-    settings = Settings(database_url=f"sqlite:///{folder}/certworker.db", seal=Seal(master_key_file=folder / "master.key"))
+    hours = scenario.worker.revocation_check_hours
+    settings = Settings(
+        database_url=f"sqlite:///{folder}/certworker.db",
+        seal=Seal(master_key_file=folder / "master.key"),
+        revocation=RevocationSettings(enabled=hours > 0, check_seconds=round(hours * 3600) if hours else 86_400),
+    )
     make_master_key(settings.seal.master_key_file)
     migrate(settings.database_url)
     store = open_store(settings.database_url, clock, durable=False)
+    mailbox = Mailbox(scenario.start)
     try:
-        make = _maker(settings, clock, store, scenario, authority, exchange, seed)
+        make = _maker(settings, clock, store, scenario, authority, mailbox, exchange, seed)
         house = make(1)
         authority.board.find = house.challenges.find
         founded = house.founding.found("fleet", "simulation")
         for name, parameters in _issuers(authority, exchange).items():
             house.issuers.set(SERVICE, founded.vault, name, parameters)
         house.contacts.set(SERVICE, founded.vault, (Contact(scenario.worker.email),))
-        yield Deployment(make, founded.vault, house, Rounds(house, OWNER))
+        yield Deployment(make, founded.vault, mailbox, house, Rounds(house, OWNER))
     finally:
         store.close()
 
@@ -118,15 +128,16 @@ def _maker(
     store: Store,
     scenario: Scenario,
     authority: SimulatedAuthority,
+    mailbox: Mailbox,
     exchange: Exchange,
     seed: int,
 ) -> Callable[[int], House]:
     providers = _providers(scenario, authority) if exchange is Exchange.PORT else NO_PROVIDERS
-    connect = CarriedConnect(authority.carry)
+    connect, audience = CarriedConnect(authority.carry), Audience({MAIL: mailbox}, ())
 
     def make(start: int) -> House:
         random = Random(f"{seed}/{start}")  # noqa: S311 - repeatable
-        return build(settings, clock, store, random, providers, connect=connect)
+        return build(settings, clock, store, random, providers, connect=connect, audience=audience)
 
     return make
 

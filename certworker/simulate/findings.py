@@ -13,6 +13,7 @@ from certworker.errors import CertworkerError
 from certworker.simulate.authority import SimulatedAuthority
 from certworker.simulate.deployment import Deployment
 from certworker.simulate.scenario import Scenario
+from certworker.vault.notification.ledger import Notice, NoticeStatus
 from certworker.vault.objects import CertificateVersion, KeyVersion, ObjectKind
 from certworker.vault.operations import OperationStatus
 
@@ -58,6 +59,7 @@ class Findings:
     calls: Mapping[str, int] = field(default_factory=dict)
     calls_by_day: Mapping[int, int] = field(default_factory=dict)
     attempts: Mapping[str, int] = field(default_factory=dict)
+    renewed: list[tuple[str, datetime]] = field(default_factory=list)
     notices: int = 0
     notices_by_topic: Mapping[str, int] = field(default_factory=dict)
     notices_by_day: Mapping[int, int] = field(default_factory=dict)
@@ -109,7 +111,27 @@ def find(scenario: Scenario, end: datetime, authority: SimulatedAuthority, deplo
         _look_at_keys(findings, house, history, facts)
     findings.duplicate_orders = _duplicates(book, used, _in_progress(house))
     findings.attempts = _attempts(house)
+    _look_at_notices(findings, deployment, end)
     return findings
+
+
+def _look_at_notices(findings: Findings, deployment: Deployment, end: datetime) -> None:
+    """Compare what came with the ledger, and with the renewals that had to be told."""
+    mailbox, before = deployment.mailbox, None
+    findings.notices, findings.notices_doubled = mailbox.messages, mailbox.doubled
+    findings.notices_by_topic, findings.notices_by_day = mailbox.by_topic, mailbox.by_day
+    while page := _notices(deployment, before):
+        for notice in page:
+            wanted = notice.status in (NoticeStatus.SENT, NoticeStatus.DEAD)
+            findings.notices_lost += wanted and not mailbox.has(notice.id)
+        with deployment.house.store.reading() as reader:
+            before = reader.notice_number(page[-1].id)
+    findings.notices_lost += sum(1 for version, at in findings.renewed if at < end - _DAY and version not in mailbox.renewed)
+
+
+def _notices(deployment: Deployment, before: int | None) -> tuple[Notice, ...]:
+    with deployment.house.store.reading() as reader:
+        return reader.notices(deployment.vault.id, None, before, _PAGE)
 
 
 def _look_at_times(
@@ -123,6 +145,7 @@ def _look_at_times(
     grace = timedelta(hours=scenario.revoked_grace_hours)
     replaced = [version.attributes.created for version in history[1:]]
     findings.renewals += len(replaced)
+    findings.renewed += [(version.version, version.attributes.created) for version in history[1:]]
     for version, fact, until in zip(history, facts, [*replaced, end], strict=True):
         if fact.not_after < until:
             findings.lapses.append(Lapse(version.name, fact.not_after, until, "expired"))

@@ -74,10 +74,10 @@ class Limits(Part):
 
 
 class Worker(Part):
-    """[worker]: how often it looks, and what it is told."""
+    """[worker]: how often it looks, and whom it tells. Without hours for it, nothing is asked about revocation."""
 
     least_step_minutes: Annotated[float, Field(ge=0, le=1_440)] = 10.0
-    revocation_check_hours: Annotated[float, Field(ge=0, le=8_760)] = 24.0
+    revocation_check_hours: Annotated[float, Field(ge=0, le=24)] = 24.0
     email: str = "operations@contoso.example"
 
 
