@@ -60,11 +60,14 @@ def _make_notices() -> None:
     _make_ledger()
     _make_silences()
     # what is there already is looked at from now on, and what has happened already is not told
-    op.execute(
-        "INSERT INTO watch (what, vault_id, folded, kind, name, version, due_at, state, fence) "
-        "SELECT 'expiry', vault_id, folded, kind, name, current_version, 0, '{}', 0 FROM head "
-        "WHERE kind = 'certificate' AND current_version IS NOT NULL"
-    )
+    found = sa.text("SELECT count(*) FROM head WHERE kind = 'certificate' AND current_version IS NOT NULL")
+    # an INSERT of nothing would let SQLite begin to count at nothing
+    if op.get_bind().scalar(found):
+        op.execute(
+            "INSERT INTO watch (what, vault_id, folded, kind, name, version, due_at, state, fence) "
+            "SELECT 'expiry', vault_id, folded, kind, name, current_version, 0, '{}', 0 FROM head "
+            "WHERE kind = 'certificate' AND current_version IS NOT NULL"
+        )
     op.execute("INSERT INTO cursor (name, sequence) SELECT 'notices', max(sequence) FROM event HAVING count(*) > 0")
 
 
@@ -193,6 +196,9 @@ def _make_revocation() -> None:
 
 
 def _make_resilience() -> None:
+    urgency, in_progress = ["deadline", "due_at", "number"], sa.text("status = 'inProgress'")
+    op.create_index("ix_certificate_deadline", "certificate", urgency)
+    op.create_index("ix_operation_deadline", "operation", urgency, sqlite_where=in_progress, postgresql_where=in_progress)
     op.create_table(
         "gate",
         sa.Column("vault_id", sa.String(), nullable=False),
