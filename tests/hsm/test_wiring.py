@@ -18,9 +18,9 @@ NO_LIBRARY = """
 import sys
 sys.modules["pkcs11"] = None
 from pathlib import Path
-from certworker.bootstrap import _open_token
+from certworker.bootstrap.ground import open_token
 from certworker.settings import HsmSettings, Settings
-_open_token(Settings(hsm=HsmSettings(module=Path("/nowhere.so"), pin_env="PIN")))
+open_token(Settings(hsm=HsmSettings(module=Path("/nowhere.so"), pin_env="PIN")))
 """
 
 
