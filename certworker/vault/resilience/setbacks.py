@@ -109,7 +109,7 @@ class Setbacks:
         vault = vault_name(writer, operation.vault_id)
         why = (
             f"It has expired, and for {LONGEST_BLAME.days} days every attempt was refused for a mistake in the set-up: "
-            f"{renewal.last_error} Once that is mended: certworker certificate resume {operation.name} --vault {vault}"
+            f"{renewal.last_error} Once that is mended: certworker certificate resume {operation.name}"
         )
         detail = {"vault": vault, "by": CERTWORKER, "why": why}
         writer.add_event(_event(EventType.RENEWAL_PAUSED, operation.vault_id, operation.name, at, detail))
