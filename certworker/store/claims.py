@@ -120,12 +120,17 @@ def _claim(
     waits: ColumnElement[bool],
     now: ColumnElement[int],
     *order: ColumnElement[Any],
+    by_urgency: bool = False,
 ) -> ReturningUpdate[Any]:
     lease_until = type_coerce(candidate.c.lease_until, BigInteger)
     free = or_(lease_until.is_(None), lease_until <= now)
+    # the index of urgency is walked until the first that can be had: where thousands are due, the index of times would have
+    # them all sorted for each claim. What is added to the time keeps it out.
+    due_at = type_coerce(candidate.c.due_at, BigInteger)
+    has_come = (due_at + literal_column("0") if by_urgency else due_at) <= cast(bindparam("at", type_=UnixTime()), BigInteger)
     chosen = (
         select(candidate.c.number)
-        .where(waits, candidate.c.due_at <= bindparam("at", type_=UnixTime()), free)
+        .where(waits, has_come, free)
         .order_by(*order, candidate.c.due_at, candidate.c.number)
         .limit(1)
         .with_for_update(skip_locked=True, of=candidate)
@@ -142,13 +147,13 @@ def _claim(
 def _claim_operation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = OPERATION.alias("candidate")
     waits = and_(operation_waits(candidate), let_through(candidate))
-    return _claim(OPERATION, candidate, waits, now, candidate.c.deadline.asc().nulls_last())
+    return _claim(OPERATION, candidate, waits, now, candidate.c.deadline.asc().nulls_last(), by_urgency=True)
 
 
 def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = CERTIFICATE.alias("candidate")
     waits = and_(renewal_waits(candidate), let_through(candidate))
-    return _claim(CERTIFICATE, candidate, waits, now, candidate.c.deadline.asc().nulls_last())
+    return _claim(CERTIFICATE, candidate, waits, now, candidate.c.deadline.asc().nulls_last(), by_urgency=True)
 
 
 def _claim_rotation(now: ColumnElement[int]) -> ReturningUpdate[Any]:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Double, UniqueConstraint
+from sqlalchemy import Double, Index, UniqueConstraint
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
@@ -24,6 +24,7 @@ class CertificateRow(Row, table=True):
     __table_args__ = (
         belongs_to("head", "vault_id", "kind", "folded"),
         UniqueConstraint("vault_id", "folded"),
+        Index("ix_certificate_deadline", "deadline", "due_at", "number"),
         {"sqlite_autoincrement": True},
     )
 

@@ -47,6 +47,14 @@ class OperationRow(Row, table=True):
             postgresql_where=_IN_PROGRESS,
         ),
         Index("ix_operation_due_at", "due_at", "number", sqlite_where=_IN_PROGRESS, postgresql_where=_IN_PROGRESS),
+        Index(
+            "ix_operation_deadline",
+            "deadline",
+            "due_at",
+            "number",
+            sqlite_where=_IN_PROGRESS,
+            postgresql_where=_IN_PROGRESS,
+        ),
         Index("ix_operation_hsm_key_id", "hsm_key_id", sqlite_where=IN_TOKEN, postgresql_where=IN_TOKEN),
         {"sqlite_autoincrement": True},
     )
