@@ -18,7 +18,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long test-clients check bench clean setup-system lock
+.PHONY: help setup run test test-long test-clients check bench simulate clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -51,6 +51,13 @@ check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, 
 
 bench: $(BENCH) ## Measure how fast it is, beside OpenBao; writes build/bench.json (some minutes; needs wrk)
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
+
+simulate: $(STAMP) ## Play years of a fleet; writes build/simulate-*.json and .png (half an hour; needs certworker[plot])
+	@mkdir -p build
+	@$(VENV)/bin/certworker simulate --certificates 1000 --days 365 --scenario config/simulate.toml --exchange acme \
+		--processes $(PYTEST_WORKERS) --plot build/simulate-acme.png --json $(ARGS) > build/simulate-acme.json
+	@$(VENV)/bin/certworker simulate --certificates 10000 --days 1095 --scenario config/simulate-fleet.toml --exchange port \
+		--processes $(PYTEST_WORKERS) --plot build/simulate-port.png --json $(ARGS) > build/simulate-port.json
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "Resolving pyproject.toml into requirements.lock"

@@ -26,6 +26,9 @@ def simulate(
         str, typer.Option(help="acme: the ACME client and the CA's server; port: the CA by calls, for large fleets.")
     ] = "acme",
     seed: Annotated[int, typer.Option(help="Where what is drawn by lot begins: the same seed gives the same numbers.")] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes; each has its part of the fleet, and a vault and a CA of its own.")
+    ] = 1,
     plot: Annotated[Path | None, typer.Option(help="PNG file to draw it into (needs the extra plot).")] = None,
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -37,8 +40,9 @@ def simulate(
     from certworker.simulate.deployment import Exchange  # noqa: PLC0415  # the other commands start without it
     from certworker.simulate.plot import check_plot, draw  # noqa: PLC0415
     from certworker.simulate.report import as_document  # noqa: PLC0415
-    from certworker.simulate.run import Plan, simulate  # noqa: PLC0415
+    from certworker.simulate.run import Plan  # noqa: PLC0415
     from certworker.simulate.scenario import Scenario, read_scenario  # noqa: PLC0415
+    from certworker.simulate.shards import simulate_in  # noqa: PLC0415
 
     if exchange not in {kind.value for kind in Exchange}:
         raise typer.BadParameter(f"{exchange!r} is not acme or port.", param_hint="--exchange")
@@ -46,7 +50,7 @@ def simulate(
     plan = Plan(certificates, days, played, Exchange(exchange), seed)
     if plot:
         check_plot(plot)
-    findings = simulate(plan, _telling(days))
+    findings = simulate_in(processes, plan, _telling(days))
     if plot:
         draw(plan, findings, plot)
     if as_json:

@@ -13,6 +13,7 @@ from certworker.crypto.extensions import SubjectNames
 from certworker.network.in_process import CarriedConnect
 from certworker.settings import Seal, Settings
 from certworker.settings.revocation import RevocationSettings
+from certworker.settings.spare_keys import SpareKeySettings
 from certworker.simulate.authority import SimulatedAuthority, profile_name
 from certworker.simulate.clock import WorkersClock
 from certworker.simulate.mailbox import Mailbox
@@ -76,6 +77,7 @@ def open_deployment(
     settings = Settings(
         database_url=f"sqlite:///{folder}/certworker.db",
         seal=Seal(master_key_file=folder / "master.key"),
+        spare_keys=SpareKeySettings(count=4 if scenario.certificates.key == "rsa-2048" else 0),
         revocation=RevocationSettings(enabled=hours > 0, check_seconds=round(hours * 3600) if hours else 86_400),
     )
     make_master_key(settings.seal.master_key_file)

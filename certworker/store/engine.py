@@ -35,8 +35,8 @@ _RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or 
 def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT, *, durable: bool = True) -> Store:
     """Open the database that `database_url` names; connections are made when they are needed first.
 
-    `clock` tells which challenges have expired. One that is not `durable` is on SQLite and waits for no disk: for what is thrown
-    away when the process ends. Call `migrate` first. Raises SetupError.
+    `clock` tells which challenges have expired. One that is not `durable` is on SQLite and waits for no disk: it is for what is
+    thrown away when the process ends. Call `migrate` first. Raises SetupError.
     """
     engine = open_engine(database_url, lock_wait)
     if not durable:

@@ -1,8 +1,9 @@
 """Issuer records, contacts, accounts at CAs and challenges: what is asked and what is changed."""
 
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, insert, select, update
 
 from certworker.store.tables.issuers import (
     ACCOUNT,
@@ -19,13 +20,17 @@ from certworker.vault.objects import fold_name
 from certworker.vault.store import Page
 from certworker.vault.vaults import Contact, Issuer, SealedAccount
 
+# told once: it is asked for with each step of each issuance
+_ISSUER: Final = select(ISSUER).where(ISSUER.c.vault_id == bindparam("vault"), ISSUER.c.folded == bindparam("name"))
+_CONTACTS: Final = select(CONTACT).where(CONTACT.c.vault_id == bindparam("vault")).order_by(CONTACT.c.position)
+
 
 class IssuerReader(Transaction):
     """What can be asked of issuers."""
 
     def issuer(self, vault_id: str, name: str) -> Issuer | None:
         """Find an issuer record."""
-        row = self._one(select(ISSUER).where(_issuer(vault_id, name)))
+        row = self._one(_ISSUER, vault=vault_id, name=fold_name(name))
         return issuer_record(row) if row else None
 
     def issuers(self, vault_id: str, after: str | None, limit: int) -> Page[Issuer]:
@@ -37,7 +42,7 @@ class IssuerReader(Transaction):
 
     def contacts(self, vault_id: str) -> tuple[Contact, ...]:
         """List a vault's contacts, in the order in which they were set."""
-        rows = self._all(select(CONTACT).where(CONTACT.c.vault_id == vault_id).order_by(CONTACT.c.position))
+        rows = self._all(_CONTACTS, vault=vault_id)
         return tuple(Contact(row.email, row.name, row.phone) for row in rows)
 
     def account(self, vault_id: str, issuer: str, authority: str) -> SealedAccount | None:

@@ -29,6 +29,14 @@ _LATEST = _OF_CERTIFICATE.order_by(OPERATION.c.number.desc()).limit(1)
 _OF_VERSION = _OF_CERTIFICATE.where(OPERATION.c.version == bindparam("version")).limit(1)
 _BY_ID = select(OPERATION).where(OPERATION.c.id == bindparam("id"))
 _JOURNAL = select(JOURNAL).where(JOURNAL.c.operation_id == bindparam("operation_id")).order_by(JOURNAL.c.sequence)
+_LAST = func.coalesce(func.max(JOURNAL.c.sequence), 0)
+_ADD_JOURNAL = insert(JOURNAL).values(
+    operation_id=bindparam("operation"),
+    sequence=select(_LAST + 1).where(JOURNAL.c.operation_id == bindparam("operation")).scalar_subquery(),
+    at=bindparam("entry_at"),
+    step=bindparam("entry_step"),
+    detail=bindparam("entry_detail"),
+)
 
 
 class OperationReader(Transaction):
@@ -109,9 +117,7 @@ class OperationWriter(OperationReader):
 
     def add_journal(self, operation_id: str, at: datetime, step: str, detail: Progress) -> None:
         """Append a step to an operation's journal."""
-        number = select(func.coalesce(func.max(JOURNAL.c.sequence), 0) + 1).where(JOURNAL.c.operation_id == operation_id)
-        entry = {"operation_id": operation_id, "sequence": number.scalar_subquery(), "at": at, "step": step, "detail": detail}
-        self._change(insert(JOURNAL).values(entry))
+        self._change(_ADD_JOURNAL, operation=operation_id, entry_at=at, entry_step=step, entry_detail=detail)
 
     def _in_progress(self, vault_id: str, name: str) -> Row[Any] | None:
         return self._one(_OF_CERTIFICATE.where(IN_PROGRESS), vault_id=vault_id, folded=fold_name(name))

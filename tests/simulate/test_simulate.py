@@ -10,6 +10,7 @@ from certworker.simulate.plot import check_plot, draw
 from certworker.simulate.report import as_document, fields, sparkline
 from certworker.simulate.run import Plan, simulate
 from certworker.simulate.scenario import Scenario
+from certworker.simulate.shards import simulate_in
 
 TROUBLE = {
     "lost_answers": 0.02,
@@ -101,6 +102,17 @@ def test_it_is_drawn_and_told(tmp_path: Path) -> None:
     assert fields(plan, found)["lapses"] == 0
     with pytest.raises(SetupError, match="does not exist: make it first"):
         check_plot(tmp_path / "missing" / "fleet.png")
+
+
+def test_two_processes_have_a_part_each() -> None:
+    """Their fleets are added up, and each certificate is in one of them."""
+    scenario = Scenario.model_validate(
+        {"certificates": {"start_spread_days": 0}, "worker": {"least_step_minutes": 1440, "revocation_check_hours": 0}}
+    )
+    found = simulate_in(2, Plan(3, 2, scenario, Exchange.PORT), lambda _day, _made: None)
+    assert found.certificates == found.issued == found.attempts["issued"] == 3
+    assert found.calls["port.finalize"] == 3
+    assert found.is_well
 
 
 def test_bars_of_many_days() -> None:
