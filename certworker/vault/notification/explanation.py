@@ -150,8 +150,9 @@ def _show(place: Place, text: str) -> Step:
 
 def _renewal_starts(place: Place) -> Explanation:
     name = place.message.name
-    why = f"The renewal of certificate {name} has begun. Nothing is to be done unless word of a failure follows."
-    return Explanation(f"The renewal of {name} begins", why, (place.look(),))
+    when = fact(place.message, "renewal_at")
+    why = f"Certificate {name} is to be renewed{f' at {when}' if when else ' soon'}. Nothing is to be done."
+    return Explanation(f"Certificate {name} is to be renewed", f"{why} How it went is told after it.", (place.look(),))
 
 
 def _renewed(place: Place) -> Explanation:
