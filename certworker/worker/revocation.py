@@ -5,7 +5,7 @@ from typing import Final
 
 from certworker.bootstrap import House
 from certworker.vault.progression import LEASE
-from certworker.vault.revocation.sources import Source
+from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.watches import Watch, WatchKind
 from certworker.worker.round import Group, Round, each, guarded, present
 
@@ -73,7 +73,12 @@ def clearing(house: House, _owner: str) -> Round:
     """Forget lists that nothing needs any more."""
 
     def clear(at: datetime) -> int:
+        before = at - UNUSED_AFTER
+        with house.store.reading() as reader:
+            unused = any(source.used_at < before for kind in SourceKind for source in reader.sources(kind))
+        if not unused:
+            return 0
         with house.store.writing() as writer:
-            return writer.delete_unused_sources(at - UNUSED_AFTER)
+            return writer.delete_unused_sources(before)
 
     return Round("revocation clearing", Group.WATCHING, clear, interval=CLEARING_INTERVAL)

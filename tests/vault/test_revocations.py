@@ -65,7 +65,7 @@ def told(deployment: Deployment) -> list[tuple[str | None, str, str]]:
     return [(event.version, event.detail["issuer"], event.detail["reason"]) for event in events]
 
 
-def test_the_issuer_is_asked_and_an_event_tells(deployment: Deployment) -> None:
+def test_the_issuer_is_asked_and_an_event_tells(deployment: Deployment, clock: FakeClock) -> None:
     """The current version, by the issuer that made it; it stays as it is, and what takes its place is planned for now."""
     version = issue(deployment)
     before = deployment.get("web")
@@ -76,6 +76,7 @@ def test_the_issuer_is_asked_and_an_event_tells(deployment: Deployment) -> None:
     after = deployment.get("web")
     assert after.version == before.version
     assert after.certificate.renewal.reason is OperationReason.REVOKED
+    clock.advance(MINUTE)
     deployment.work()
     assert deployment.get("web").version.version != version
 

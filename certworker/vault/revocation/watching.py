@@ -17,6 +17,7 @@ from certworker.vault.operations import OperationReason
 from certworker.vault.revocation.checking import Checks, Verdict, is_checkable, links_of, why_not
 from certworker.vault.revocation.compromised import compromised_since
 from certworker.vault.revocation.consequences import Consequences, request_for
+from certworker.vault.revocation.sources import SourceKind
 from certworker.vault.revocation.standing import KEY_COMPROMISE, Request, Standing, Status, read_status, show_time, write_status
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.watches import Watch, WatchKind
@@ -55,6 +56,7 @@ class RevocationWatching:
         self._clock = clock
         self._random = random
         self._check_every = check_every
+        self._swept_at: datetime | None = None
 
     def sweep(self, at: datetime) -> int:
         """Begin to watch over versions that came, some at the most; give the count.
@@ -63,13 +65,18 @@ class RevocationWatching:
         """
         with self._store.reading() as reader:
             found = reader.versions_without_watch(WatchKind.REVOCATION, _MOST_AT_ONCE)
+            waits = self._waits_too_long(reader, at)
         watches = [self._first(version, at) for version in found]
+        if not watches and not waits:
+            return 0
         with self._store.writing() as writer:
             for watch in watches:
                 # it may have been followed by another one, or deleted, since it was listed
                 current = writer.certificate_version(watch.vault_id, watch.name, None)
                 if current and current.version == watch.version:
                     writer.put_watch(watch)
+            if not waits:
+                return len(watches)
             pulled = writer.pull_watches_in(WatchKind.REVOCATION, at, at + LONGEST + _LEEWAY)
             return len(watches) + pulled + writer.pull_sources_in(at, at + LONGEST + _LEEWAY)
 
@@ -115,6 +122,16 @@ class RevocationWatching:
                 for watch in struck:
                     writer.hasten_watches(WatchKind.REVOCATION, watch.vault_id, watch.name)
         return len(struck)
+
+    def _waits_too_long(self, reader: Reader, at: datetime) -> bool:
+        """Whether something waits for longer than anything is planned for. Looked for at the start, and after a step back."""
+        before, self._swept_at = self._swept_at, at
+        if before is not None and before <= at:
+            return False
+        latest = at + LONGEST + _LEEWAY
+        planned = [watch.due_at for watch in reader.watches(WatchKind.REVOCATION)]
+        planned += [source.due_at for source in reader.sources(SourceKind.LIST)]
+        return any(due_at is not None and due_at > latest for due_at in planned)
 
     def _first(self, version: CertificateVersion, at: datetime) -> Watch:
         try:
