@@ -85,19 +85,14 @@ class Setbacks:
         """Remember that what somebody asked for has come to nothing; nothing is planned for it."""
         _remember(writer, operation, at, at, configuration=configuration)
 
-    def put_off(
-        self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool, blames: bool | None = None
-    ) -> None:
-        """Plan the next attempt at a renewal that has come to nothing.
-
-        `blames` says whether that counts towards a pause; as `configuration`, where it is not said.
-        """
+    def put_off(self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
+        """Plan the next attempt at a renewal that has come to nothing."""
         certificate = writer.certificate(operation.vault_id, operation.name)
         if certificate is None:
             return
         memory = _remember(writer, operation, at, at, configuration=configuration)
         known = certificate.renewal
-        blamed_since = (known.blamed_since or at) if (configuration if blames is None else blames) else None
+        blamed_since = (known.blamed_since or at) if configuration else None
         failures = max(memory.failures, known.failures + 1)
         renewal = replace(known, due_at=memory.next_at, failures=failures, last_error=error, blamed_since=blamed_since)
         if _is_given_up(renewal, _not_after(writer, operation), at):
