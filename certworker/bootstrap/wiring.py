@@ -124,17 +124,15 @@ def build(
 ) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house, which `connect` by HTTP.
 
-    Who is told is as the settings say, unless an `audience` is given.
-
-    Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened.
+    Who is told is as the settings say, unless an `audience` is given. Raises SetupError where the master key is missing or
+    another one, Sealed where it waits to be opened.
     """
     ground = lay_ground(settings, clock, store, random, source or source_of_house(settings, token), token)
     keyring, access, materials = ground.keyring, ground.access, ground.materials
     challenges, keys = Challenges(store), Keys(store, access)
     local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
     issuing = _issuing(ground, challenges, {"local": local, **providers}, connect)
-    issuances, planner, budgets = issuing.issuances, ground.planner, issuing.budgets
-    directory = Directory(store, keyring, clock)
+    issuances, planner, directory = issuing.issuances, ground.planner, Directory(store, keyring, clock)
     return House(
         settings=settings,
         clock=clock,
@@ -155,7 +153,7 @@ def build(
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuing.issuers,
         issuances=issuances,
-        renewals=Renewals(store, issuances, planner, budgets, issuing.routing, clock),
+        renewals=Renewals(store, issuances, planner, issuing.budgets, issuing.routing, clock),
         progression=issuing.progression,
         failover=Failover(store, issuing.routing, issuing.progression, clock),
         merging=Merging(store, access, issuing.versions, clock),
