@@ -56,7 +56,7 @@ class RevocationWatching:
         self._clock = clock
         self._random = random
         self._check_every = check_every
-        self._swept_at: datetime | None = None
+        self._looked_ahead: datetime | None = None
 
     def sweep(self, at: datetime) -> int:
         """Begin to watch over versions that came, some at the most; give the count.
@@ -124,10 +124,10 @@ class RevocationWatching:
         return len(struck)
 
     def _waits_too_long(self, reader: Reader, at: datetime) -> bool:
-        """Whether something waits for longer than anything is planned for. Looked for at the start, and after a step back."""
-        before, self._swept_at = self._swept_at, at
-        if before is not None and before <= at:
+        """Whether something waits for longer than anything is planned for. Looked for once an hour, and after a step back."""
+        if self._looked_ahead is not None and timedelta(0) <= at - self._looked_ahead < FIRST_LOOK:
             return False
+        self._looked_ahead = at
         latest = at + LONGEST + _LEEWAY
         planned = [watch.due_at for watch in reader.watches(WatchKind.REVOCATION)]
         planned += [source.due_at for source in reader.sources(SourceKind.LIST)]
