@@ -27,7 +27,7 @@ TROUBLE = {
 }
 
 
-@pytest.mark.parametrize("exchange", Exchange)
+@pytest.mark.parametrize("exchange", [pytest.param(Exchange.ACME, marks=pytest.mark.long), Exchange.PORT])
 def test_trouble_without_a_lapse(exchange: Exchange) -> None:
     """Through an outage, a throttled CA, a mass revocation and restarts nothing lapses, is lost or comes twice."""
     plan = Plan(4, 32, Scenario.model_validate(TROUBLE), exchange)
@@ -78,6 +78,7 @@ def test_what_stays_revoked_is_a_lapse() -> None:
     assert found.lapses[0].until == scenario.at(5)
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_numbers() -> None:
     """What is drawn by lot follows from the seed: all but the time that it took is the same."""
     scenario = Scenario.model_validate(TROUBLE | {"worker": {"least_step_minutes": 1440, "revocation_check_hours": 0}})
@@ -104,6 +105,7 @@ def test_it_is_drawn_and_told(tmp_path: Path) -> None:
         check_plot(tmp_path / "missing" / "fleet.png")
 
 
+@pytest.mark.long
 def test_two_processes_have_a_part_each() -> None:
     """Their fleets are added up, and each certificate is in one of them."""
     scenario = Scenario.model_validate(
