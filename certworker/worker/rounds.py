@@ -34,7 +34,6 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.rotations,
     upkeep.expiries,
     upkeep.clearance,
-    failover.budgets,
     upkeep.spare_keys,
     notices.oblivion,
     # last: what the others did is told in the same turn

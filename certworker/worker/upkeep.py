@@ -38,7 +38,7 @@ def spare_keys(house: House, _owner: str) -> Round:
 
 
 def clearance(house: House, _owner: str) -> Round:
-    """Take down stale challenge responses and assertions, purge what is due, and destroy unused keys in the token."""
+    """Take down stale challenge responses, assertions and budgets, purge what is due, and destroy unused keys in the token."""
 
     def purge(listed: ObjectHead, at: datetime) -> bool:
         # it may have been recovered since it was listed
@@ -51,7 +51,7 @@ def clearance(house: House, _owner: str) -> Round:
 
     def clear(at: datetime) -> int:
         with house.store.writing() as writer:
-            stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at)
+            stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at) + writer.forget_spent(at)
             purgeable = writer.purgeable(at, MOST_A_ROUND)
         purged = sum(purge(head, at) for head in purgeable)
         # what was purged may have had a key in the token, which is destroyed outside of the transaction
