@@ -10,6 +10,8 @@ from certworker.simulate.findings import Findings
 from certworker.simulate.run import Plan
 
 _OUTAGE, _THROTTLE, _REVOCATION, _DOWNTIME = "#d62728", "#ff7f0e", "#9467bd", "#7f7f7f"
+_MESSAGES, _MEDIAN, _LEAST, _LAPSE = "messages to the contact", "median of the day", "least of the day", "lapse"
+_OWN = frozenset({_MESSAGES, _MEDIAN, _LEAST, _LAPSE})
 
 
 def check_plot(path: Path) -> None:
@@ -30,20 +32,16 @@ def draw(plan: Plan, findings: Findings, path: Path) -> None:
     _bars(renewals, findings.renewals_by_day, "renewals a day", "#1f77b4")
     _bars(calls, findings.calls_by_day, "CA calls a day", "#2ca02c")
     if findings.notices_by_day:
-        days = sorted(findings.notices_by_day)
-        calls.plot(days, [findings.notices_by_day[day] for day in days], color="black", lw=0.8, label="messages to the contact")
+        days = range(int(plan.days))
+        calls.plot(days, [findings.notices_by_day.get(day, 0) for day in days], color="black", lw=0.8, label=_MESSAGES)
     _margins(margins, findings.margins)
     for axes in (renewals, calls, margins):
         _shade(axes, plan)
         axes.set_xlim(0, plan.days)
         axes.grid(visible=True, alpha=0.25)
-    handles, labels = renewals.get_legend_handles_labels()
-    known = dict(zip(labels, handles, strict=True))  # one entry for each kind, however many there were
-    if known:
-        renewals.legend(known.values(), known.keys(), loc="upper right", fontsize="small")
-    margins.legend(loc="upper right", fontsize="small")
-    if findings.notices_by_day:
-        calls.legend(loc="upper right", fontsize="small")
+    _explain(renewals, own=False)
+    _explain(calls, own=True)
+    _explain(margins, own=True)
     margins.set_xlabel("day")
     try:
         figure.savefig(path, format="png", dpi=110)
@@ -51,6 +49,15 @@ def draw(plan: Plan, findings: Findings, path: Path) -> None:
         raise SetupError(f"The picture {path} cannot be written: {error.strerror}.") from error
     finally:
         pyplot.close(figure)
+
+
+def _explain(axes: Any, *, own: bool) -> None:  # noqa: ANN401 - it has no types
+    """Explain what is drawn: the troubles, which all parts of the picture share, once and in the first of them."""
+    handles, labels = axes.get_legend_handles_labels()
+    known = dict(zip(labels, handles, strict=True))  # one entry for each kind, however many there were
+    shown = {label: handle for label, handle in known.items() if (label in _OWN) is own}
+    if shown:
+        axes.legend(shown.values(), shown.keys(), loc="upper right", fontsize="small")
 
 
 def _bars(axes: Any, counts: Mapping[int, int], label: str, color: str) -> None:  # noqa: ANN401 - it has no types
@@ -61,9 +68,9 @@ def _bars(axes: Any, counts: Mapping[int, int], label: str, color: str) -> None:
 
 def _margins(axes: Any, margins: Mapping[int, list[float]]) -> None:  # noqa: ANN401
     days = sorted(margins)
-    axes.plot(days, [100 * median(margins[day]) for day in days], color="#1f77b4", lw=1, label="median of the day")
-    axes.plot(days, [100 * min(margins[day]) for day in days], color="black", lw=0.8, label="least of the day")
-    axes.axhline(0, color=_OUTAGE, lw=1.5, label="lapse")
+    axes.plot(days, [100 * median(margins[day]) for day in days], color="#1f77b4", lw=1, label=_MEDIAN)
+    axes.plot(days, [100 * min(margins[day]) for day in days], color="black", lw=0.8, label=_LEAST)
+    axes.axhline(0, color=_OUTAGE, lw=1.5, label=_LAPSE)
     axes.set_ylim(-5, 105)
     axes.set_ylabel("lifetime left at renewal, %")
 
