@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from statistics import median
 
 from certworker.bootstrap import House
@@ -98,9 +99,10 @@ def find(scenario: Scenario, end: datetime, authority: SimulatedAuthority, deplo
     book = _read_book(authority)
     findings = Findings(issued=len(book.serials), revoked=len(book.revoked), spent=spent)
     findings.calls, findings.calls_by_day = authority.calls.by_kind, authority.calls.by_day
-    house, vault_id, used = deployment.house, deployment.vault.id, set[str]()
+    house, vault_id, used, under_way = deployment.house, deployment.vault.id, set[str](), set[str]()
     for name in _names(house, vault_id):
         findings.certificates += 1
+        under_way.update(_key_under_way(house, vault_id, name))
         history = sorted(_versions(house, vault_id, name), key=lambda version: version.attributes.created)
         if not history:
             findings.without_version += 1
@@ -109,7 +111,7 @@ def find(scenario: Scenario, end: datetime, authority: SimulatedAuthority, deplo
         used.update(fact.serial for fact in facts)
         _look_at_times(findings, scenario, end, book, history, facts)
         _look_at_keys(findings, house, history, facts)
-    findings.duplicate_orders = _duplicates(book, used, _in_progress(house))
+    findings.duplicate_orders = _duplicates(book, used, under_way)
     findings.attempts = _attempts(house)
     _look_at_notices(findings, deployment, end)
     return findings
@@ -177,12 +179,11 @@ def _fits(house: House, key: KeyVersion, public_key: bytes) -> bool:
         return False
 
 
-def _duplicates(book: _Book, used: set[str], under_way: int) -> int:
-    """Count what was issued once more for the same key, and what was issued and never used (but for what is under way)."""
+def _duplicates(book: _Book, used: set[str], under_way: set[str]) -> int:
+    """Count what was issued once more for the same key, and what was issued and never used, but for keys under way."""
     twice = sum(count - 1 for count in book.keys.values())
     unused = {key for serial, key in book.serials.items() if serial not in used}
-    alone = sum(1 for key in unused if book.keys[key] == 1)
-    return twice + max(0, alone - under_way)
+    return twice + sum(1 for key in unused if book.keys[key] == 1 and key not in under_way)
 
 
 def _read_book(authority: SimulatedAuthority) -> _Book:
@@ -237,8 +238,12 @@ def _secrets(house: House, vault_id: str, name: str) -> Iterator[str]:
             return
 
 
-def _in_progress(house: House) -> int:
-    return sum(1 for entry in house.fleet.entries() if entry.operation_status is OperationStatus.IN_PROGRESS)
+def _key_under_way(house: House, vault_id: str, name: str) -> Iterator[str]:
+    """Give the digest of the key that is being certified, as the CA's book has it."""
+    with house.store.reading() as reader:
+        operation = reader.operation(vault_id, name)
+    if operation and operation.status is OperationStatus.IN_PROGRESS:
+        yield sha256(operation.public_key).hexdigest()
 
 
 def _attempts(house: House) -> dict[str, int]:
