@@ -25,6 +25,7 @@ from certworker.store.plan import PlanReader
 from certworker.store.resilience import ResilienceReader, ResilienceWriter
 from certworker.store.revocation import RevocationReader, RevocationWriter
 from certworker.store.sealed import SealedReader, SealedWriter
+from certworker.store.slots import SlotReader, SlotWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
@@ -49,6 +50,7 @@ class SqlReader(
     NoticeReader,
     RevocationReader,
     SpareKeyReader,
+    SlotReader,
     ConsentReader,
 ):
     """A consistent view."""
@@ -71,6 +73,7 @@ class SqlWriter(
     NoticeWriter,
     RevocationWriter,
     SpareKeyWriter,
+    SlotWriter,
     ConsentWriter,
 ):
     """A transaction that changes things."""

@@ -27,6 +27,7 @@ from certworker.vault.policy import names_to_validate
 from certworker.vault.refusals import Refusals
 from certworker.vault.renewals import forget_request, put_off
 from certworker.vault.resilience.setbacks import Setbacks
+from certworker.vault.resilience.slots import slot_of
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.versions import Versions, completed
 
@@ -38,6 +39,8 @@ MOST_STEPS = 100
 LONGEST_WAIT = timedelta(days=7)
 """How long a renewal waits for a CA that neither issues nor refuses; what somebody asked for waits until it is cancelled."""
 ISSUER_ERROR = "Certificate issuer error"
+TURN = timedelta(minutes=1)
+"""So often is looked whether an order for the same names is over."""
 WITHDRAWALS = "withdrawals"
 """In an operation's progress: how often its CA was told that the order is not wanted any more."""
 
@@ -75,7 +78,24 @@ class Progression:
         except _Unfit as unfit:
             self._fail(operation, Rejected(ISSUER_ERROR, str(unfit), configuration=True))
             return
+        if (before := self._ordered_before(operation, request)) is not None:
+            at = whole_second(self._clock())
+            text = f"Another order for the same names is under way at {request.issuer}, by {before}; it comes first."
+            self._wait(operation, Pending({}, at + TURN, waits_for=text), at)
+            return
         self._step_on(operation, provider, request)
+
+    def _ordered_before(self, operation: Operation, request: IssuanceRequest) -> str | None:
+        """Tell who orders the same from the same CA; none once it is this operation's turn, which it then has until its end."""
+        if operation.progress:
+            return None
+        slot = slot_of(request)
+        with self._store.writing() as writer:
+            _take_up(writer, operation)
+            if writer.take_slot(slot, operation.id):
+                return None
+            other = writer.operation_by_id(writer.slot_holder(slot) or "")
+        return f"the certificate {other.name}" if other else "another certificate"
 
     def postpone(self, operation: Operation, failure: str) -> None:
         """Record that a step went wrong in a way that its provider did not foresee, and plan the next attempt.

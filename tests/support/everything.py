@@ -59,6 +59,7 @@ def fill(deployment: Deployment) -> None:
         )
         assert writer.claim_watch(WatchKind.EXPIRY, "a worker that is gone", at, timedelta(minutes=5))
         writer.add_spare_key(a_spare_key(deployment))
+        writer.take_slot("slot", operation.id)
         root = deployment.authority.root
         writer.add_source(Source(SourceKind.LIST, "http://ca.test/crl", None, at, "a key", root, b"list", number=1 << 150))
         writer.add_compromised_key(CompromisedKey("00" * 32, at, vault.id, "web", VERSION))

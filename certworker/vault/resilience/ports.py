@@ -8,6 +8,7 @@ from certworker.settings.rates import Rate
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.resilience.gates import Gate
 from certworker.vault.resilience.memory import FailureMemory, MemoryKey
+from certworker.vault.resilience.slots import SlotReader, SlotWriter
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class Bucket:
     key: str
 
 
-class ResilienceReader(Protocol):
+class ResilienceReader(SlotReader, Protocol):
     """What can be asked."""
 
     def gate(self, vault_id: str, issuer: str) -> Gate | None:
@@ -43,7 +44,7 @@ class ResilienceReader(Protocol):
         """List operations in progress behind an issuer's gate, or that have failed, likewise; none under a lease."""
 
 
-class ResilienceWriter(ResilienceReader, Protocol):
+class ResilienceWriter(ResilienceReader, SlotWriter, Protocol):
     """What can be changed, inside one transaction."""
 
     def hold_gate(self, vault_id: str, issuer: str) -> Gate:

@@ -23,6 +23,7 @@ def upgrade() -> None:
     _make_notices()
     _make_revocation()
     _make_spare_keys()
+    _make_slots()
     _make_consents()
 
 
@@ -235,3 +236,21 @@ def _make_resilience() -> None:
         sa.PrimaryKeyConstraint("kind", "key", name="pk_bucket"),
     )
     op.create_index("ix_bucket_full_at", "bucket", ["full_at"])
+
+
+def _make_slots() -> None:
+    op.create_table(
+        "order_slot",
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("operation_id", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_order_slot"),
+        sa.ForeignKeyConstraint(
+            ["operation_id"],
+            ["operation.id"],
+            name="fk_order_slot_operation",
+            ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+    )
+    op.create_index("ix_order_slot_operation_id", "order_slot", ["operation_id"])
