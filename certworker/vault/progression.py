@@ -7,8 +7,9 @@ from functools import partial
 from typing import cast
 
 from certworker.clock import Clock, whole_second
+from certworker.crypto.x509 import read_certificate
 from certworker.errors import BadParameter, LeaseLost
-from certworker.vault.acceptance import accept
+from certworker.vault.acceptance import CLOCK_SKEW, accept
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
 from certworker.vault.issuers import Issuers
@@ -41,6 +42,8 @@ LONGEST_WAIT = timedelta(days=7)
 ISSUER_ERROR = "Certificate issuer error"
 TURN = timedelta(minutes=1)
 """So often is looked whether an order for the same names is over."""
+LONGEST_HEAD_START = timedelta(days=1)
+"""So far in the future may a certificate begin and be waited for; beyond that it is refused."""
 WITHDRAWALS = "withdrawals"
 """In an operation's progress: how often its CA was told that the order is not wanted any more."""
 
@@ -197,6 +200,12 @@ class Progression:
                 self._retry(operation, step, at)
 
     def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
+        begins = _begins_later(operation, issued, at)
+        if begins is not None:
+            # refused, it would be lost for nothing: it is fetched again when its time has come
+            text = f"What the CA issued is valid only later; a clock is wrong. It is taken at {begins:%Y-%m-%dT%H:%M:%SZ}."
+            self._wait(operation, Pending(operation.progress, begins, waits_for=text), at)
+            return
         try:
             accepted = accept(operation, issued.chain, at)
             records = self._versions.build(operation, accepted.certificates, at)
@@ -341,6 +350,17 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
 def _ended(operation: Operation, at: datetime, code: str, message: str) -> Operation:
     ended = replace(operation, status=OperationStatus.FAILED, error_code=code, error_message=message)
     return replace(ended, status_details=None, due_at=None, updated=at, failures=operation.failures + 1)
+
+
+def _begins_later(operation: Operation, issued: Issued, at: datetime) -> datetime | None:
+    """Tell when a certificate can be taken that is valid only later; none where nothing is to be waited for."""
+    if not operation.progress or not issued.chain:
+        return None
+    try:
+        begins = read_certificate(issued.chain[0]).not_before - CLOCK_SKEW
+    except BadParameter:
+        return None
+    return begins if at < begins <= at + LONGEST_HEAD_START else None
 
 
 def _unless_cancelled(current: Operation, due_at: datetime, at: datetime) -> datetime:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from certworker.errors import LeaseLost
+from certworker.vault.acceptance import CLOCK_SKEW
 from certworker.vault.access import SERVICE
 from certworker.vault.events import EventType
 from certworker.vault.issuance import IssuanceRequest, Pending, Rejected, Step
@@ -354,3 +355,25 @@ def test_what_was_never_ordered_is_not_withdrawn(tmp_path: Path, clock: FakeCloc
         deployment.work()
         assert deployment.operation("web").status is OperationStatus.CANCELLED
         assert authority.asked == []
+
+
+def test_a_certificate_that_begins_later_is_waited_for(deployment: Deployment, clock: FakeClock) -> None:
+    """A worker whose clock is three hours behind takes it when its time has come, and orders none anew."""
+    ahead = timedelta(hours=3)
+
+    def order(_request: IssuanceRequest, _progress: Progress | None, at: datetime) -> Step:
+        return Pending({"step": "ordered"}, at)
+
+    def download(request: IssuanceRequest, progress: Progress | None, _at: datetime) -> Step:
+        return deployment.authority.issue(request, progress, START + ahead)
+
+    deployment.authority.script.extend((order, download, download))
+    deployment.create("web", policy_for("web.test"))
+    deployment.work()
+    waiting = deployment.operation("web")
+    assert (waiting.status, waiting.failures) == (OperationStatus.IN_PROGRESS, 0)
+    assert "a clock is wrong" in (waiting.status_details or "")
+    clock.advance(ahead - CLOCK_SKEW)
+    deployment.work()
+    assert deployment.operation("web").status is OperationStatus.COMPLETED
+    check_whole(deployment, "web")
