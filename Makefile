@@ -18,7 +18,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long test-clients check bench simulate clean setup-system lock
+.PHONY: help setup run test test-long test-fleet test-clients check bench simulate clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -31,10 +31,13 @@ run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 	@$(VENV)/bin/certworker dev --demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
-	@$(VENV)/bin/python -m pytest -m "not long" --ignore=tests/clients -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m "not long and not fleet" --ignore=tests/clients -n $(PYTEST_WORKERS) $(ARGS)
 
 test-long: $(STAMP) ## Run the long stories: services that are run, lost machines, sealed starts, years of a key
 	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)
+
+test-fleet: $(STAMP) ## Run the stories of thousands of certificates (half an hour and more)
+	@$(VENV)/bin/python -m pytest -m fleet -n $(PYTEST_WORKERS) $(ARGS)
 
 test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) ## Run the tests with what others wrote: Azure's SDKs, ACME clients and servers
 	@$(VENV)/bin/python -m pytest tests/clients -n $(PYTEST_WORKERS) $(ARGS)

@@ -166,7 +166,7 @@ class LimitedAuthority(AdvisingAuthority):
 
 
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [60, pytest.param(3000, marks=pytest.mark.fleet)])
 def test_a_mass_revocation(tmp_path: Path, clock: FakeClock, count: int) -> None:
     """A CA must revoke all in a day, and says so by its windows alone: all are replaced in time, and none lapses."""
     authority, tick = LimitedAuthority(validity=90 * DAY), timedelta(minutes=10)

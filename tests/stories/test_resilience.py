@@ -151,7 +151,7 @@ def limited(most: int, period: timedelta) -> Mood:
     return mood
 
 
-@pytest.mark.parametrize("count", [60, pytest.param(5000, marks=[pytest.mark.long, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("count", [60, pytest.param(5000, marks=[pytest.mark.fleet, pytest.mark.timeout(3600)])])
 def test_many_renewals_on_one_day_stay_within_the_budget(tmp_path: Path, clock: FakeClock, count: int) -> None:
     """What the account may ask is asked, and no more: the CA never has to say no, and the most urgent go first."""
     most = max(count // 20, 10)
@@ -253,7 +253,7 @@ def test_an_order_that_is_stuck_is_left_with_its_key(tmp_path: Path, clock: Fake
         assert keys.isdisjoint(deployment.operation(f"web-{number}").public_key for number in range(3))
 
 
-@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
+@pytest.mark.parametrize("count", [50, pytest.param(1000, marks=[pytest.mark.fleet, pytest.mark.timeout(1200)])])
 def test_one_broken_certificate_among_many_good_ones(tmp_path: Path, clock: FakeClock, count: int) -> None:
     """It holds up nobody, does not close its CA's gate, and is tried with patience."""
     broken = "host-7.test-7.example"
