@@ -6,6 +6,7 @@ database's clock on PostgreSQL (workers' clocks may differ), from the caller's t
 clock).
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -177,7 +178,8 @@ def _claim_source(now: ColumnElement[int], *, one: bool) -> ReturningUpdate[Any]
 
 def _claim_notice(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = NOTICE.alias("candidate")
-    wanted = and_(candidate.c.channel == bindparam("wanted_channel"), notice_waits(candidate))
+    others = candidate.c.address.not_in(bindparam("besides", expanding=True))
+    wanted = and_(candidate.c.channel == bindparam("wanted_channel"), others, notice_waits(candidate))
     urgency = case((candidate.c.severity == Severity.CRITICAL, 0), (candidate.c.severity == Severity.WARNING, 1), else_=2)
     return _claim(NOTICE, candidate, wanted, now, urgency)
 
@@ -243,10 +245,16 @@ class Claims(Transaction):
         )
         return source_record(row) if row else None
 
-    def claim_delivery(self, channel: str, owner: str, at: datetime, lease: timedelta) -> Notice | None:
-        """Claim the most severe notice of a channel that is due at `at` and under no lease, of those the oldest."""
+    def claim_delivery(
+        self, channel: str, owner: str, at: datetime, lease: timedelta, besides: Collection[str] = ()
+    ) -> Notice | None:
+        """Claim the most severe notice of a channel that is due at `at` and under no lease, of those the oldest.
+
+        What goes to the addresses `besides` is left.
+        """
         statement = _NOTICE_ON_POSTGRESQL if self._on_postgresql else _NOTICE_ON_SQLITE
-        row = self._one(statement, wanted_channel=channel, owner=owner, at=at, lease=_seconds(lease))
+        values = {"owner": owner, "at": at, "lease": _seconds(lease), "besides": sorted(besides)}
+        row = self._one(statement, wanted_channel=channel, **values)
         return notice_record(row) if row else None
 
     def _goes_through(self, table: Table, row: Row[Any], issuer: str, at: datetime) -> bool:

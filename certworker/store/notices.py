@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, update
 
 from certworker.errors import LeaseLost
 from certworker.store.claims import due, notice_waits
@@ -33,6 +33,8 @@ _COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("n
 )
 _OLDEST: Final = select(NOTICE.c.came_at).order_by(NOTICE.c.number).limit(1)
 _OPEN: Final = NOTICE.c.status.in_(OPEN)
+_MOST_IDS: Final = 1000
+"""So many are named in one statement: databases take some ten thousand at the most."""
 _ENDED: Final = or_(NOTICE.c.due_at.is_(None), ~_OPEN)
 
 
@@ -138,8 +140,9 @@ class NoticeWriter(NoticeReader):
             NOTICE.c.topic.not_in((Topic.DIGEST, Topic.TEST)),
             or_(mine, NOTICE.c.lease_owner.is_(None)),
         )
-        # what is changed below is locked first, by number, as by everybody
-        found = select(NOTICE).where(*wanted).order_by(NOTICE.c.number).limit(limit).with_for_update(skip_locked=True)
+        # that one is among them however many came before it; what others have locked is theirs
+        order = (case((mine, 0), else_=1), NOTICE.c.number)
+        found = select(NOTICE).where(*wanted).order_by(*order).limit(limit).with_for_update(skip_locked=True)
         return tuple(map(notice_record, self._all(found)))
 
     def put_in_digest(self, digest_id: str, parts: Collection[Notice]) -> int:
@@ -163,7 +166,8 @@ class NoticeWriter(NoticeReader):
         """Let notices that have not gone out be silenced; give the count."""
         changed = {"status": NoticeStatus.SILENCED, "due_at": None}
         unsent = (_OPEN, NOTICE.c.lease_owner.is_(None))
-        return self._change(update(NOTICE).where(_among(notices), *unsent).values(changed)) if notices else 0
+        parts = (found[start : start + _MOST_IDS] for found in (tuple(notices),) for start in range(0, len(found), _MOST_IDS))
+        return sum(self._change(update(NOTICE).where(_among(part), *unsent).values(changed)) for part in parts)
 
     def add_silence(self, silence: Silence) -> None:
         """Add a silence."""

@@ -1,17 +1,24 @@
 """The rounds of notices: what time brings is seen, what happened is written into the ledger, and what is there goes out."""
 
+from collections import Counter
 from datetime import datetime, timedelta
 from typing import Final
 
 from certworker.bootstrap import House
 from certworker.clock import whole_second
+from certworker.vault.notification.audience import MAIL
 from certworker.vault.notification.ledger import Notice
 from certworker.vault.progression import LEASE
 from certworker.vault.watches import Watch, WatchKind
 from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, present
 
 MOST_FAILURES: Final = 3
-"""After so many failed deliveries the next channel has its turn: one that hangs holds up no other."""
+"""After so many failed deliveries an address is left alone for the round: one that hangs holds up no other. All mail is the
+relay's."""
+MOST_IN_TURN: Final = 10
+"""After so many deliveries to one address the others of its channel have their turn, however many wait for it."""
+LONGEST_TURN: Final = timedelta(minutes=1)
+"""After this the next channel has its turn, once every address had its own."""
 MOST_BATCHES: Final = 10
 LISTENING_INTERVAL: Final = timedelta(minutes=1)
 """Events are looked for so often whatever their times: a clock may have gone back since they were written."""
@@ -60,20 +67,42 @@ def deliveries(house: House, owner: str) -> Round:
         guarded(notice.id, lambda: arrived.append(service.deliver(notice)), lambda text: service.put_off(notice, text))
         return arrived == [True]
 
-    def run_channel(channel: str, at: datetime) -> int:
-        count = failures = 0
-        while count < MOST_A_ROUND and failures < MOST_FAILURES:
-            notice = service.claim(channel, owner, present(at, house.clock()))
+    def give_turns(channel: str, at: datetime, failures: Counter[str]) -> int:
+        turns: Counter[str] = Counter()
+        while True:
+            besides = _tired(turns, failures)
+            if channel == MAIL and besides:
+                return turns.total()
+            notice = service.claim(channel, owner, present(at, house.clock()), besides)
             if notice is None:
+                return turns.total()
+            who = _who_hangs(notice)
+            turns[who] += 1
+            failures[who] += not attempt(notice)
+
+    def run_channel(channel: str, at: datetime) -> int:
+        count, failures, begun = 0, Counter[str](), house.clock()
+        while count < MOST_A_ROUND and (done := give_turns(channel, at, failures)):
+            count += done
+            if not timedelta() <= house.clock() - begun < LONGEST_TURN:
                 break
-            count += 1
-            failures += not attempt(notice)
         return count
 
     def run(at: datetime) -> int:
         return sum(run_channel(channel, at) for channel in sorted(service.channels))
 
     return Round("deliveries", Group.NOTICES, run, service.next_due)
+
+
+def _who_hangs(notice: Notice) -> str:
+    """Name whoever takes a notice or does not: of mail the relay, whoever it is for."""
+    return MAIL if notice.channel == MAIL else notice.address
+
+
+def _tired(turns: Counter[str], failures: Counter[str]) -> frozenset[str]:
+    """List those who have had their turn, or are left alone for this round."""
+    done = {who for who, count in turns.items() if count >= MOST_IN_TURN}
+    return frozenset(done | {who for who, count in failures.items() if count >= MOST_FAILURES})
 
 
 def oblivion(house: House, _owner: str) -> Round:

@@ -208,7 +208,7 @@ def test_what_was_disabled_or_deleted_is_told_to_nobody(deployment: Deployment, 
 
 
 def test_many_at_once_become_one_digest(deployment: Deployment, clock: FakeClock, mail: Recorder) -> None:
-    """What is critical goes alone and at once; the parts stay in the ledger, and know when they were told."""
+    """What is critical goes at once; the parts stay in the ledger, and know when they were told."""
     plant(deployment, *(waiting(number, due_at=START + HOLD) for number in range(8)))
     plant(deployment, waiting(9, severity=Severity.CRITICAL))
     deployment.work()
@@ -250,12 +250,12 @@ def test_a_delivery_is_tried_again_and_given_up_after_a_day(deployment: Deployme
 
 
 def test_what_a_channel_says_of_the_next_attempt_counts() -> None:
-    """Retry-After goes before the back-off, but nobody puts a notice off for longer than a day; what is final is dead."""
+    """Nothing is tried before Retry-After, but nobody puts a notice off for longer than a day; what is final is dead."""
     notice = a_notice("vault", START)
     for retry_at, due in (
         (None, BACK_OFF[0]),
         (START + 2 * HOLD, 2 * HOLD),
-        (START - DAY, timedelta(seconds=1)),
+        (START - DAY, BACK_OFF[0]),
         (START + 9 * DAY, DAY),
     ):
         tried = after(notice, Delivery(done=False, message="Later.", retry_at=retry_at), START)
@@ -267,7 +267,7 @@ def test_what_a_channel_says_of_the_next_attempt_counts() -> None:
 def test_a_channel_that_is_away_holds_up_no_other(deployment: Deployment, mail: Recorder, webhook: Recorder) -> None:
     """Nor does one that breaks in a way that nobody foresaw; what that said is not told."""
     mail.is_away = True
-    plant(deployment, *(waiting(number, severity=Severity.CRITICAL) for number in range(10)))
+    plant(deployment, *(waiting(number, severity=Severity.CRITICAL) for number in range(5)))
     webhook.script.append(RuntimeError("a password perhaps"))
     plant(deployment, *(waiting(number, channel=WEBHOOK) for number in range(10, 14)))
     deployment.work()

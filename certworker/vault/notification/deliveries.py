@@ -29,8 +29,8 @@ LONGEST_WAIT: Final = timedelta(days=1)
 """No receiver can put a notice off for longer."""
 MOST_PARTS: Final = 200
 """A digest has no more parts; the rest goes into the next."""
-_HELD_BACK: Final = (Severity.INFO, Severity.WARNING)
-"""What waits for others. What is critical goes out alone, and at once."""
+_HELD_BACK: Final = (Severity.WARNING, Severity.INFO)
+"""What waits for others. What is critical goes out at once, and is put together with what is critical alone."""
 _LONGEST_ERROR: Final = 1000
 
 _log = logging.getLogger(__name__)
@@ -54,11 +54,14 @@ class Deliveries:
         """Tell when the next notice can be delivered."""
         return reader.next_delivery(self.channels)
 
-    def claim(self, channel: str, owner: str, at: datetime) -> Notice | None:
-        """Claim the next notice of a channel. What waits with too many others becomes one digest with them first."""
+    def claim(self, channel: str, owner: str, at: datetime, besides: Collection[str] = ()) -> Notice | None:
+        """Claim the next notice of a channel, but for some addresses.
+
+        What waits with too many others becomes one digest with them first.
+        """
         while True:
             with self._store.writing() as writer:
-                notice = writer.claim_delivery(channel, owner, at, LEASE)
+                notice = writer.claim_delivery(channel, owner, at, LEASE, besides)
                 if notice is None or not self._gather(writer, notice, at):
                     return notice
 
@@ -77,13 +80,14 @@ class Deliveries:
     def _gather(self, writer: Writer, notice: Notice, at: datetime) -> bool:
         """Put a notice into a digest, if too many wait with it; say so."""
         fresh = notice.status is NoticeStatus.WAITING and notice.topic not in (Topic.DIGEST, Topic.TEST)
-        if notice.channel != MAIL or not fresh or notice.severity is Severity.CRITICAL:
+        if notice.channel != MAIL or not fresh:
             return False
-        parts = writer.gather_parts(notice, _HELD_BACK, MOST_PARTS)
+        alike = (Severity.CRITICAL,) if notice.severity is Severity.CRITICAL else _HELD_BACK
+        parts = writer.gather_parts(notice, alike, MOST_PARTS)
         if len(parts) <= self._digest_from or notice.id not in {part.id for part in parts}:
             return False
-        worst = Severity.WARNING if any(part.severity is Severity.WARNING for part in parts) else Severity.INFO
-        digest = _digest_of(notice, worst, at)
+        worst = {part.severity for part in parts}
+        digest = _digest_of(notice, next(severity for severity in alike if severity in worst), at)
         writer.add_notice(digest)
         writer.put_in_digest(digest.id, parts)
         return True
@@ -110,7 +114,8 @@ def after(notice: Notice, delivery: Delivery, at: datetime) -> Notice:
         return replace(tried, status=NoticeStatus.DEAD, due_at=None)
     wait = BACK_OFF[attempts - 1]
     if delivery.retry_at is not None:
-        wait = min(max(delivery.retry_at - at, timedelta(seconds=1)), LONGEST_WAIT)
+        # not before it says so, but neither so often that a short trouble is the end of it
+        wait = max(wait, min(delivery.retry_at - at, LONGEST_WAIT))
     return replace(tried, status=NoticeStatus.RETRYING, due_at=whole_second(at + wait))
 
 

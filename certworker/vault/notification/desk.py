@@ -13,13 +13,14 @@ from certworker.vault.notification.audience import Audience
 from certworker.vault.notification.ledger import Notice, NoticeStatus, Silence
 from certworker.vault.notification.message import Severity, Topic
 from certworker.vault.notification.telling import covers
-from certworker.vault.notification.topics import is_as_severe
-from certworker.vault.objects import ObjectKind
+from certworker.vault.notification.topics import REMINDERS, is_as_severe
+from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.store import Page, Store, Writer
 from certworker.vault.vaults import Vault
 
 MOST_REPLAYED: Final = 1000
 MAX_LENGTH: Final = 256
+_ABOUT_NOTHING: Final = (Topic.DIGEST, Topic.TEST)
 _REPLAYABLE: Final = (NoticeStatus.DEAD, NoticeStatus.SILENCED, NoticeStatus.SUPERSEDED)
 
 
@@ -63,7 +64,7 @@ class NoticeDesk:
     def acknowledge(self, caller: Caller, vault: Vault, notice_id: str) -> Notice:
         """Note that somebody knows: of this subject and topic nobody is reminded, unless it gets worse or is of a new version.
 
-        Raises NotFound.
+        Of a digest all parts are known. Raises NotFound.
         """
         return self._change(caller, vault, notice_id, _acknowledged)
 
@@ -78,8 +79,8 @@ class NoticeDesk:
         silence = Silence(uuid4().hex, vault.id, pattern, topic, until, caller.object_id, why, at)
         with self._store.writing() as writer:
             writer.add_silence(silence)
-            waiting = [notice for notice in writer.open_notices(vault.id) if covers(silence, notice.name, notice.topic)]
-            writer.silence_open([notice for notice in waiting if notice.name])
+            waiting = [notice for notice in writer.open_notices(vault.id) if notice.topic not in _ABOUT_NOTHING]
+            writer.silence_open([notice for notice in waiting if covers(silence, notice.name, notice.topic)])
         return silence
 
     def silences(self, caller: Caller, vault: Vault) -> tuple[Silence, ...]:
@@ -141,15 +142,26 @@ class NoticeDesk:
 
 def _acknowledged(writer: Writer, notice: Notice, caller: Caller, at: datetime) -> Notice:
     known = replace(notice, acknowledged_at=at, acknowledged_by=caller.object_id)
-    writer.set_notice_acknowledged(known)
-    others = [other for other in writer.open_notices(notice.vault_id) if _is_covered(notice, other)]
-    writer.silence_open(others)
+    parts = writer.digest_parts(notice.id) if notice.topic is Topic.DIGEST else ()
+    for one in (known, *parts):
+        writer.set_notice_acknowledged(replace(one, acknowledged_at=at, acknowledged_by=caller.object_id))
+    # what is no reminder tells of something else each time, though it be of the same name
+    reminders = {_subject(one): one for one in sorted((known, *parts), key=_severity) if one.topic in REMINDERS}
+    waiting = writer.open_notices(notice.vault_id) if reminders else ()
+    writer.silence_open([other for other in waiting if _is_covered(reminders.get(_subject(other)), other)])
     return writer.notice(notice.id) or known
 
 
-def _is_covered(known: Notice, other: Notice) -> bool:
-    same = (known.kind, known.name, known.version, known.topic) == (other.kind, other.name, other.version, other.topic)
-    return same and is_as_severe(known.severity, other.severity)
+def _subject(notice: Notice) -> tuple[ObjectKind, str, str, Topic]:
+    return notice.kind, fold_name(notice.name), notice.version, notice.topic
+
+
+def _severity(notice: Notice) -> int:
+    return tuple(Severity).index(notice.severity)
+
+
+def _is_covered(known: Notice | None, other: Notice) -> bool:
+    return known is not None and is_as_severe(known.severity, other.severity)
 
 
 def _found(notice: Notice | None, vault: Vault, notice_id: str) -> Notice:

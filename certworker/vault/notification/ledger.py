@@ -115,8 +115,13 @@ class NoticeWriter(NoticeReader, Protocol):
     def add_notice(self, notice: Notice) -> bool:
         """Add an entry, unless there is one for the same subject, topic, threshold, channel and address; say whether."""
 
-    def claim_delivery(self, channel: str, owner: str, at: datetime, lease: timedelta) -> Notice | None:
-        """Claim the most severe notice of a channel that is due at `at` and under no lease, of those the oldest."""
+    def claim_delivery(
+        self, channel: str, owner: str, at: datetime, lease: timedelta, besides: Collection[str] = ()
+    ) -> Notice | None:
+        """Claim the most severe notice of a channel that is due at `at` and under no lease, of those the oldest.
+
+        What goes to the addresses `besides` is left.
+        """
 
     def record_delivery(self, notice: Notice) -> None:
         """Record what came of it, under the fence that it was claimed with; the lease ends. Raises LeaseLost."""

@@ -1,12 +1,15 @@
 """Telling: what happens, and what time brings, becomes entries of the ledger, one for each who is to hear of it."""
 
+import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Final
-from uuid import uuid4
 
+from certworker.errors import Unavailable
 from certworker.vault.events import Event, EventType
 from certworker.vault.notification.audience import MAIL, Address, Audience
 from certworker.vault.notification.expiry_watch import first_look
@@ -26,6 +29,8 @@ BATCH: Final = 100
 FAILURES_THAT_COUNT: Final = 3
 """A renewal that failed so often in a row is told, whatever made it fail."""
 _NEW_VERSIONS: Final = frozenset({EventType.CERTIFICATE_NEW_VERSION, EventType.KEY_NEW_VERSION, EventType.SECRET_NEW_VERSION})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -61,13 +66,39 @@ class Telling:
         with self._store.reading() as reader:
             if not reader.events(reader.cursor(CURSOR), 1):
                 return 0
+        try:
+            return self._read(BATCH, at)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001  # one of them cannot be told: it is found, and the others are
+            return sum(self._read_one(at) for _ in range(BATCH))
+
+    def _read(self, limit: int, at: datetime) -> int:
         with self._store.writing() as writer:
-            events, known = writer.events(writer.hold_cursor(CURSOR), BATCH), _Known()
+            events, known = writer.events(writer.hold_cursor(CURSOR), limit), _Known()
             for event in events:
                 self._tell(writer, event, known, at)
             if events:
                 writer.set_cursor(CURSOR, events[-1].sequence)
         return len(events)
+
+    def _read_one(self, at: datetime) -> int:
+        """Tell of the next event; one that cannot be told is passed over, lest it keep all others from being told."""
+        with self._store.reading() as reader:
+            events = reader.events(reader.cursor(CURSOR), 1)
+        if not events:
+            return 0
+        try:
+            return self._read(1, at)
+        except Unavailable:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # the text of a foreign exception may hold anything
+            _log.error("The event %d cannot be told, and is passed over: %s", events[0].sequence, type(error).__name__)
+        with self._store.writing() as writer:
+            if writer.events(writer.hold_cursor(CURSOR), 1) == events:
+                writer.set_cursor(CURSOR, events[0].sequence)
+        return 1
 
     def unread_since(self, reader: Reader) -> datetime | None:
         """Tell when the first event came that nobody has told of."""
@@ -110,7 +141,7 @@ class Telling:
     def _is_silenced(self, reader: Reader, event: Event, word: Word, known: _Known, at: datetime) -> bool:
         if event.vault_id not in known.silences:
             known.silences[event.vault_id] = reader.silences(event.vault_id, at)
-        if any(covers(silence, event.name, word.topic) for silence in known.silences[event.vault_id]):
+        if any(covers(silence, _name_of(event, word), word.topic) for silence in known.silences[event.vault_id]):
             return True
         if word.topic not in REMINDERS:
             return False
@@ -122,11 +153,10 @@ class Telling:
         waits = channel == MAIL and word.severity is not Severity.CRITICAL
         due_at = at + self._hold if waits else at
         return Notice(
-            id=uuid4().hex,
+            id=_id_of(event, word, address),
             vault_id=event.vault_id,
             kind=event.kind,
-            # whichever certificate met it: an issuer is down for all
-            name="" if word.topic is Topic.ISSUER_DOWN else event.name,
+            name=_name_of(event, word),
             version="" if word.topic is Topic.ISSUER_DOWN else word.version,
             topic=word.topic,
             threshold=word.threshold,
@@ -141,8 +171,22 @@ class Telling:
 
 
 def covers(silence: Silence, name: str, topic: Topic) -> bool:
-    """Whether a silence is about this."""
-    return fnmatchcase(fold_name(name), fold_name(silence.pattern)) and silence.topic in (None, topic)
+    """Whether a silence is about this. What has no name is covered only where its topic is named."""
+    topics = (None, topic) if name else (topic,)
+    return fnmatchcase(fold_name(name), fold_name(silence.pattern)) and silence.topic in topics
+
+
+def _name_of(event: Event, word: Word) -> str:
+    # whichever certificate met it: an issuer is down for all
+    return "" if word.topic is Topic.ISSUER_DOWN else event.name
+
+
+def _id_of(event: Event, word: Word, address: Address) -> str:
+    """Give an entry its id, always the same: a deployment that was restored from a backup tells under the ids of before."""
+    # a number of an event may be another's after that
+    again = str(event.at.timestamp()) if word.threshold == str(event.sequence) else ""
+    subject = (event.vault_id, event.kind, fold_name(_name_of(event, word)), word.version)
+    return sha256(json.dumps((*subject, word.topic, word.threshold, again, *address)).encode()).hexdigest()[:32]
 
 
 def _is_companion(event: Event) -> bool:

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from certworker.vault.events import Event, EventType
+from certworker.vault.notification.facts import one_line
 from certworker.vault.notification.message import Severity, Topic
 
 CONTACTS: Final = "contacts"
@@ -74,7 +75,8 @@ def words_of(event: Event) -> tuple[Word, ...]:
         topic=topic,
         severity=Severity(said) if said in _RANKS else severity,
         version=event.version or "",
-        threshold=_threshold(event, topic),
+        # what a CA wrote may hold what no database takes
+        threshold=one_line(_threshold(event, topic)),
         facts=_facts(event),
         to_contacts=event.detail.get(CONTACTS) != "no",
     )
