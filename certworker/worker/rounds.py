@@ -1,7 +1,7 @@
 """The rounds: whatever is due, done. Nothing that is due lives in memory."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
@@ -43,6 +43,9 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
 )
 """Every round, in the order in which one thread goes through them."""
 
+Plan = dict[str, datetime | None]
+"""When each round falls due next, as far as it was looked at since something was done last."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -74,12 +77,11 @@ class Rounds:
         A round that fails keeps no other from its turn; the last failure is raised when all had theirs.
         """
         begun, at = monotonic(), whole_second(at)
-        done, failure = 0, None
+        done, failure, plan = 0, None, self._look_ahead()
         for each in self._rounds.values():
             try:
-                if self._is_due(each, at):
-                    self._ran[each.name] = at
-                    done += each.run(at)
+                if self._is_due(each, at, plan):
+                    done += self._run(each, at, plan)
             except CertworkerError as error:
                 _log.error("The round %s failed: %s", each.name, error)
                 failure = error
@@ -87,25 +89,44 @@ class Rounds:
             self._beat(at, monotonic() - begun, failed=failure is not None)
         if failure:
             raise failure
-        return self._next_due()
+        return self._next_due(plan)
 
     def run(self, name: str, at: datetime) -> int:
         """Do what is due of one round, whatever its interval; count."""
         return self._rounds[name].run(whole_second(at))
 
-    def _is_due(self, found: Round, at: datetime) -> bool:
+    def _run(self, found: Round, at: datetime, plan: Plan) -> int:
+        self._ran[found.name] = at
+        plan.pop(found.name, None)
+        done = found.run(at)
+        if done:
+            plan.clear()  # what it did may let others fall due
+        return done
+
+    def _is_due(self, found: Round, at: datetime, plan: Plan) -> bool:
         if found.interval is not None and _has_gone_by(self._ran.get(found.name), at, found.interval):
             return True
-        if found.next_due is None:
-            return False
-        with self._house.store.reading() as reader:
-            due = found.next_due(reader)
+        if found.name not in plan:
+            plan.update(self._look((found,)))
+        due = plan.get(found.name)
         return due is not None and due <= at
 
-    def _next_due(self) -> datetime | None:
+    def _look_ahead(self) -> Plan:
+        try:
+            return self._look(self._rounds.values())
+        except CertworkerError:
+            return {}  # each is looked at by itself, so that the failure is that of its own round
+
+    def _look(self, rounds: Iterable[Round]) -> Plan:
+        planned = [(found.name, found.next_due) for found in rounds if found.next_due]
+        if not planned:
+            return {}
         with self._house.store.reading() as reader:
-            due = [found.next_due(reader) for found in self._rounds.values() if found.next_due]
-        return min((at for at in due if at), default=None)
+            return {name: next_due(reader) for name, next_due in planned}
+
+    def _next_due(self, plan: Plan) -> datetime | None:
+        plan |= self._look(found for name, found in self._rounds.items() if name not in plan)
+        return min((at for at in plan.values() if at), default=None)
 
     def _beat(self, at: datetime, seconds: float, *, failed: bool) -> None:
         self._beat_at = at
