@@ -17,8 +17,8 @@ from certworker.vault.lifetime import pause_after
 from certworker.vault.operations import Operation, OperationReason
 from certworker.vault.policy import names_to_validate
 from certworker.vault.renewal.advice import Known
-from certworker.vault.resilience.gates import GateReason, after_nothing, after_spending
-from certworker.vault.resilience.memory import ca_of, digest_of, key_of
+from certworker.vault.resilience.gates import PROBE_TIME, GateReason, after_nothing, after_spending
+from certworker.vault.resilience.memory import FailureMemory, ca_of, digest_of, key_of
 from certworker.vault.resilience.ports import Bucket
 from certworker.vault.store import Reader, Writer
 from certworker.vault.vaults import Issuer
@@ -99,7 +99,8 @@ class Budgets:
         """Record on the gate that a renewal was not begun, as part of the transaction that puts it off."""
         known = writer.gate(vault_id, issuer)
         if known and known.is_probe(name):
-            writer.put_gate(after_nothing(writer.hold_gate(vault_id, issuer), name, at))
+            again_at = min(turned.until, at + PROBE_TIME) if turned.account else at
+            writer.put_gate(after_nothing(writer.hold_gate(vault_id, issuer), name, again_at))
         if turned.account:
             writer.put_gate(after_spending(writer.hold_gate(vault_id, issuer), at, turned.until))
 
@@ -107,13 +108,13 @@ class Budgets:
         """List the budgets that a certificate is paid from, the account's last."""
         limits, ca = self._limits_of(issuer), ca_of(issuer)
         if limits.certificates_per_set:
-            yield Budget(Bucket(SET, f"{ca} {digest_of(names)}"), limits.certificates_per_set)
+            yield _budget(SET, f"{ca} {digest_of(names)}", limits.certificates_per_set)
         if limits.certificates_per_domain:
             for domain in sorted({self.registered_domain(name) for name in names}):
-                yield Budget(Bucket(DOMAIN, f"{ca} {domain}"), limits.certificates_per_domain)
+                yield _budget(DOMAIN, f"{ca} {domain}", limits.certificates_per_domain)
         if limits.orders:
             # a vault's issuer has an account of its own at an ACME CA
-            yield Budget(Bucket(ACCOUNT, f"{issuer.vault_id} {issuer.name.upper()} {ca}"), limits.orders)
+            yield _budget(ACCOUNT, f"{issuer.vault_id} {issuer.name.upper()} {ca}", limits.orders)
 
     def registered_domain(self, name: str) -> str:
         """Give the domain that somebody has registered, above a name; an address, or what has none, stands for itself."""
@@ -141,9 +142,24 @@ class Budgets:
         own = certificate.renewal.failures or certificate.policy_updated > memory.updated
         if memory.next_at > at and not own and operation.reason is not OperationReason.REQUESTED:
             current = writer.certificate_version(operation.vault_id, operation.name, None)
-            expires = current.attributes.expires if current else None
-            longest = pause_after(max(expires - at, timedelta())) if expires else memory.next_at - at
-            raise NotYet(_up(min(memory.next_at, at + longest)))
+            until = _own_turn(memory, current.attributes.expires if current else None)
+            if until > at:
+                raise NotYet(_up(until))
+
+
+def _budget(kind: str, key: str, rate: Rate) -> Budget:
+    # where a limit was set anew, nobody waits for tokens by the pace of the old one
+    return Budget(Bucket(kind, f"{key} {rate.most}/{rate.period // timedelta(seconds=1)}s"), rate)
+
+
+def _own_turn(memory: FailureMemory, expires: datetime | None) -> datetime:
+    """Tell when a certificate may try after a failure of another one: when it could, had it failed at that time itself.
+
+    A wait that began anew with each look would have no end before the certificate's own.
+    """
+    if expires is None or expires <= memory.updated:
+        return memory.next_at
+    return min(memory.next_at, memory.updated + pause_after(expires - memory.updated))
 
 
 def is_exempt(reader: Reader, operation: Operation, at: datetime) -> bool:

@@ -17,8 +17,8 @@ MOST_WITNESSES: Final = 3
 """So many certificates in a row must have met an outage before it counts as the CA's; one alone may be ill-fated itself."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
-LONGEST_THROTTLE: Final = timedelta(hours=1)
-"""What a CA says of one order may not be meant for all: after so long one probe finds out."""
+LONGEST_REST: Final = timedelta(hours=1)
+"""What a CA says of one order may not be meant for all, and limits can be set anew: after so long one probe finds out."""
 PROBE_TIME: Final = timedelta(minutes=3)
 """How long a probe may take before another one is sent; a killed worker's is not waited for longer than its lease."""
 
@@ -92,7 +92,7 @@ def after_throttle(gate: Gate, name: str, at: datetime, retry_at: datetime | Non
         return gate
     known = gate.reason is GateReason.THROTTLED
     closings = gate.closings + 1 if known else 1
-    until = min(max(retry_at or at + pause(closings), at + timedelta(seconds=1)), at + LONGEST_THROTTLE)
+    until = min(max(retry_at or at + pause(closings), at + timedelta(seconds=1)), at + LONGEST_REST)
     since = gate.since if known else at
     return Gate(gate.vault_id, gate.issuer, GateReason.THROTTLED, until, since, closings)
 
@@ -105,9 +105,9 @@ def after_answer(gate: Gate) -> Gate:
     return opened
 
 
-def after_nothing(gate: Gate, name: str, at: datetime) -> Gate:
-    """Note that what came of a certificate says nothing of its CA: where it was the probe, another may go at once."""
-    return replace(gate, probe=None, closed_until=at) if gate.is_probe(name) else gate
+def after_nothing(gate: Gate, name: str, again_at: datetime) -> Gate:
+    """Note that what came of a certificate says nothing of its CA: where it was the probe, another may go at `again_at`."""
+    return replace(gate, probe=None, closed_until=again_at) if gate.is_probe(name) else gate
 
 
 def after_spending(gate: Gate, at: datetime, next_token: datetime) -> Gate:
@@ -117,7 +117,7 @@ def after_spending(gate: Gate, at: datetime, next_token: datetime) -> Gate:
     if next_token <= at:
         return replace(gate, reason=None, closed_until=None, since=None)
     since = gate.since if gate.reason is GateReason.BUDGET else at
-    return replace(gate, reason=GateReason.BUDGET, closed_until=next_token, since=since)
+    return replace(gate, reason=GateReason.BUDGET, closed_until=min(next_token, at + LONGEST_REST), since=since)
 
 
 def pause(closings: int) -> timedelta:
@@ -132,6 +132,6 @@ def _counts(gate: Gate, name: str, at: datetime) -> bool:
 
 def _closed_again(gate: Gate, name: str, at: datetime, retry_at: datetime | None) -> Gate:
     closings = gate.closings + 1
-    until = max(at + pause(closings), retry_at or at)
+    until = max(at + pause(closings), min(retry_at or at, at + LONGEST_REST))
     witnesses = gate.witnesses if fold_name(name) in gate.witnesses else (*gate.witnesses, fold_name(name))[-MOST_WITNESSES:]
     return replace(gate, closed_until=until, closings=closings, witnesses=witnesses, probe=None)

@@ -1,6 +1,6 @@
 """Budgets: which buckets an order is paid from, and what becomes of a renewal that cannot be paid for."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +8,7 @@ import pytest
 from certworker.issuers.limits import LETS_ENCRYPT, known_limits, limits_by
 from certworker.settings import IssuerSettings, Settings
 from certworker.settings.rates import Rate, read_rate
+from certworker.vault.issuance import Pending, Rejected, Trouble
 from certworker.vault.operations import OperationStatus
 from certworker.vault.resilience.budgets import ACCOUNT, DOMAIN, SET, Budgets
 from certworker.vault.resilience.memory import digest_of
@@ -91,6 +92,65 @@ def test_what_somebody_asks_for_waits_for_its_token(tmp_path: Path, clock: FakeC
         clock.set(START + HOUR)
         deployment.work()
         assert issued(deployment) == [0, 1, 2]
+
+
+def test_nobody_waits_by_a_limit_that_was_set_anew(tmp_path: Path, clock: FakeClock) -> None:
+    """A limit that was too low by mistake holds nothing up once it is mended and the worker started anew."""
+    for orders, versions in (("2/365d", 1), ("300/3h", 2)):
+        with open_deployment(tmp_path, clock, issuers={ISSUER: IssuerSettings(orders=orders)}) as deployment:
+            if orders == "2/365d":
+                for name in ("one", "two"):
+                    deployment.create(name, policy_for(f"{name}.test"))
+                deployment.work()
+                clock.advance(70 * DAY)
+            deployment.work()
+            clock.advance(2 * HOUR)
+            deployment.work()
+            assert [len(deployment.versions(name)) for name in ("one", "two")] == [versions, versions]
+
+
+def test_a_probe_that_cannot_pay_is_not_sent_again_at_once(tmp_path: Path, clock: FakeClock) -> None:
+    """A CA that throttles, and a budget that is used up, make no worker turn in circles."""
+    with open_deployment(tmp_path, clock, issuers={ISSUER: IssuerSettings(orders="2/100d")}) as deployment:
+        for name in ("one", "two"):
+            deployment.create(name, policy_for(f"{name}.test"))
+        deployment.work()
+        clock.advance(80 * DAY)
+        throttled = Pending({}, clock() + 5 * DAY, "Not now.", trouble=Trouble.THROTTLED)
+        deployment.authority.script.append(lambda *_: throttled)
+        deployment.work()
+        before = looks(deployment)
+        clock.advance(HOUR)
+        due = deployment.work()
+        assert looks(deployment) == before + 1
+        assert due is not None
+        assert due > clock()
+
+
+def looks(deployment: Deployment) -> int:
+    """Count how often the two certificates were claimed."""
+    with deployment.house.store.reading() as reader:
+        found = [reader.certificate(deployment.vault.id, name) for name in ("one", "two")]
+    return sum(certificate.fence for certificate in found if certificate)
+
+
+def test_a_failure_of_another_holds_nobody_to_the_end(deployment: Deployment, clock: FakeClock) -> None:
+    """What failed for one certificate holds another of the same names for a tenth of its own time, and not anew each time."""
+    deployment.create("ill", policy_for("web.test"))
+    deployment.work()
+    deployment.authority.validity = 12 * HOUR
+    deployment.create("well", policy_for("web.test"))
+    deployment.work()
+    clock.advance(5 * HOUR)
+    refused = Rejected("Certificate issuer error", "There is no such profile.", configuration=True)
+    deployment.authority.script.append(lambda *_: refused)
+    deployment.create("ill", policy_for("web.test"))
+    due: datetime | None = clock()
+    while len(deployment.versions("well")) == 1:
+        assert due is not None
+        assert due < START + 8 * HOUR
+        clock.set(max(due, clock()))
+        due = deployment.work()
 
 
 def issued(deployment: Deployment) -> list[int]:

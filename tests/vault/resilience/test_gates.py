@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from certworker.vault.resilience.gates import (
     LONGEST_PAUSE,
-    LONGEST_THROTTLE,
+    LONGEST_REST,
     Gate,
     GateReason,
     after_answer,
@@ -67,7 +67,7 @@ def test_a_ca_says_when_it_wants_to_be_asked_again() -> None:
         gate = after_outage(gate, name, START, START + 10 * MINUTE)
     assert gate.closed_until == START + 10 * MINUTE
     assert after_throttle(OPEN, "one", START, START + 20 * MINUTE).closed_until == START + 20 * MINUTE
-    assert after_throttle(OPEN, "one", START, START + timedelta(days=2)).closed_until == START + LONGEST_THROTTLE
+    assert after_throttle(OPEN, "one", START, START + timedelta(days=2)).closed_until == START + LONGEST_REST
     assert after_throttle(OPEN, "one", START, None).closed_until == START + MINUTE
     assert after_throttle(OPEN, "one", START, START).closed_until == START + timedelta(seconds=1)
 
@@ -82,6 +82,7 @@ def test_a_probe_that_says_nothing_lets_another_go() -> None:
     """What was refused without asking the CA, or deleted, is no reason to wait."""
     probing = Gate("vault", "ca", GateReason.OUTAGE, START + 3 * MINUTE, START, 1, ("ONE",), probe="WEB")
     assert after_nothing(probing, "other", START) == probing
+    assert after_nothing(probing, "web", START + MINUTE).closed_until == START + MINUTE
     freed = after_nothing(probing, "web", START)
     assert (freed.probe, freed.closed_until, freed.is_down) == (None, START, True)
 
@@ -91,5 +92,6 @@ def test_a_budget_closes_only_what_is_open() -> None:
     spent = after_spending(OPEN, START, START + MINUTE)
     assert (spent.reason, spent.closed_until) == (GateReason.BUDGET, START + MINUTE)
     assert after_answer(spent).closed_until == START + MINUTE
+    assert after_spending(OPEN, START, START + timedelta(days=100)).closed_until == START + LONGEST_REST
     assert not after_spending(spent, START + MINUTE, START).is_closed(START + MINUTE)
     assert after_spending(closed(), START, START + timedelta(hours=1)) == closed()
