@@ -9,7 +9,7 @@ import typer
 from certworker.cli.attributes import seconds_of
 from certworker.cli.exits import ExitCode
 from certworker.cli.options import AsJson, VaultUrl, Wire, open_vault, segment_of
-from certworker.cli.output import show_fields, show_json, show_table, time_of
+from certworker.cli.output import plain, show_fields, show_json, show_table, time_of
 
 if TYPE_CHECKING:
     from certworker.cli.client import VaultClient
@@ -71,7 +71,7 @@ def try_out(
     else:
         for one in made:
             error = f" ({one['last_error']})" if "last_error" in one else ""
-            typer.echo(f"{one['channel']} to {one['address']}: {one['status']}{error}")
+            typer.echo(plain(f"{one['channel']} to {one['address']}: {one['status']}{error}"))
     if any(one["status"] != "sent" for one in made):
         raise typer.Exit(ExitCode.ERROR)
 

@@ -20,6 +20,8 @@ from certworker.vault.store import Store
 WEBHOOK: Final = "webhook"
 HOOK: Final = "hook"
 """The channel with one address, of the same name."""
+_ALWAYS: Final = (Topic.DIGEST, Topic.TEST)
+"""What nobody has to ask for by its name."""
 
 ReadPrivate = Callable[[Path, str], str]
 """Reads a file that nobody else may read, which is called something in errors. Raises SetupError."""
@@ -49,7 +51,7 @@ def _subscriptions(settings: Settings) -> Iterator[Subscription]:
 
 
 def _subscription(channel: str, address: str, listener: Listener, section: str) -> Subscription:
-    known = {topic.value: topic for topic in Topic}
+    known = {topic.value: topic for topic in Topic if topic not in _ALWAYS}
     if wrong := next((name for name in listener.topics if name not in known), None):
         raise SettingsError(f"{section}.topics: there is no topic {wrong!r}; there are {', '.join(known)}.")
     return Subscription(channel, address, frozenset(map(Topic, listener.topics)), frozenset(listener.vaults))

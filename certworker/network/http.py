@@ -178,9 +178,7 @@ class EgressTransport(httpx.BaseTransport):
         except HTTPCORE_ERRORS as error:
             raise _wrap(host, error) from error
         body = BoundedStream(answer, host, self._rules.answer_bytes)
-        response = httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
-        _refuse_encoding(response, host)
-        return response
+        return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=answer.extensions)
 
     def close(self) -> None:
         """Close the connections."""
@@ -188,13 +186,14 @@ class EgressTransport(httpx.BaseTransport):
 
 
 class BoundedStream(httpx.SyncByteStream):
-    """The body of an answer, up to a number of bytes."""
+    """The body of an answer, up to a number of bytes. What came packed cannot be read, but its status counts."""
 
     def __init__(self, answer: httpcore.Response, host: str, limit: int) -> None:
         self._answer, self._host, self._limit = answer, host, limit
 
     def __iter__(self) -> Iterator[bytes]:
         """Give the body in parts. Raises AnswerTooLarge and Unreachable."""
+        _refuse_encoding(self._answer, self._host)
         size = 0
         try:
             for part in self._answer.iter_stream():
@@ -299,10 +298,10 @@ def _wrap(host: str, error: Exception) -> Unreachable:
     return Unreachable(f"{host} {text}.")
 
 
-def _refuse_encoding(response: httpx.Response, host: str) -> None:
+def _refuse_encoding(answer: httpcore.Response, host: str) -> None:
     """Refuse a packed body: none was asked for, and a small one can unpack to a very large one."""
-    if response.headers.get("content-encoding", "identity") != "identity":
-        response.close()
+    if httpx.Headers(answer.headers).get("content-encoding", "identity") != "identity":
+        answer.close()
         raise Unreachable(f"{host} sent an encoded answer though none was asked for.")
 
 

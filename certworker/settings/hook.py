@@ -1,6 +1,8 @@
 """[hook]: a program of the operator's own that is told."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from certworker.settings.listener import Listener
 
@@ -10,3 +12,9 @@ class HookSettings(Listener):
 
     command: tuple[str, ...] = Field((), description="program and arguments, run without a shell; none: there is no hook")
     seconds: float = Field(30.0, gt=0, le=120, description="seconds after which it is killed with all that it started")
+
+    @model_validator(mode="after")
+    def _is_heard(self) -> Self:
+        if (self.topics or self.vaults) and not self.command:
+            raise ValueError("topics and vaults go with command, the program that is told")
+        return self

@@ -5,9 +5,9 @@ from email.utils import parseaddr
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from certworker.settings.section import Port, Section
+from certworker.settings.section import Port, Section, is_host
 
 _PORTS = (("starttls", 587), ("tls", 465), ("none", 25))
 _ADDRESS = re.compile(r"[!#$%&'*+/=?^_`{|}~0-9A-Za-z.-]{1,64}@[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*")
@@ -27,6 +27,13 @@ class Mail(Section):
     sender: str | None = Field(None, description="address that mail comes from: notices@example.com or Name <address>")
     ca_bundle: Path | None = Field(None, description="PEM file of roots that the relay's certificate is checked by")
     timeout_seconds: float = Field(30.0, gt=0, le=120, description="seconds that handing over one mail may take")
+
+    @field_validator("host")
+    @classmethod
+    def _is_a_host(cls, value: str | None) -> str | None:
+        if value is not None and not is_host(value):
+            raise ValueError("host is neither a name nor an address: smtp.example.com is needed; port is a setting of its own")
+        return value
 
     @property
     def relay_port(self) -> int:

@@ -1,11 +1,24 @@
 """What all sections of the settings have in common."""
 
 import ipaddress
+import re
 from typing import Annotated, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+_LABEL = re.compile(r"[0-9A-Za-z_]([0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?")
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def is_host(text: str) -> bool:
+    """Whether a text can be the name of a host, or is an address."""
+    if all(map(_LABEL.fullmatch, text.removesuffix(".").split("."))):
+        return True
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 class Section(BaseModel):

@@ -8,6 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import Field, model_validator
 
 from certworker.settings.listener import Listener
+from certworker.settings.section import is_host
 
 
 class WebhookSettings(Listener):
@@ -46,7 +47,12 @@ def _is_url(text: str) -> bool:
         _ = parts.port
     except ValueError:
         return False
-    if not parts.hostname or parts.fragment or "@" in parts.netloc or not (text.isascii() and text.isprintable()):
+    if (
+        not is_host(parts.hostname or "")
+        or parts.fragment
+        or "@" in parts.netloc
+        or not (text.isascii() and text.isprintable())
+    ):
         return False
     return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts))
 

@@ -93,6 +93,13 @@ def test_a_secret_that_is_none_is_told_with_its_file(store: Store, tmp_path: Pat
     assert "hunter2" not in delivery.message
 
 
+@pytest.mark.parametrize("topic", ["digest", "test"])
+def test_what_comes_to_everybody_is_no_topic_to_choose(store: Store, topic: str) -> None:
+    """Who chose nothing else would hear of nothing."""
+    with pytest.raises(SettingsError, match=f"there is no topic '{topic}'"):
+        audience(store, hook={"command": ("x",), "topics": (topic,)})
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -111,6 +118,9 @@ def test_a_secret_that_is_none_is_told_with_its_file(store: Store, tmp_path: Pat
         ('[webhooks.team]\nurl = "https://hooks.test:port/"', "url is not an https URL"),
         ('[webhooks.team]\nurl = "https://h.test/"\nformat = "eventgrid"\nmode = "binary"', "mode binary goes with"),
         ("[hook]\nseconds = 900", r"hook\.seconds"),
+        ('[hook]\ntopics = ["expired"]', "topics and vaults go with command"),
+        ('[mail]\nhost = "smtp.test:587"\nsender = "a@b.test"', "port is a setting of its own"),
+        ('[webhooks.team]\nurl = "https://hooks test/"', "url is not an https URL"),
     ],
 )
 def test_settings_that_do_not_fit_are_named(tmp_path: Path, text: str, words: str) -> None:

@@ -257,6 +257,12 @@ def test_a_redirect_is_not_followed(store: Store, receiver: Receiver) -> None:
         assert other.requests == []
 
 
+def test_a_packed_answer_counts_by_its_status(store: Store, receiver: Receiver) -> None:
+    """It was taken, whatever is said of it: a message that is tried again for that would come eight times."""
+    receiver.headers, receiver.body = {"Content-Encoding": "gzip"}, b"packed"
+    assert deliver(store, receiver.port).done
+
+
 def test_a_large_answer_does_no_harm(store: Store, receiver: Receiver) -> None:
     """Of an answer the status counts; of a handshake no more is read than a little."""
     receiver.body = b"x" * (4 * ANSWER_BYTES)
