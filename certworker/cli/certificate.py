@@ -228,7 +228,7 @@ def revoke(
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have a certificate revoked by the CA that issued it. That is for good; the vault keeps it, and does not replace it."""
+    """Have a certificate revoked by the CA that issued it. That is for good; what renews by itself is replaced at once."""
     question = f"Have {f'version {version}' if version else 'the current version'} of {name} revoked for good?"
     confirm(question, yes=yes)
     body = {"reason": reason, **({"version": version} if version else {})}

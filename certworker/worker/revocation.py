@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from certworker.bootstrap import House
+from certworker.crypto.revocation import RevocationList
 from certworker.vault.progression import LEASE
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.watches import Watch, WatchKind
@@ -30,23 +31,29 @@ def lists(house: House, owner: str) -> Round:
         with house.store.writing() as writer:
             return writer.claim_source(None, owner, present(at, house.clock()), LEASE)
 
-    def refresh(source: Source) -> None:
-        guarded(source.url, lambda: _refresh(house, source), lambda text: services.lists.put_off(source, text, house.clock()))
+    def run(at: datetime) -> int:
+        came: list[RevocationList] = []
+
+        def refresh(source: Source) -> None:
+            new = services.lists.refresh(source, house.clock())
+            if new is not None:
+                came.append(new)
+
+        def refresh_guarded(source: Source) -> None:
+            guarded(source.url, lambda: refresh(source), lambda text: services.lists.put_off(source, text, house.clock()))
+
+        count = each(lambda: claim(at), refresh_guarded)
+        # all watches are gone through: once for all lists, which may be a hundred shards
+        services.watching.spread(came)
+        return count
 
     enabled = house.settings.revocation.enabled
     return Round(
         "crl refresh",
         Group.WATCHING,
-        lambda at: each(lambda: claim(at), refresh),
+        run,
         (lambda reader: reader.next_source()) if enabled else None,
     )
-
-
-def _refresh(house: House, source: Source) -> None:
-    services = house.lifecycle.revocation
-    new = services.lists.refresh(source, house.clock())
-    if new is not None:
-        services.watching.spread(new)
 
 
 def looks(house: House, owner: str) -> Round:

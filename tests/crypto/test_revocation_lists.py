@@ -45,9 +45,10 @@ class Asked:
         self.leaf = certificate.public_bytes(Encoding.DER)
         self.lists = list(world.lists(question, certificate))[: len(lists)]
 
-    def judged(self, least_number: int | None = None) -> Judgement:
+    def judged(self, least_number: int | None = None, leeway: timedelta = timedelta(0)) -> Judgement:
         """Judge the leaf."""
-        return judge_by_lists(self.leaf, self.world.authority.der, self.lists, AT, least_number=least_number)
+        issuer = self.world.authority.der
+        return judge_by_lists(self.leaf, issuer, self.lists, AT, least_number=least_number, leeway=leeway)
 
 
 def signed(tbs: bytes, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -104,6 +105,14 @@ def test_a_list_does_not_go_back(world: World) -> None:
     assert asked.judged(least_number=7).result is GOOD
     found = asked.judged(least_number=8)
     assert (found.result, found.why) == (UNKNOWN, "The list no. 7 of CN=Authority goes back: number 8 was seen before.")
+
+
+def test_clocks_may_differ_by_the_leeway(world: World) -> None:
+    """A list may be dated a little ahead; that makes it last no longer."""
+    minute = timedelta(minutes=1)
+    ahead, old = Asked(world, List(begins=minute)), Asked(world, List(ends=-minute))
+    assert (ahead.judged().result, ahead.judged(leeway=minute).result) == (UNKNOWN, GOOD)
+    assert old.judged(leeway=DAY).result is UNKNOWN
 
 
 def test_a_list_without_an_end_is_unknown(world: World) -> None:

@@ -218,6 +218,18 @@ def test_what_is_told_of_a_revocation(world: World) -> None:
     assert (found.reason, found.revoked_at, found.fresh_until) == ("superseded", AT - DAY, AT + DAY)
 
 
+def test_clocks_may_differ_by_the_leeway(world: World) -> None:
+    """An answer may be dated a little ahead; that makes it last no longer."""
+
+    def within(leeway: timedelta, answer: Answer) -> Result:
+        body = answered(world, answer)
+        return judge_by_ocsp(world.leaf.der, world.authority.der, body, AT, leeway=leeway).result
+
+    assert within(SECOND, Answer(begins=SECOND)) is GOOD
+    assert within(SECOND, Answer(begins=2 * SECOND)) is UNKNOWN
+    assert within(HOUR, Answer(begins=-2 * HOUR, ends=-SECOND)) is UNKNOWN
+
+
 def test_a_question_names_the_certificate(world: World) -> None:
     """By its issuer's name and key and its serial number; what is no certificate cannot be asked about."""
     question = ocsp.load_der_ocsp_request(ocsp_request(world.leaf.der, world.authority.der))

@@ -17,7 +17,10 @@ from certworker.errors import BadParameter
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What is asked: of which certificate, on whose word, and when. `state_of` tells what became of a signer's certificate."""
+    """What is asked: of which certificate, on whose word, and when. `state_of` tells what became of a signer's certificate.
+
+    What is dated up to `latest` is not held to be of a time to come.
+    """
 
     issuer: NameKey
     serial: int
@@ -26,6 +29,7 @@ class Case:
     signers: Sequence[Signer]
     state_of: Callable[[Signer], Judgement]
     at: datetime
+    latest: datetime
     least_number: int | None
 
 
@@ -78,7 +82,7 @@ def _other_kind(one: RevocationList, _point: DistributionPoint, case: Case) -> s
 
 
 def _out_of_time(one: RevocationList, _point: DistributionPoint, case: Case) -> str | None:
-    if case.at < one.this_update:
+    if case.latest < one.this_update:
         return f"is of a time that has not come yet, {one.this_update:%Y-%m-%d %H:%M:%S} UTC"
     if one.next_update is None:
         return "does not say when the next one comes"

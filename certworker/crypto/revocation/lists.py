@@ -117,6 +117,10 @@ class RevocationList:
         reason = found(found_entry.extensions, x509.CRLReason)
         return Entry(found_entry.revocation_date_utc, reason.reason if reason else None)
 
+    def serials(self) -> frozenset[int]:
+        """Gather the serial numbers of its own issuer's certificates that it has entries for. Raises BadParameter."""
+        return frozenset(place for place in self._entries.places if isinstance(place, int))
+
     @cached_property
     def _entries(self) -> "_Entries":
         try:

@@ -73,8 +73,13 @@ def ocsp_request(certificate: bytes, issuer: bytes) -> bytes:
         raise BadParameter(f"No OCSP question can be asked about this certificate: {error}.") from error
 
 
-def judge_by_ocsp(certificate: bytes, issuer: bytes, response: bytes, at: datetime) -> Judgement:
-    """Judge a DER certificate by an OCSP answer in DER. What cannot be read, or may not be believed, is UNKNOWN."""
+def judge_by_ocsp(
+    certificate: bytes, issuer: bytes, response: bytes, at: datetime, *, leeway: timedelta = timedelta(0)
+) -> Judgement:
+    """Judge a DER certificate by an OCSP answer in DER. What cannot be read, or may not be believed, is UNKNOWN.
+
+    `leeway` is by how much clocks may differ: an answer may be dated so far ahead (RFC 5019 section 4).
+    """
     try:
         subject, signer = load(certificate), load(issuer)
         if not has_signed(signer, subject):
@@ -82,7 +87,7 @@ def judge_by_ocsp(certificate: bytes, issuer: bytes, response: bytes, at: dateti
         answer = _read(response)
         _check_signature(answer, signer, at)
         _check_extensions(answer.tbs_response_bytes)
-        return _judge(list(_singles(answer, subject, signer)), at)
+        return _judge(list(_singles(answer, subject, signer)), at, at + leeway)
     except (_UnusableError, BadParameter) as error:
         return unknown(str(error), "ocsp")
     except UNREADABLE as error:
@@ -150,12 +155,12 @@ def _singles(
                 yield single
 
 
-def _judge(singles: Sequence[ocsp.OCSPSingleResponse], at: datetime) -> Judgement:
+def _judge(singles: Sequence[ocsp.OCSPSingleResponse], at: datetime, latest: datetime) -> Judgement:
     if not singles:
         raise _UnusableError("The OCSP answer is about another certificate.")
-    timely = [single for single in singles if single.this_update_utc <= at <= _end(single)]
+    timely = [single for single in singles if single.this_update_utc <= latest and at <= _end(single)]
     if not timely:
-        raise _UnusableError(_why_untimely(max(singles, key=lambda single: single.this_update_utc), at))
+        raise _UnusableError(_why_untimely(max(singles, key=lambda single: single.this_update_utc), latest))
     # of several, the worse one counts, and then the newest
     single = max(timely, key=lambda one: (one.certificate_status is ocsp.OCSPCertStatus.REVOKED, one.this_update_utc))
     told_by = f"the OCSP answer of {single.this_update_utc:%Y-%m-%d %H:%M:%S} UTC"
@@ -170,8 +175,8 @@ def _end(single: ocsp.OCSPSingleResponse) -> datetime:
     return single.next_update_utc or single.this_update_utc + WITHOUT_END
 
 
-def _why_untimely(single: ocsp.OCSPSingleResponse, at: datetime) -> str:
-    if single.this_update_utc > at:
+def _why_untimely(single: ocsp.OCSPSingleResponse, latest: datetime) -> str:
+    if single.this_update_utc > latest:
         return "The OCSP answer is of a time that has not come yet."
     return f"The OCSP answer ran out on {_end(single):%Y-%m-%d %H:%M:%S} UTC."
 

@@ -16,8 +16,3 @@ def is_issued_by(certificate: bytes, issuer: bytes) -> bool:
         return has_signed(load(issuer), load(certificate))
     except BadParameter:
         return False
-
-
-def lists_serial(one: RevocationList, serial: int) -> bool:
-    """Whether a list has an entry for what its own issuer gave a serial number. Raises BadParameter."""
-    return one.entry(one.issuer_key, serial) is not None

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 
 from cryptography import x509
@@ -32,6 +32,7 @@ class _Evidence:
     deltas: Sequence[RevocationList]
     others: Sequence[bytes]
     at: datetime
+    latest: datetime
     wrong: str | None
 
 
@@ -56,16 +57,18 @@ def judge_by_lists(
     *,
     least_number: int | None = None,
     other_certificates: Sequence[bytes] = (),
+    leeway: timedelta = timedelta(0),
 ) -> Judgement:
     """Judge a DER certificate by lists that are at hand: complete ones, those of parts, and deltas, in any order.
 
     `issuer` is the certificate that the judged one was issued by, and is believed. `least_number` is the highest CRLNumber
     that was seen before: a complete list with a lower one is not used. `other_certificates` may hold those above the issuer,
     and those of other signers of lists; each counts only as far as it is signed by those believed, and such a signer is
-    judged by the same lists. What cannot be read is UNKNOWN.
+    judged by the same lists. `leeway` is by how much clocks may differ: a list may be dated so far ahead, and is no fresher at
+    its end. What cannot be read is UNKNOWN.
     """
     try:
-        evidence = _evidence(lists, other_certificates, at)
+        evidence = _evidence(lists, other_certificates, at, at + leeway)
         return _judge(load(certificate), load(issuer), evidence, frozenset(), least_number)
     except BadParameter as error:
         return unknown(str(error), "crl")
@@ -73,7 +76,7 @@ def judge_by_lists(
         return unknown(f"The certificate or its issuer's says something that cannot be read: {error}.", "crl")
 
 
-def _evidence(lists: Iterable[bytes | RevocationList], others: Sequence[bytes], at: datetime) -> _Evidence:
+def _evidence(lists: Iterable[bytes | RevocationList], others: Sequence[bytes], at: datetime, latest: datetime) -> _Evidence:
     """Read the lists, and tell complete ones from deltas."""
     read: list[RevocationList] = []
     wrong = None
@@ -84,7 +87,8 @@ def _evidence(lists: Iterable[bytes | RevocationList], others: Sequence[bytes], 
             wrong = str(error)
     read.sort(key=lambda one: (one.this_update, one.number or 0), reverse=True)
     complete = [one for one in read if one.delta_base is None]
-    return _Evidence(complete, [one for one in read if one.delta_base is not None], others, at, wrong)
+    deltas = [one for one in read if one.delta_base is not None]
+    return _Evidence(complete, deltas, others, at, latest, wrong)
 
 
 def _judge(
@@ -111,6 +115,7 @@ def _judge(
         signers=signers_under(issuer, evidence.others, evidence.at),
         state_of=state_of,
         at=evidence.at,
+        latest=evidence.latest,
         least_number=least_number,
     )
     return _judge_case(case, evidence)

@@ -108,6 +108,9 @@ class Advising:
                 writer.add_event(_event(watch, now, vault.name if vault else "", at))
             if now.window != known.window:
                 self._planner.replan(writer, watch.vault_id, watch.name, at)
+            if now.window and now.window.start <= at and moved_earlier(known.window, now.window):
+                # so does a CA that is about to revoke it, or has: the reason says whether its key may be used again
+                writer.hasten_watches(WatchKind.REVOCATION, watch.vault_id, watch.name)
 
     def _keep(self, watch: Watch) -> None:
         with self._store.writing() as writer:

@@ -10,16 +10,19 @@ from certworker.crypto.revocation import Judgement, Points, Result, RevocationLi
 from certworker.crypto.x509 import order_chain, read_certificate
 from certworker.errors import BadParameter
 from certworker.vault.objects import CertificateVersion
-from certworker.vault.revocation.authorities import Authorities
+from certworker.vault.revocation.authorities import MOST_URLS, Authorities
 from certworker.vault.revocation.lists import Lists
 from certworker.vault.revocation.responders import Responders
+from certworker.vault.revocation.sources import LEEWAY
 from certworker.vault.revocation.standing import Standing
 
 MOST_ASKED: Final = 8
 """So many URLs are asked in one look: each may take seconds, and a look is shorter than its lease."""
 MOST_CERTIFICATES: Final = 6
 MOST_POINTS: Final = 4
-MOST_DELTAS: Final = 2
+MOST_PLACES: Final = 4
+"""So many URLs of one distribution point are tried."""
+MOST_DELTAS: Final = 8
 LONGEST_URL: Final = 2048
 
 
@@ -90,13 +93,15 @@ class Checks:
                     return _verdict(standing, link, judged, host, serials, urls)
         link, judged, host = found[0]
         ends = [one.fresh_until for _, one, _ in found if one.fresh_until]
-        return Verdict(
-            Standing.GOOD, judged.why, None, None, link.about, judged.source, host, min(ends, default=None), serials, urls
-        )
+        standing, why = Standing.GOOD, judged.why
+        if link is not links[0] and not links[0].points.needs_none:
+            # that nothing above it is revoked says nothing of itself
+            standing, why = Standing.UNCHECKED, f"{why_not(links)} What is above it: {judged.why}"
+        return Verdict(standing, why, None, None, link.about, judged.source, host, min(ends, default=None), serials, urls)
 
     def _judge(self, link: Link, links: tuple[Link, ...], look: Look) -> tuple[Judgement, str]:
         issuer = link.issuer or self._authorities.find(link.der, link.points.ca_issuer_urls, look.at, look.may_ask)
-        look.urls += link.points.ca_issuer_urls
+        look.urls += link.points.ca_issuer_urls[:MOST_URLS]
         if issuer is None:
             return unknown("The certificate of its issuer is not in the chain, and cannot be had from where it says."), ""
         # one list serves all that are below an authority, a responder answers for one certificate at a time
@@ -125,7 +130,7 @@ class Checks:
         wrong: list[str] = []
         host = ""
         for group in link.points.crl_urls[:MOST_POINTS]:
-            for url in group:
+            for url in group[:MOST_PLACES]:
                 one, why = self._find(url, issuer, look)
                 if why:
                     wrong.append(why)
@@ -133,7 +138,8 @@ class Checks:
                     lists.append(one)
                     host = host or host_of(url)
                     break
-        for url in dict.fromkeys((*link.points.delta_urls, *(url for one in lists for url in one.delta_urls))):
+        deltas = dict.fromkeys((*link.points.delta_urls, *(url for one in lists for url in one.delta_urls)))
+        for url in tuple(deltas)[:MOST_DELTAS]:
             one, _ = self._find(url, issuer, look)
             lists += [] if one is None else [one]
         host = host or host_of(link.points.crl_urls[0][0])
@@ -141,7 +147,7 @@ class Checks:
             yield unknown(" ".join(wrong), "crl"), host
             return
         above = [other.der for other in links if other.about]
-        judged = judge_by_lists(link.der, issuer, lists, look.at, other_certificates=above)
+        judged = judge_by_lists(link.der, issuer, lists, look.at, other_certificates=above, leeway=LEEWAY)
         if judged.result is Result.UNKNOWN and wrong:
             judged = unknown(f"{judged.why} {' '.join(wrong)}", "crl")
         yield judged, host
@@ -178,7 +184,7 @@ def why_not(links: tuple[Link, ...]) -> str:
         return "It is self-signed: nobody could revoke it."
     if links[0].points.needs_none:
         return "It lives so shortly, or its issuer says so, that nothing tells of its revocation."
-    return "It names no revocation list and no OCSP responder."
+    return "It names no revocation list and no OCSP responder that can be asked over HTTP."
 
 
 def host_of(url: str) -> str:

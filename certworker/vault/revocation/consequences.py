@@ -11,7 +11,15 @@ from certworker.vault.operations import Certificate, Operation, OperationStatus
 from certworker.vault.policy import ActionType
 from certworker.vault.renewal.planning import Planner
 from certworker.vault.revocation.compromised import CompromisedKey, digest_of
-from certworker.vault.revocation.standing import KEY_COMPROMISE, Request, Standing, Status, show_time, write_status
+from certworker.vault.revocation.standing import (
+    KEY_COMPROMISE,
+    NEVER_LOOKED,
+    Request,
+    Standing,
+    Status,
+    show_time,
+    write_status,
+)
 from certworker.vault.store import Reader, Writer
 from certworker.vault.watches import Watch, WatchKind
 
@@ -59,6 +67,13 @@ class Consequences:
             self.compromised(writer, version, at, told={version.version})
         self._planner.replan(writer, version.vault_id, version.name, at)
 
+    def came(self, writer: Writer, version: CertificateVersion, at: datetime) -> None:
+        """Tell of a version that came with a key that is known to others already: out of a backup, say."""
+        known = writer.compromised_key(read_certificate(version.der).public_key)
+        if known:
+            detail = {"vault": _vault_name(writer, version.vault_id), "since": show_time(known.since), "found_with": known.name}
+            writer.add_event(_event(EventType.KEY_COMPROMISED, version, at, detail))
+
     def taken_back(self, writer: Writer, version: CertificateVersion, at: datetime) -> None:
         """Plan anew: what was on hold is good again, or nobody can tell any more."""
         self._planner.replan(writer, version.vault_id, version.name, at)
@@ -78,7 +93,12 @@ class Consequences:
                 detail = {"vault": _vault_name(writer, other.vault_id), "since": show_time(at), "found_with": version.name}
                 writer.add_event(_event(EventType.KEY_COMPROMISED, other, at, detail))
             self._planner.replan(writer, other.vault_id, other.name, at)
-            writer.hasten_watches(WatchKind.REVOCATION, other.vault_id, other.name)
+            if writer.watch(WatchKind.REVOCATION, other.vault_id, other.name):
+                writer.hasten_watches(WatchKind.REVOCATION, other.vault_id, other.name)
+            else:
+                # one that is watched has been told of: see `came`
+                state = write_status(Status(Standing.UNKNOWN, at, NEVER_LOOKED))
+                writer.put_watch(Watch(WatchKind.REVOCATION, other.vault_id, other.name, other.version, at, state))
 
 
 def request_for(reader: Reader, version: CertificateVersion) -> Request:

@@ -15,7 +15,7 @@ from certworker.crypto.x509 import read_certificate
 from certworker.errors import BadParameter, CertworkerError, Unavailable
 from certworker.vault.revocation.backing_off import failed
 from certworker.vault.revocation.compromised import digest_of
-from certworker.vault.revocation.sources import Fetched, Fetcher, Source, SourceKind
+from certworker.vault.revocation.sources import LEEWAY, Fetched, Fetcher, Source, SourceKind
 from certworker.vault.store import Store
 
 LEASE: Final = timedelta(minutes=3)
@@ -24,8 +24,9 @@ OWNER: Final = "a look at a certificate"
 SOONEST: Final = timedelta(seconds=30)
 SPREAD: Final = 0.2
 """A list is refreshed earlier by up to this part of the interval, so that a thousand do not come at once."""
-MOST_READ: Final = 64
-"""So many lists are kept as they were read."""
+MOST_READ: Final = 512
+MOST_ENTRIES: Final = 500_000
+"""So many lists are kept as they were read, with so many entries: the latest in any case, however long it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Lists:
             source = reader.source(SourceKind.LIST, url, signer)
         if source is None or _needs_fetching(source, at, anew=anew):
             wanted = Source(SourceKind.LIST, url, due_at=at, used_at=at, signer=signer, issuer=issuer)
-            source = self._fetch(wanted, at, may_ask)
+            source = self._fetch(wanted, at) if may_ask() else source or wanted
         if source.fetched_at is None:
             return Found(None, source.last_error or f"The list at {url} has not been fetched yet.")
         return Found(self._parsed(source), source.last_error or "")
@@ -83,7 +84,7 @@ class Lists:
         with self._store.writing() as writer:
             writer.set_source(failed(source, Unavailable(error), whole_second(at)))
 
-    def _fetch(self, wanted: Source, at: datetime, may_ask: Callable[[], bool]) -> Source:
+    def _fetch(self, wanted: Source, at: datetime) -> Source:
         place = (wanted.url, wanted.signer)
         with self._store.writing() as writer:
             writer.add_source(wanted)
@@ -91,7 +92,7 @@ class Lists:
             if not known.failures and known.due_at and known.due_at > at:
                 # it has run out, or somebody wants to know now
                 writer.pull_source_in(*place, at)
-            claimed = writer.claim_source(place, OWNER, at, LEASE) if may_ask() else None
+            claimed = writer.claim_source(place, OWNER, at, LEASE)
         if claimed is None:
             return known
         self.refresh(claimed, at)
@@ -104,7 +105,7 @@ class Lists:
         if fetched is None or fetched.body == source.body:
             one, new = read_list(source.body), None
         else:
-            one = new = _checked(source, fetched)
+            one = new = _checked(source, fetched, at)
         due_at = self._next(at, one.next_update)
         changed = replace(source, due_at=due_at, fetched_at=at, failures=0, last_error=None, failing_since=None)
         if new is not None and fetched:
@@ -145,8 +146,9 @@ class Lists:
             for place in [place for place in self._read if place[:2] == (source.url, source.signer)]:
                 del self._read[place]
             self._read[source.url, source.signer, source.fence] = one
-            while len(self._read) > MOST_READ:
-                self._read.popitem(last=False)
+            entries = sum(kept.count for kept in self._read.values())
+            while len(self._read) > 1 and (len(self._read) > MOST_READ or entries > MOST_ENTRIES):
+                entries -= self._read.popitem(last=False)[1].count
         return one
 
 
@@ -158,11 +160,13 @@ def _needs_fetching(source: Source, at: datetime, *, anew: bool) -> bool:
     return source.fetched_at is None or ran_out or (anew and not just_now)
 
 
-def _checked(source: Source, fetched: Fetched) -> RevocationList:
+def _checked(source: Source, fetched: Fetched, at: datetime) -> RevocationList:
     """Read what came. Raises BadParameter for what must not take the place of what there is."""
     one = read_list(fetched.body)
     if source.issuer and not is_list_signed_by(one, source.issuer):
         raise BadParameter(f"What {source.url} gives is not signed by the issuer of the certificates that name it.")
+    if one.this_update > at + LEEWAY:
+        raise BadParameter(f"What {source.url} gives is of a time that has not come yet, {one.this_update:%Y-%m-%d %H:%M} UTC.")
     if source.number is not None and (one.number is None or one.number < source.number):
         raise BadParameter(f"What {source.url} gives has the number {one.number}, and {source.number} was seen before.")
     if source.body and one.this_update < read_list(source.body).this_update:

@@ -7,7 +7,7 @@ from datetime import datetime
 from certworker.crypto.revocation import Judgement, judge_by_ocsp, ocsp_request, unknown
 from certworker.errors import BadParameter, CertworkerError
 from certworker.vault.revocation.backing_off import failed
-from certworker.vault.revocation.sources import Fetcher, Source, SourceKind
+from certworker.vault.revocation.sources import LEEWAY, Fetcher, Source, SourceKind
 from certworker.vault.store import Store
 
 
@@ -38,7 +38,7 @@ class Responders:
             return unknown(str(error), "ocsp")
         if known is None or known.failures:
             self._put(replace(source, due_at=None, fetched_at=at, failures=0, last_error=None, failing_since=None))
-        return judge_by_ocsp(certificate, issuer, answer, at)
+        return judge_by_ocsp(certificate, issuer, answer, at, leeway=LEEWAY)
 
     def _put(self, source: Source) -> None:
         with self._store.writing() as writer:

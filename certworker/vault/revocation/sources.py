@@ -7,7 +7,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
+
+LEEWAY: Final = timedelta(minutes=5)
+"""By so much may the clock of who dates a list or an answer be ahead of this one."""
 
 
 class SourceKind(StrEnum):

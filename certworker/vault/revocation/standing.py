@@ -26,6 +26,7 @@ class Request(StrEnum):
 
 KEY_COMPROMISE = "keyCompromise"
 ON_HOLD = "certificateHold"
+NEVER_LOOKED = "It has not been looked at yet."
 
 
 @dataclass(frozen=True, slots=True)

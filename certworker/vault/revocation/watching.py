@@ -1,5 +1,7 @@
 """The watch over revocation: each current version is looked at again and again, and what was found is acted on once."""
 
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -7,7 +9,6 @@ from typing import Final
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.revocation import RevocationList
-from certworker.crypto.revocation.origin import lists_serial
 from certworker.crypto.x509 import read_certificate
 from certworker.errors import BadParameter, OperationInProgress
 from certworker.vault.events import Event, EventType
@@ -18,7 +19,16 @@ from certworker.vault.revocation.checking import Checks, Verdict, is_checkable, 
 from certworker.vault.revocation.compromised import compromised_since
 from certworker.vault.revocation.consequences import Consequences, request_for
 from certworker.vault.revocation.sources import SourceKind
-from certworker.vault.revocation.standing import KEY_COMPROMISE, Request, Standing, Status, read_status, show_time, write_status
+from certworker.vault.revocation.standing import (
+    KEY_COMPROMISE,
+    NEVER_LOOKED,
+    Request,
+    Standing,
+    Status,
+    read_status,
+    show_time,
+    write_status,
+)
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.watches import Watch, WatchKind
 
@@ -32,7 +42,6 @@ TOLD_AFTER: Final = timedelta(days=1)
 _LEEWAY: Final = timedelta(minutes=5)
 _MOST_DOUBLINGS: Final = 10
 _MOST_AT_ONCE: Final = 200
-_NEVER_LOOKED: Final = "It has not been looked at yet."
 _EXPIRED: Final = "It has expired: nobody tells of it any more."
 
 
@@ -75,6 +84,7 @@ class RevocationWatching:
                 current = writer.certificate_version(watch.vault_id, watch.name, None)
                 if current and current.version == watch.version:
                     writer.put_watch(watch)
+                    self._consequences.came(writer, current, at)
             if not waits:
                 return len(watches)
             pulled = writer.pull_watches_in(WatchKind.REVOCATION, at, at + LONGEST + _LEEWAY)
@@ -85,7 +95,7 @@ class RevocationWatching:
         at = whole_second(self._clock())
         with self._store.reading() as reader:
             version = reader.certificate_version(watch.vault_id, watch.name, watch.version)
-            known = read_status(watch, watch.version) or Status(Standing.UNKNOWN, at, _NEVER_LOOKED)
+            known = read_status(watch, watch.version) or Status(Standing.UNKNOWN, at, NEVER_LOOKED)
             request = self._request(reader, version, known) if version else Request.NONE
         if version is None:
             return
@@ -98,25 +108,32 @@ class RevocationWatching:
         """Record that a look went wrong in a way that nobody foresaw. Raises LeaseLost."""
         at = whole_second(self._clock())
         known = read_status(watch, watch.version) or Status(Standing.UNKNOWN, at, error)
-        failures = known.failures + 1
-        state = write_status(replace(known, failures=failures))
+        failed = replace(_failed(known, error, at), failures=known.failures + 1)
+        tells = _is_overdue(failed, at)
+        state = write_status(replace(failed, told=failed.told or tells))
         with self._store.writing() as writer:
-            writer.set_watch(replace(watch, due_at=at + self._pause(failures), state=state))
+            version = writer.certificate_version(watch.vault_id, watch.name, watch.version)
+            writer.set_watch(replace(watch, due_at=at + self._pause(failed.failures), state=state))
+            if tells and version:
+                writer.add_event(_unknown_event(writer, version, failed, at))
 
     def look_now(self, version: CertificateVersion) -> Watch:
         """Look at a version that is current, whoever is at it; give its watch as it is then."""
         at = whole_second(self._clock())
         verdict = self._checks.check(version, at, anew=True) if _ended(version) > at else None
-        with self._store.reading() as reader:
-            watch = reader.watch(WatchKind.REVOCATION, version.vault_id, version.name)
-        known = read_status(watch, version.version) or Status(Standing.UNKNOWN, at, _NEVER_LOOKED)
-        return self._record(version, verdict, known, None)
+        return self._record(version, verdict, Status(Standing.UNKNOWN, at, NEVER_LOOKED), None)
 
-    def spread(self, one: RevocationList) -> int:
-        """Let those watches fall due whose certificates a list that came has an entry for; give their count."""
+    def spread(self, lists: Iterable[RevocationList]) -> int:
+        """Let those watches fall due whose certificates lists that came have entries for; give their count."""
+        serials: set[int] = set()
+        for one in lists:
+            with suppress(BadParameter):  # of no use, which a look will tell
+                serials |= one.serials()
+        if not serials:
+            return 0
         with self._store.reading() as reader:
             watches = reader.watches(WatchKind.REVOCATION)
-        struck = [watch for watch in watches if watch.due_at is not None and _is_struck(watch, one)]
+        struck = [watch for watch in watches if watch.due_at is not None and _is_struck(watch, serials)]
         if struck:
             with self._store.writing() as writer:
                 for watch in struck:
@@ -137,7 +154,7 @@ class RevocationWatching:
         try:
             links = links_of(version)
             checkable = any(map(is_checkable, links))
-            why = _NEVER_LOOKED if checkable else why_not(links)
+            why = NEVER_LOOKED if checkable else why_not(links)
         except BadParameter as error:
             checkable, why = False, str(error)
         standing = Standing.UNKNOWN if checkable else Standing.UNCHECKED
@@ -168,12 +185,17 @@ class RevocationWatching:
         return True
 
     def _record(self, version: CertificateVersion, verdict: Verdict | None, known: Status, claimed: Watch | None) -> Watch:
-        """Write down what was found, and what follows. A later look at the same finds that it was acted on."""
+        """Write down what was found, and what follows. A later look at the same finds that it was acted on.
+
+        Where nothing was claimed, what is known by now goes before `known`: others may have looked meanwhile, or revoked it.
+        """
         at = whole_second(self._clock())
         place = (version.vault_id, version.name)
         with self._store.writing() as writer:
             # the name is held first, as by everybody
             head = writer.head(version.vault_id, ObjectKind.CERTIFICATE, version.name)
+            if claimed is None:
+                known = read_status(writer.watch(WatchKind.REVOCATION, *place), version.version) or known
             status = _changed(known, verdict, at) if verdict else _without_look(known, _ended(version) <= at)
             status = self._with_request(writer, version, status)
             tells = _is_overdue(status, at) and head is not None and head.deletion is None
@@ -202,7 +224,8 @@ class RevocationWatching:
     def _next(self, status: Status, at: datetime) -> datetime | None:
         if status.request is Request.WANTED:
             return at
-        if status.is_final or status.standing is Standing.UNCHECKED:
+        # what cannot be checked itself is still looked at for what is above it
+        if status.is_final or (status.standing is Standing.UNCHECKED and not status.serials):
             return None
         if status.standing is Standing.UNKNOWN:
             return at + self._pause(status.failures)
@@ -245,6 +268,13 @@ def _changed(known: Status, verdict: Verdict, at: datetime) -> Status:
     )
 
 
+def _failed(known: Status, error: str, at: datetime) -> Status:
+    """Say that a look failed: what was good stays so for as long as what it rests on, and then nobody knows."""
+    if known.fresh_until and known.fresh_until > at:
+        return known
+    return _changed(known, Verdict(Standing.UNKNOWN, error, serials=known.serials), at)
+
+
 def _without_look(known: Status, ended: bool) -> Status:  # noqa: FBT001 - a fact
     if known.standing is Standing.REVOKED or not ended:
         return known
@@ -266,11 +296,11 @@ def _ended(version: CertificateVersion) -> datetime:
     return read_certificate(version.der).not_after
 
 
-def _is_struck(watch: Watch, one: RevocationList) -> bool:
+def _is_struck(watch: Watch, serials: Collection[int]) -> bool:
     status = read_status(watch, watch.version)
     if status is None or status.standing is Standing.REVOKED:
         return False
-    return any(lists_serial(one, int(serial, 16)) for serial in status.serials)
+    return any(int(serial, 16) in serials for serial in status.serials)
 
 
 def _unknown_event(reader: Reader, version: CertificateVersion, status: Status, at: datetime) -> Event:
