@@ -78,6 +78,15 @@ class NoticeReader(Transaction):
         row = self._one(earliest)
         return row.at if row else None
 
+    def has_notices_after(self, latest: datetime) -> bool:
+        """Tell whether something is to go out, or is under a lease, only after a time."""
+        return self._one(select(NOTICE.c.number).where(_OPEN, self._is_after(latest)).limit(1)) is not None
+
+    def _is_after(self, latest: datetime) -> ColumnElement[bool]:
+        # leases run by the database's clock on PostgreSQL, which this one need not agree with
+        is_late = NOTICE.c.due_at > latest
+        return is_late if self._on_postgresql else or_(is_late, NOTICE.c.lease_until > latest)
+
     def silences(self, vault_id: str, at: datetime) -> tuple[Silence, ...]:
         """List the silences of a vault that are in force at a time, the oldest first."""
         wanted = (SILENCE.c.vault_id == vault_id, SILENCE.c.until > at)
@@ -168,6 +177,13 @@ class NoticeWriter(NoticeReader):
         unsent = (_OPEN, NOTICE.c.lease_owner.is_(None))
         parts = (found[start : start + _MOST_IDS] for found in (tuple(notices),) for start in range(0, len(found), _MOST_IDS))
         return sum(self._change(update(NOTICE).where(_among(part), *unsent).values(changed)) for part in parts)
+
+    def hasten_notices(self, latest: datetime, at: datetime) -> int:
+        """Let what was to go out after `latest` fall due at `at`, and end leases of that clock that last longer; count."""
+        hastened: Values = {"due_at": at}
+        if not self._on_postgresql:
+            hastened |= {"lease_owner": None, "lease_until": None, "fence": NOTICE.c.fence + 1}
+        return self._change(update(NOTICE).where(_OPEN, self._is_after(latest)).values(hastened))
 
     def add_silence(self, silence: Silence) -> None:
         """Add a silence."""

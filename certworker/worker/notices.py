@@ -7,6 +7,7 @@ from typing import Final
 from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.vault.notification.audience import MAIL
+from certworker.vault.notification.deliveries import LONGEST_WAIT
 from certworker.vault.notification.ledger import Notice
 from certworker.vault.progression import LEASE
 from certworker.vault.watches import Watch, WatchKind
@@ -23,6 +24,10 @@ MOST_BATCHES: Final = 10
 LISTENING_INTERVAL: Final = timedelta(minutes=1)
 """Events are looked for so often whatever their times: a clock may have gone back since they were written."""
 OBLIVION_INTERVAL: Final = timedelta(hours=6)
+MOST_FORGOTTEN: Final = 20_000
+"""In a day more is forgotten than a large fleet is told."""
+HASTENING_INTERVAL: Final = timedelta(hours=1)
+LATEST: Final = 2 * LONGEST_WAIT
 
 
 def marks(house: House, owner: str) -> Round:
@@ -105,6 +110,20 @@ def _tired(turns: Counter[str], failures: Counter[str]) -> frozenset[str]:
     return frozenset(done | {who for who, count in failures.items() if count >= MOST_FAILURES})
 
 
+def hastening(house: House, _owner: str) -> Round:
+    """Let what was planned by a clock that was ahead go out: nothing ever waits for so long."""
+
+    def run(at: datetime) -> int:
+        latest = whole_second(at) + LATEST
+        with house.store.reading() as reader:
+            if not reader.has_notices_after(latest):
+                return 0
+        with house.store.writing() as writer:
+            return writer.hasten_notices(latest, whole_second(at))
+
+    return Round("hastening", Group.NOTICES, run, interval=HASTENING_INTERVAL)
+
+
 def oblivion(house: House, _owner: str) -> Round:
     """Forget what was told long ago."""
     kept = timedelta(days=house.settings.notices.keep_days)
@@ -115,7 +134,13 @@ def oblivion(house: House, _owner: str) -> Round:
             oldest = reader.oldest_notice()
         if oldest is None or oldest >= before:
             return 0
-        with house.store.writing() as writer:
-            return writer.forget_notices(before, MOST_A_ROUND)
+        forgotten = 0
+        for _ in range(MOST_FORGOTTEN // MOST_A_ROUND):
+            with house.store.writing() as writer:
+                count = writer.forget_notices(before, MOST_A_ROUND)
+            forgotten += count
+            if count < MOST_A_ROUND:
+                break
+        return forgotten
 
     return Round("oblivion", Group.UPKEEP, run, interval=OBLIVION_INTERVAL)

@@ -39,6 +39,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     # last: what the others did is told in the same turn
     notices.marks,
     notices.tellings,
+    notices.hastening,
     notices.deliveries,
 )
 """Every round, in the order in which one thread goes through them."""

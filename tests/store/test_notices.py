@@ -148,6 +148,32 @@ def test_only_what_has_ended_is_forgotten(store: Store) -> None:
         assert [notice.id for notice in writer.notices(VAULT_ID, None, None, 9)] == [NOTICE.id]
 
 
+def test_what_waits_or_is_held_for_too_long_is_hastened(store: Store) -> None:
+    """What is planned soon stays as it is, and what has ended."""
+    late = START + 400 * LEASE
+    held = replace(NOTICE, id="held", threshold="a", severity=Severity.CRITICAL)
+    ended = replace(NOTICE, id="ended", threshold="b", status=NoticeStatus.SENT, due_at=late)
+    put(store, NOTICE, held, ended)
+    with store.writing() as writer:
+        assert not writer.has_notices_after(START + LEASE)
+        writer.claim_delivery("mail", "one", START, LEASE)
+    put(store, replace(NOTICE, id="late", threshold="c", due_at=late))
+    with store.writing() as writer:
+        assert writer.has_notices_after(START + LEASE)
+        assert writer.hasten_notices(START + LEASE, START) >= 1
+        late_now = writer.notice("late")
+        assert late_now
+        assert late_now.due_at == START
+        assert not writer.has_notices_after(START + 300 * LEASE)
+
+
+def test_thousands_are_silenced_at_once(store: Store) -> None:
+    """More than a statement can name."""
+    put(store, NOTICE)
+    with store.writing() as writer:
+        assert writer.silence_open([replace(NOTICE, id=str(number)) for number in range(40_000)] + [NOTICE]) == 1
+
+
 def test_a_cursor_is_held_by_one(store: Store) -> None:
     """It begins at nothing, and stays where it was put."""
     with store.writing() as writer:

@@ -15,6 +15,8 @@ from certworker.vault.notification.deliveries import BACK_OFF, after
 from certworker.vault.notification.ledger import Notice, NoticeStatus
 from certworker.vault.notification.message import Delivery, Message, Severity, Topic
 from certworker.vault.objects import ObjectKind
+from certworker.vault.policy import ActionType, LifetimeAction
+from certworker.vault.updates import Update
 from certworker.vault.vaults import Contact
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
@@ -165,6 +167,45 @@ def test_acknowledging_silences_reminders_of_the_same_thing_alone(
     clock.advance(HOLD)
     deployment.work()
     assert len(mail.messages) == 6
+
+
+def test_what_a_clock_that_was_ahead_put_off_goes_out(deployment: Deployment, mail: Recorder, clock: FakeClock) -> None:
+    """Within the hour after it came back: nothing ever waits for more than a day."""
+    clock.advance(timedelta(days=400))
+    happen(deployment, Event(EventType.ISSUER_DOWN, clock(), "", ObjectKind.CERTIFICATE, "web", detail={"issuer": "ca"}))
+    deployment.work()
+    clock.set(START)
+    deployment.work()
+    assert mail.topics == ["issuer_down"]
+
+
+def test_what_was_passed_while_it_was_disabled_is_told_once_it_is_enabled(
+    deployment: Deployment, mail: Recorder, clock: FakeClock
+) -> None:
+    """Of several thresholds the last one, within a day."""
+    contacts = LifetimeAction(ActionType.EMAIL_CONTACTS, days_before_expiry=10)
+    deployment.create("web", policy_for("web.test", lifetime_actions=(contacts,), lifetime_actions_set=True))
+    deployment.work()
+    updates, who = deployment.house.updates, (deployment.administrator, deployment.vault)
+    updates.update(*who, "web", None, Update(enabled=False))
+    for days in (81, 82, 83):
+        clock.set(START + timedelta(days=days))
+        deployment.work()
+    assert mail.topics == []
+    updates.update(*who, "web", None, Update(enabled=True))
+    clock.set(START + timedelta(days=84))
+    deployment.work()
+    clock.advance(HOLD)
+    deployment.work()
+    assert [message.facts["threshold"] for message in mail.messages] == ["7d"]
+
+
+def test_more_is_forgotten_than_is_told(deployment: Deployment, clock: FakeClock) -> None:
+    """Of a large fleet thousands of entries end in a day."""
+    plant(deployment, *(waiting(number, status=NoticeStatus.SENT, due_at=None) for number in range(250)))
+    clock.advance(timedelta(days=401))
+    deployment.work()
+    assert ledger(deployment) == ()
 
 
 def test_one_event_that_cannot_be_told_keeps_no_other_from_being_told(

@@ -25,6 +25,9 @@ TOLD: Final = "told"
 OVERDUE: Final = "overdue"
 """In the state of a watch: how severe it is that there was no renewal; empty where there is no reason for one."""
 
+DISABLED_INTERVAL: Final = timedelta(days=1)
+"""So often what is disabled is looked at: once it is enabled, the last of what was passed meanwhile is told."""
+
 _EVENTS: Final[Mapping[Topic, EventType]] = MappingProxyType(
     {
         Topic.NEAR_EXPIRY: EventType.CERTIFICATE_NEAR_EXPIRY,
@@ -64,12 +67,16 @@ class ExpiryWatch:
                 writer.set_watch(replace(watch, due_at=None))
                 return
             told = watch.state.get(TOLD, "").split()
-            # of what is disabled nobody has to hear
-            is_enabled = found.current.attributes.enabled
-            for mark in due_marks(found.marks, told, at) if is_enabled else ():
+            if not found.current.attributes.enabled:
+                # nobody has to hear of it, until it is enabled again
+                coming = _next(found.marks, at)
+                due_at = min(coming, whole_second(at) + DISABLED_INTERVAL) if coming else None
+                writer.set_watch(replace(watch, due_at=due_at, state={**watch.state, OVERDUE: ""}))
+                return
+            for mark in due_marks(found.marks, told, at):
                 writer.add_event(_event(writer, found, mark, at))
             passed = {*told, *(mark.key for mark in found.marks if mark.at <= at)}
-            severity = overdue(found.marks, at) if is_enabled else None
+            severity = overdue(found.marks, at)
             state = {TOLD: " ".join(sorted(passed)), OVERDUE: severity.value if severity else ""}
             writer.set_watch(replace(watch, due_at=_next(found.marks, at), state=state))
 

@@ -96,6 +96,9 @@ class NoticeReader(Protocol):
     def next_delivery(self, channels: Collection[str]) -> datetime | None:
         """Tell when the next notice of some channels falls due; what is under a lease, when that runs out."""
 
+    def has_notices_after(self, latest: datetime) -> bool:
+        """Tell whether something is to go out, or is under a lease, only after a time."""
+
     def silences(self, vault_id: str, at: datetime) -> tuple[Silence, ...]:
         """List the silences of a vault that are in force at a time, the oldest first."""
 
@@ -149,6 +152,9 @@ class NoticeWriter(NoticeReader, Protocol):
 
     def open_notices(self, vault_id: str) -> tuple[Notice, ...]:
         """List what is still to go out for a vault."""
+
+    def hasten_notices(self, latest: datetime, at: datetime) -> int:
+        """Let what was to go out after `latest` fall due at `at`, and end leases of that clock that last longer; count."""
 
     def add_silence(self, silence: Silence) -> None:
         """Add a silence."""
