@@ -20,10 +20,11 @@ from certworker.store.tables.resilience import (
     memory_record,
     memory_values,
 )
+from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
 from certworker.vault.operations import Certificate, Operation
-from certworker.vault.resilience.gates import Gate
+from certworker.vault.resilience.gates import LONGEST_REST, Gate
 from certworker.vault.resilience.memory import FailureMemory, MemoryKey
 from certworker.vault.resilience.ports import Bucket
 
@@ -173,6 +174,18 @@ class ResilienceWriter(ResilienceReader):
         """Forget full buckets, and failures of a long time ago."""
         full = self._change(delete(BUCKET).where(BUCKET.c.full_at <= at.timestamp()))
         return full + self._change(delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.updated <= at - LONGEST_MEMORY))
+
+    def forget_future(self, at: datetime, seen: datetime) -> int:
+        """Forget what was noted by a clock that went ahead."""
+        early = and_(operation_waits(OPERATION), OPERATION.c.updated > at, OPERATION.c.due_at > at)
+        changes = (
+            delete(BUCKET).where(BUCKET.c.full_at > seen.timestamp()),
+            delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.updated > at),
+            update(GATE).where(GATE.c.closed_until > at + LONGEST_REST).values(closed_until=at),
+            update(OPERATION).where(early, OPERATION.c.lease_owner.is_(None)).values(due_at=at),
+            update(WATCH).where(WATCH.c.due_at > seen, WATCH.c.lease_owner.is_(None)).values(due_at=at),
+        )
+        return sum(map(self._change, changes))
 
     def _count(self, statement: Select[Any]) -> int:
         row = self._one(statement)

@@ -1,5 +1,6 @@
 """Gates before the claims, and what is remembered of failures and budgets, on both databases."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from certworker.settings.rates import Rate
@@ -190,3 +191,22 @@ def test_ended_operations_are_not_stalled(store: Store) -> None:
         assert claimed.status is OperationStatus.IN_PROGRESS
         stalled = writer.stalled_operations(ISSUER, START, 10)
         assert claimed.id not in {one.id for one in stalled}
+
+
+def test_what_a_clock_that_went_ahead_has_noted_is_forgotten(store: Store) -> None:
+    """Gates open, memories and spent tokens go, orders are looked at now; what was noted before stays."""
+    rate, ahead = Rate(1, HOUR), START + 1000 * HOUR
+    keys = [MemoryKey("ca", "old"), MemoryKey("ca", "new")]
+    buckets = [Bucket("account", "old"), Bucket("account", "new")]
+    with store.writing() as writer:
+        add_head(writer, "web")
+        writer.add_operation(replace(an_operation("web", "order"), updated=ahead, due_at=ahead + HOUR))
+        close(writer, until=ahead + HOUR)
+        for key, bucket, at in zip(keys, buckets, (START, ahead), strict=True):
+            writer.put_failure_memory(FailureMemory(key, 1, at, at, at + HOUR))
+            assert writer.spend(bucket, rate, at)
+        writer.forget_future(START, ahead)
+        assert [writer.failure_memory(key) is not None for key in keys] == [True, False]
+        assert [writer.spend(bucket, rate, START) for bucket in buckets] == [False, True]
+        assert writer.next_operation() == START
+        assert writer.claim_operation("worker", START, LEASE)

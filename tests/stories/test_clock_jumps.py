@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from certworker.vault.events import EventType
+from certworker.vault.issuance import Pending, Rejected, Trouble
 from certworker.vault.notification.audience import Audience, Subscription
 from certworker.vault.notification.message import Delivery, Message, Topic
 from certworker.vault.vaults import Contact
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, ScriptedAuthority, check_whole, open_deployment, policy_for
 
 FLEET = tuple(f"web-{number}" for number in range(20))
@@ -125,6 +126,23 @@ def test_a_clock_that_went_a_year_ahead_and_came_back_does_no_harm(tmp_path: Pat
                 break
         assert authority.issued <= 3 * len(FLEET)
         assert all(check_whole(deployment, name) for name in FLEET)
+
+
+@pytest.mark.parametrize("trouble", [Trouble.OUTAGE, None], ids=["its CA does not answer", "its CA refuses"])
+def test_what_failed_by_a_wrong_clock_is_not_put_off_by_it(tmp_path: Path, clock: FakeClock, trouble: Trouble | None) -> None:
+    """Back-offs, gates and orders that a clock led a year astray do not wait for that year once it is right again."""
+    pending = Pending({}, None, "Not now.", trouble=trouble)
+    fails = pending if trouble else Rejected("Certificate issuer error", "The clock is wrong.")
+    with fleet(tmp_path, clock) as (deployment, authority, _):
+        clock.advance(365 * DAY)
+        authority.script.extend([lambda *_: fails] * 1000)
+        settle(deployment, clock)
+        authority.script.clear()
+        clock.set(START + DAY)
+        settle(deployment, clock)
+        clock.set(START + 70 * DAY)
+        settle(deployment, clock, 2 * DAY)
+        assert all((deployment.get(name).version.attributes.expires or clock()) > clock() + 20 * DAY for name in FLEET)
 
 
 def test_a_leap_of_seconds_is_nothing(tmp_path: Path, clock: FakeClock) -> None:

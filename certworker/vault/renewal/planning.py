@@ -7,7 +7,7 @@ from typing import Final
 
 from certworker.clock import whole_second
 from certworker.crypto.x509 import read_certificate
-from certworker.vault.lifetime import SHORTEST_PAUSE, pause_after
+from certworker.vault.lifetime import SHORTEST_PAUSE, next_attempt, pause_after
 from certworker.vault.objects import CertificateVersion
 from certworker.vault.operations import Certificate, Operation, OperationReason, Pause, Renewal
 from certworker.vault.renewal.advice import window_of
@@ -97,7 +97,7 @@ class Planner:
         if decision is None:
             return None
         due_at = max(decision.at, _paced(decision, situation))
-        retry_at = _retry_at(decision, renewal)
+        retry_at = _retry_at(decision, renewal, situation)
         due_at = max(due_at, retry_at or due_at)
         moved = due_at if decision.urgent else min(_within(situation, due_at), max(due_at, _patience(situation)))
         return Forecast(
@@ -188,10 +188,15 @@ def _paced(decision: Decision, situation: Situation) -> datetime:
     return whole_second(situation.since + pause)
 
 
-def _retry_at(decision: Decision, renewal: Renewal) -> datetime | None:
-    """Tell until when the back-off holds the next attempt. What has become urgent since the last one is a reason of its own."""
+def _retry_at(decision: Decision, renewal: Renewal, situation: Situation) -> datetime | None:
+    """Tell until when the back-off holds the next attempt. What has become urgent since the last one is a reason of its own.
+
+    No failure holds it for longer than this: what does was a plan for later days, or comes from a clock that was wrong.
+    """
     is_new = decision.urgent and decision.reason is not renewal.reason
-    return renewal.due_at if renewal.failures and not is_new else None
+    if not renewal.failures or renewal.due_at is None or is_new:
+        return None
+    return min(renewal.due_at, next_attempt(renewal.failures, situation.at, situation.not_after, configuration=True))
 
 
 def _within(situation: Situation, due_at: datetime) -> datetime:

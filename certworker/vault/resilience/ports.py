@@ -79,3 +79,9 @@ class ResilienceWriter(ResilienceReader, SlotWriter, Protocol):
 
     def forget_spent(self, at: datetime) -> int:
         """Forget buckets that are full again, and failures of a long time ago; count."""
+
+    def forget_future(self, at: datetime, seen: datetime) -> int:
+        """Forget what was noted by a clock that went ahead as far as `seen`, and is right again at `at`; count.
+
+        Gates that are closed for longer than a gate is ever closed open; operations and watches fall due now.
+        """

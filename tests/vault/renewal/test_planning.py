@@ -78,9 +78,10 @@ def test_what_comes_from_elsewhere_is_not_kept_waiting(why: Why) -> None:
 
 
 def test_the_backoff_holds_the_next_attempt() -> None:
-    """However often it is looked at; what becomes urgent is a reason of its own, once."""
+    """However often it is looked at, and never for over a day; what becomes urgent is a reason of its own, once."""
     renewal = replace(NEW, due_at=START + 70 * DAY, reason=Why.DEFAULT, failures=3, last_error="Not today.")
-    for day in (67, 69.9):
+    assert foreseen(a_situation(at=67), renewal).due_at == START + 68 * DAY
+    for day in (69.1, 69.9):
         found = foreseen(a_situation(at=day), renewal)
         assert (found.due_at, found.retry_at, found.decision.reason) == (START + 70 * DAY, START + 70 * DAY, Why.DEFAULT)
     assert foreseen(a_situation(at=70.5), renewal).retry_at is None
