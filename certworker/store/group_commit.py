@@ -127,13 +127,19 @@ class GroupCommit:
 
 
 def begin(engine: Engine) -> Connection:
-    """Begin a transaction. Raises Unavailable."""
+    """Begin a transaction; on SQLite by the words of the engine's option `opening`. Raises Unavailable."""
     try:
         connection = engine.connect()
     except SQLAlchemyError as error:
         fail(error)
     try:
         connection.begin()
+        match connection.get_execution_options().get("opening"):
+            case "BEGIN":
+                # it takes no lock, so it has no failure to be told of; this way is a quarter of a hot read faster
+                connection.connection.cursor().execute("BEGIN")
+            case str(words):
+                connection.exec_driver_sql(words)
     except SQLAlchemyError as error:
         connection.close()
         fail(error)
