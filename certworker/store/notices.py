@@ -5,7 +5,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, or_, select, update
 
 from certworker.errors import LeaseLost
 from certworker.store.claims import due, notice_waits
@@ -196,7 +196,10 @@ class NoticeWriter(NoticeReader):
 
     def forget_notices(self, before: datetime, limit: int) -> int:
         """Delete entries that ended before a time, and silences likewise; give the count."""
-        old = select(NOTICE.c.number).where(NOTICE.c.came_at < before, _ENDED).order_by(NOTICE.c.number).limit(limit)
+        digest = NOTICE.alias("digest")
+        is_part = exists().where(digest.c.id == NOTICE.c.digest_id, digest.c.status.in_(OPEN))
+        ended = (NOTICE.c.came_at < before, _ENDED, ~is_part)
+        old = select(NOTICE.c.number).where(*ended).order_by(NOTICE.c.number).limit(limit)
         count = self._change(delete(NOTICE).where(NOTICE.c.number.in_(old.scalar_subquery())))
         return count + self._change(delete(SILENCE).where(SILENCE.c.until < before))
 

@@ -167,6 +167,17 @@ def test_what_waits_or_is_held_for_too_long_is_hastened(store: Store) -> None:
         assert not writer.has_notices_after(START + 300 * LEASE)
 
 
+def test_parts_of_a_digest_that_is_still_to_go_out_are_kept(store: Store) -> None:
+    """What was caught up with late can be old already; once the digest has gone out, it is forgotten like all else."""
+    digest = replace(NOTICE, id="d", topic=Topic.DIGEST, name="", version="", threshold="d", at=START + LEASE)
+    put(store, NOTICE, digest)
+    with store.writing() as writer:
+        writer.put_in_digest("d", [NOTICE])
+        assert writer.forget_notices(START + LEASE, 10) == 0
+        writer.set_notice_state(replace(digest, status=NoticeStatus.SENT, due_at=None))
+        assert writer.forget_notices(START + LEASE, 10) == 1
+
+
 def test_thousands_are_silenced_at_once(store: Store) -> None:
     """More than a statement can name."""
     put(store, NOTICE)
