@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpcore
 import httpx
@@ -97,6 +97,10 @@ def _load(path: str) -> ssl.SSLContext:
     return context
 
 
+_NO_URL: Final = (httpx.InvalidURL, UnicodeError)
+"""What httpx raises for a URL; of hosts that are no international name (IDNA), UnicodeError."""
+
+
 class EgressClient(httpx.Client):
     """An httpx client under egress rules, over a transport that keeps them. Safe for threads; close it."""
 
@@ -116,7 +120,7 @@ class EgressClient(httpx.Client):
         """Build a request. Raises BadParameter for what is no URL."""
         try:
             return super().build_request(method, url, **options)
-        except httpx.InvalidURL as error:
+        except _NO_URL as error:
             raise BadParameter(f"This is not a URL that can be asked: {error}.") from error
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401
@@ -126,6 +130,8 @@ class EgressClient(httpx.Client):
             return super().send(request, **options)
         except httpx.TooManyRedirects as error:
             raise EgressRefused(f"{request.url.host} redirects more than {self.max_redirects} times.") from error
+        except _NO_URL as error:
+            raise Unreachable(f"{request.url.host} redirects to what is no URL that can be asked.") from error
         except httpx.HTTPError as error:
             raise Unreachable(f"{request.url.host} did not answer as it should ({type(error).__name__}).") from error
 

@@ -29,6 +29,8 @@ class Handler(BaseHTTPRequestHandler):
                 self._answer(304 if known else 200, b"" if known else b"a list", ETag=TAG, Last_Modified=DATE)
             case "/inward":
                 self._answer(302, b"", Location="http://127.0.0.1:1/metadata")
+            case "/data" | "/idna":
+                self._answer(302, b"", Location={"/data": "data:,x", "/idna": "http://xn--/"}[self.path])
             case "/huge":
                 self._answer(200, b"x" * 5000)
             case "/tags":
@@ -99,6 +101,13 @@ def test_a_private_address_is_refused_and_a_redirect_to_one(port: int) -> None:
         fetcher().fetch(f"http://localhost:{port}/inward")
 
 
+@pytest.mark.parametrize("path", ["data", "idna"])
+def test_a_redirect_to_what_is_no_url_is_an_answer_like_others(port: int, path: str) -> None:
+    """No foreign exception comes of it."""
+    with pytest.raises(Unavailable, match="redirects to what is no URL"):
+        fetcher().fetch(f"http://localhost:{port}/{path}")
+
+
 def test_size_and_time_are_bounded(port: int) -> None:
     """A list that is too long, an answer that is, and a server that drips."""
     with pytest.raises(AnswerTooLarge):
@@ -116,7 +125,7 @@ def test_a_busy_server_says_when_to_come_again(port: int) -> None:
     assert raised.value.retry_after == timedelta(seconds=90)
 
 
-@pytest.mark.parametrize("url", ["http://[::bad/", "http://", "ftp://localhost/list"])
+@pytest.mark.parametrize("url", ["http://[::bad/", "http://", "ftp://localhost/list", "http://xn--/", "data:,x"])
 def test_what_is_no_url_of_the_web_is_refused(url: str) -> None:
     """It came out of a certificate, and may be anything."""
     with pytest.raises((BadParameter, Unavailable)):
