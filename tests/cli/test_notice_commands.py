@@ -63,6 +63,7 @@ def test_a_test_is_sent_and_waited_for(terminal: Terminal, mail: Recorder) -> No
 
 def test_notices_are_listed_shown_replayed_and_acknowledged(terminal: Terminal, served: World, mail: Recorder) -> None:
     """One by its id, or all that are dead."""
+    terminal("contact", "add", "ada@example.test")
     plant(served)
     row = [ID, "2026-01-01T00:00:00Z", "near_expiry", "web", "mail", "ada@example.test", "dead"]
     assert terminal("notify", "list", "--status", "dead").table() == [row]

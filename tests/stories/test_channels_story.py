@@ -100,7 +100,7 @@ def test_a_renewal_is_told_by_all_channels(tmp_path: Path, clock: FakeClock) -> 
 
         # All that was to be told has been, and the webhook was not asked a second time.
         assert [mail["Subject"] for mail in box.taken] == [
-            "The renewal of shop begins [contoso]",
+            "Certificate shop is to be renewed [contoso]",
             "Certificate shop was renewed [contoso]",
         ]
         with house.store.reading() as reader:

@@ -200,6 +200,19 @@ def test_what_was_passed_while_it_was_disabled_is_told_once_it_is_enabled(
     assert [message.facts["threshold"] for message in mail.messages] == ["7d"]
 
 
+def test_who_is_no_contact_any_more_hears_of_nothing(deployment: Deployment, mail: Recorder, clock: FakeClock) -> None:
+    """Not of what waited already; who came instead hears of what comes."""
+    plant(deployment, *(waiting(number, due_at=START + HOLD) for number in range(10)))
+    contact = Contact("bob@example.test", None, None)
+    deployment.house.contacts.set(deployment.administrator, deployment.vault, (contact,))
+    clock.advance(HOLD)
+    deployment.work()
+    assert mail.messages == []
+    assert {(notice.status, notice.last_error) for notice in ledger(deployment)} == {
+        (NoticeStatus.SILENCED, f"{ADA} is no contact of the vault any more.")
+    }
+
+
 def test_more_is_forgotten_than_is_told(deployment: Deployment, clock: FakeClock) -> None:
     """Of a large fleet thousands of entries end in a day."""
     plant(deployment, *(waiting(number, status=NoticeStatus.SENT, due_at=None) for number in range(250)))

@@ -62,7 +62,7 @@ class Deliveries:
         while True:
             with self._store.writing() as writer:
                 notice = writer.claim_delivery(channel, owner, at, LEASE, besides)
-                if notice is None or not self._gather(writer, notice, at):
+                if notice is None or not (_let_go(writer, notice) or self._gather(writer, notice, at)):
                     return notice
 
     def deliver(self, notice: Notice) -> bool:
@@ -101,6 +101,17 @@ class Deliveries:
             writer.record_delivery(recorded)
             if recorded.status is NoticeStatus.SENT and notice.topic is Topic.DIGEST:
                 writer.close_digest(recorded)
+
+
+def _let_go(writer: Writer, notice: Notice) -> bool:
+    """Keep back what waits for somebody who is no contact any more; say so."""
+    if notice.channel != MAIL or any(
+        one.email.casefold() == notice.address.casefold() for one in writer.contacts(notice.vault_id)
+    ):
+        return False
+    why = f"{notice.address} is no contact of the vault any more."
+    writer.set_notice_state(replace(notice, status=NoticeStatus.SILENCED, due_at=None, last_error=why))
+    return True
 
 
 def after(notice: Notice, delivery: Delivery, at: datetime) -> Notice:

@@ -19,7 +19,7 @@ class NoticeStatus(StrEnum):
     DEAD = "dead"
     """It was tried for a day, or is refused for good. It can be replayed."""
     SILENCED = "silenced"
-    """Somebody has acknowledged what it tells, or does not want to hear of it."""
+    """Somebody has acknowledged what it tells, does not want to hear of it, or is no contact any more."""
     IN_DIGEST = "in digest"
     """It is a part of the digest that `digest_id` names."""
     SUPERSEDED = "superseded"
