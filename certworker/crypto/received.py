@@ -40,16 +40,16 @@ def _read_pem(content: bytes) -> list[x509.Certificate]:
             # some name the newer standard in the header, and mean the same
             return pkcs7.load_pem_pkcs7_certificates(content.replace(b" CMS-----", b" PKCS7-----"))
         return x509.load_pem_x509_certificates(content)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadParameter(f"The PEM text holds no certificate that can be read: {error}.") from error
 
 
 def _read_der(content: bytes) -> list[x509.Certificate]:
     try:
         return [x509.load_der_x509_certificate(content)]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         pass
     try:
         return pkcs7.load_der_pkcs7_certificates(content)
-    except (ValueError, UnsupportedAlgorithm) as error:
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise BadParameter(f"The content is {_UNREADABLE}.") from error

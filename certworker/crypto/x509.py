@@ -131,7 +131,7 @@ def read_certificate(der: bytes) -> CertificateFacts:
     certificate = _load(der)
     try:
         return _facts(certificate)
-    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
         raise BadParameter(f"This certificate says something that cannot be read: {error}.") from error
 
 
@@ -226,5 +226,5 @@ def _is_authority(certificate: x509.Certificate) -> bool:
 def _load(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BadParameter(f"This is not an X.509 certificate: {error}.") from error

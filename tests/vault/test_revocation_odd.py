@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from certworker.crypto.received import read_certificates
+from certworker.crypto.x509 import read_certificate
+from certworker.errors import BadParameter
 from certworker.network.in_process import CarriedConnect
 from certworker.vault.events import EventType
 from certworker.vault.imports import Arrival
@@ -134,6 +137,15 @@ def test_what_names_nothing_is_not_good(scene: Scene) -> None:
     scene.clock.advance(DAY)
     scene.deployment.work()
     assert scene.told(EventType.CERTIFICATE_FOUND_REVOKED) == 1
+
+
+def test_a_version_of_certificates_that_there_is_not_is_refused(scene: Scene) -> None:
+    """The library says so in its own words, which nobody is to see."""
+    der = scene.authority.chain[0].public_bytes(Encoding.DER)
+    ninth = der.replace(bytes.fromhex("a003020102"), bytes.fromhex("a003020108"), 1)
+    for read in (read_certificate, read_certificates):
+        with pytest.raises(BadParameter):
+            read(ninth)
 
 
 def test_thousands_of_urls_are_not_asked(scene: Scene) -> None:
