@@ -147,13 +147,14 @@ def _claim(
 
 def _claim_operation(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = OPERATION.alias("candidate")
-    waits = and_(operation_waits(candidate), let_through(candidate))
+    waits = and_(let_through(candidate), operation_waits(candidate))
     return _claim(OPERATION, candidate, waits, now, candidate.c.deadline.asc().nulls_last(), by_urgency=True)
 
 
 def _claim_renewal(now: ColumnElement[int]) -> ReturningUpdate[Any]:
     candidate = CERTIFICATE.alias("candidate")
-    waits = and_(renewal_waits(candidate), let_through(candidate))
+    # the gate first: behind a closed one there may be thousands, and it is found sooner than what else has to be true
+    waits = and_(let_through(candidate), renewal_waits(candidate))
     return _claim(CERTIFICATE, candidate, waits, now, candidate.c.deadline.asc().nulls_last(), by_urgency=True)
 
 

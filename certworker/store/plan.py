@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, and_, bindparam, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, exists, func, literal_column, select, true
 
 from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits, watch_waits
 from certworker.store.columns import WatchText
-from certworker.store.gates import gate_of, opens
+from certworker.store.gates import asked_issuer, gate_of, keeps_back, opens
 from certworker.store.objects import live_notices
 from certworker.store.tables.certificates import CERTIFICATE, renewal_record
 from certworker.store.tables.keys import KEY_ROTATION
@@ -19,6 +19,31 @@ from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
 from certworker.vault.store import FleetEntry
 from certworker.vault.watches import WatchKind
+
+
+def _soonest(table: Table, waits: ColumnElement[bool]) -> Select[Any]:
+    """Select when the first row can be claimed, by two columns: of those that are free, and of those under a lease.
+
+    The index of times is walked until the first that is free; of thousands, only the leased ones are looked at one by one.
+    """
+    free, leased = table.c.lease_until.is_(None), table.c.lease_until.is_not(None)
+    first = select(table.c.due_at).where(waits, free).order_by(table.c.due_at).limit(1).scalar_subquery()
+    return select(first.label("free"), select(func.min(due(table))).where(waits, leased).scalar_subquery().label("leased"))
+
+
+def _soonest_before_gates(table: Table, waits: ColumnElement[bool]) -> Select[Any]:
+    """Select the same of what stands before gates, by one more column: of what is free and kept back."""
+    free, leased = and_(waits, table.c.lease_until.is_(None)), and_(waits, table.c.lease_until.is_not(None))
+    kept_back = and_(gate_of(table), GATE.c.closed_until > table.c.due_at, keeps_back(table))
+    first = select(table.c.due_at).where(~exists().where(kept_back).correlate(table), free).order_by(table.c.due_at).limit(1)
+    opening = select(func.min(opens(table, due(table)))).select_from(table.outerjoin(GATE, gate_of(table))).where(leased)
+    # what is added to the vault's id keeps its index out: that of times finds the first quicker, and mostly that there is none
+    here = and_(GATE.c.vault_id == table.c.vault_id.concat(literal_column("''")), GATE.c.folded == asked_issuer(table))
+    waiting = exists().where(here, GATE.c.closed_until > table.c.due_at, keeps_back(table), free).correlate(GATE)
+    behind = select(func.min(GATE.c.closed_until)).where(waiting)
+    columns = {"free": first, "leased": opening, "kept_back": behind}
+    return select(*(column.scalar_subquery().label(name) for name, column in columns.items()))
+
 
 _LATEST = (
     select(OPERATION.c.vault_id, OPERATION.c.folded, func.max(OPERATION.c.number).label("number"))
@@ -75,18 +100,12 @@ _NEXT_OPERATION: Final = (
     .select_from(OPERATION.outerjoin(GATE, gate_of(OPERATION)))
     .where(operation_waits(OPERATION))
 )
-_NEXT_RENEWAL: Final = (
-    select(func.min(opens(CERTIFICATE, due(CERTIFICATE))).label("at"))
-    .select_from(CERTIFICATE.outerjoin(GATE, gate_of(CERTIFICATE)))
-    .where(renewal_waits(CERTIFICATE))
-)
+_NEXT_RENEWAL: Final = _soonest_before_gates(CERTIFICATE, renewal_waits(CERTIFICATE))
 _NEXT_ROTATION: Final = select(func.min(due(KEY_ROTATION)).label("at")).where(rotation_waits(KEY_ROTATION))
 _NEXT_NOTICES: Final = tuple(
     select(func.min(table.c.notice_at).label("at")).where(live_notices(table)) for table in (KEY_VERSION, SECRET_VERSION)
 )
-_NEXT_WATCH: Final = select(func.min(due(WATCH)).label("at")).where(
-    WATCH.c.what == bindparam("what", type_=WatchText()), watch_waits(WATCH)
-)
+_NEXT_WATCH: Final = _soonest(WATCH, and_(WATCH.c.what == bindparam("what", type_=WatchText()), watch_waits(WATCH)))
 
 
 class PlanReader(Transaction):
@@ -118,7 +137,7 @@ class PlanReader(Transaction):
 
     def _earliest(self, *statements: Select[Any], **values: object) -> datetime | None:
         rows = [self._one(statement, **values) for statement in statements]
-        return min((row.at for row in rows if row and row.at), default=None)
+        return min((at for row in rows if row for at in row if at), default=None)
 
 
 def _entry(row: Row[Any]) -> FleetEntry:

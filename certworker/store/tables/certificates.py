@@ -8,7 +8,7 @@ from sqlalchemy import Row as Found
 from sqlmodel import Field
 
 from certworker.store.columns import KindText, OrderedText, PolicyText, ReasonText, Serial, UnixTime
-from certworker.store.tables.row import Row, Values, belongs_to, table_of
+from certworker.store.tables.row import LEASED, Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.operations import Certificate, OperationReason, Pause, Renewal
 from certworker.vault.policy import Policy
@@ -25,6 +25,7 @@ class CertificateRow(Row, table=True):
         belongs_to("head", "vault_id", "kind", "folded"),
         UniqueConstraint("vault_id", "folded"),
         Index("ix_certificate_deadline", "deadline", "due_at", "number"),
+        Index("ix_certificate_lease_until", "lease_until", sqlite_where=LEASED, postgresql_where=LEASED),
         {"sqlite_autoincrement": True},
     )
 

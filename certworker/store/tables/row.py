@@ -3,7 +3,7 @@
 from types import MappingProxyType
 from typing import Any, ClassVar, Final
 
-from sqlalchemy import ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import ForeignKeyConstraint, MetaData, Table, text
 from sqlmodel import SQLModel
 
 _NAMES: Final = MappingProxyType(
@@ -14,6 +14,9 @@ _NAMES: Final = MappingProxyType(
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
 )
+
+LEASED: Final = text("lease_until IS NOT NULL")
+"""Of an index of what is under a lease: a few rows of any number."""
 
 Values = dict[str, Any]
 """A row as it is written: column -> value."""

@@ -9,7 +9,7 @@ from sqlalchemy import Row as Found
 from sqlmodel import Field
 
 from certworker.store.columns import KindText, MappingText, OrderedText, Serial, UnixTime, WatchText
-from certworker.store.tables.row import Row, Values, belongs_to, table_of
+from certworker.store.tables.row import LEASED, Row, Values, belongs_to, table_of
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.watches import Watch, WatchKind
 
@@ -22,6 +22,7 @@ class WatchRow(Row, table=True):
         belongs_to("head", "vault_id", "kind", "folded"),
         UniqueConstraint("what", "vault_id", "folded"),
         Index("ix_watch_what_due_at", "what", "due_at"),
+        Index("ix_watch_what_lease_until", "what", "lease_until", sqlite_where=LEASED, postgresql_where=LEASED),
         {"sqlite_autoincrement": True},
     )
 

@@ -55,6 +55,13 @@ def _make_watches() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_watch_what_due_at", "watch", ["what", "due_at"])
+    _index_leases("watch", "what", "lease_until")
+
+
+def _index_leases(table: str, *columns: str) -> None:
+    leased = sa.text("lease_until IS NOT NULL")
+    name = "_".join(("ix", table, *columns))
+    op.create_index(name, table, list(columns), sqlite_where=leased, postgresql_where=leased)
 
 
 def _make_notices() -> None:
@@ -199,6 +206,7 @@ def _make_revocation() -> None:
 def _make_resilience() -> None:
     urgency, in_progress = ["deadline", "due_at", "number"], sa.text("status = 'inProgress'")
     op.create_index("ix_certificate_deadline", "certificate", urgency)
+    _index_leases("certificate", "lease_until")
     op.create_index("ix_operation_deadline", "operation", urgency, sqlite_where=in_progress, postgresql_where=in_progress)
     op.create_table(
         "gate",
