@@ -7,7 +7,8 @@ from certworker.vault.progression import LEASE
 from certworker.vault.watches import Watch, WatchKind
 from certworker.worker.round import Group, Round, each, guarded, present
 
-HEALING_INTERVAL = timedelta(hours=1)
+HEALING_INTERVAL = timedelta(days=1)
+"""Every version is looked at. What is found came before a start, which looks at once, or while its issuer was disabled."""
 
 
 def advice(house: House, owner: str) -> Round:
