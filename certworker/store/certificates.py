@@ -1,6 +1,6 @@
 """Certificates' policies and renewals: what is asked and what is changed."""
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, select
 
 from certworker.errors import LeaseLost
 from certworker.store.tables.certificates import (
@@ -9,6 +9,7 @@ from certworker.store.tables.certificates import (
     certificate_values,
     renewal_values,
 )
+from certworker.store.tables.row import Values
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
 from certworker.vault.operations import Certificate, Renewal
@@ -40,10 +41,11 @@ class CertificateWriter(CertificateReader):
 
         Raises LeaseLost where `fence` is given and has moved on, or the lease was ended.
         """
-        change = update(CERTIFICATE).where(CERTIFICATE.c.vault_id == vault_id, CERTIFICATE.c.folded == fold_name(name))
+        this: Values = {"vault_id": vault_id, "folded": fold_name(name)}
         if fence is not None:
             # what was changed in between has ended the lease, and goes before what the worker knew
-            change = change.where(CERTIFICATE.c.fence == fence, CERTIFICATE.c.lease_owner.is_not(None))
-        changed = self._change(change.values(renewal_values(renewal) | {"lease_owner": None, "lease_until": None}))
+            this["fence"] = fence
+        ended = renewal_values(renewal) | {"lease_owner": None, "lease_until": None}
+        changed = self._update(CERTIFICATE, this, ended, leased=fence is not None)
         if fence is not None and changed == 0:
             raise LeaseLost(f"The renewal of {name} was taken over by another worker.")

@@ -7,10 +7,11 @@ the lock is held for one round trip and the commit, and is the last lock of all 
 """
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import Connection, bindparam, func, insert, select, text
+from sqlalchemy import Connection, Executable, bindparam, func, insert, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
@@ -26,7 +27,7 @@ from certworker.store.tables.events import (
     heartbeat_values,
 )
 from certworker.store.tables.vaults import VAULT
-from certworker.store.transaction import Transaction
+from certworker.store.transaction import Transaction, insertion
 from certworker.vault.events import Event
 from certworker.vault.objects import fold_name
 from certworker.vault.vaults import Heartbeat
@@ -34,7 +35,10 @@ from certworker.vault.vaults import Heartbeat
 EVENT_LOCK: Final = 0x63657274_6576656E
 """The advisory lock of those who append events: "certeven" in ASCII."""
 
-_EVENTS = select(EVENT).where(EVENT.c.sequence > bindparam("after")).order_by(EVENT.c.sequence)
+_EVENTS = (
+    select(EVENT).where(EVENT.c.sequence > bindparam("after")).order_by(EVENT.c.sequence).limit(bindparam("most", type_=None))
+)
+_CURSOR = select(CURSOR.c.sequence).where(CURSOR.c.name == bindparam("name"))
 _ADD_EVENT = insert(EVENT)
 _LAST_EVENT = select(func.coalesce(func.max(EVENT.c.sequence), 0).label("last"))
 _TALLIES = select(VAULT.c.name, TALLY.c.issuer, TALLY.c.result, TALLY.c.count).join(VAULT, VAULT.c.id == TALLY.c.vault_id)
@@ -47,7 +51,7 @@ class EventReader(Transaction):
 
     def events(self, after: int, limit: int) -> tuple[Event, ...]:
         """List events in order, beginning after the sequence number `after`."""
-        return tuple(map(event_record, self._all(_EVENTS.limit(limit), after=after)))
+        return tuple(map(event_record, self._all(_EVENTS, after=after, most=limit)))
 
     def last_event(self) -> int:
         """Tell the highest sequence number of the events; 0 without any."""
@@ -56,7 +60,7 @@ class EventReader(Transaction):
 
     def cursor(self, name: str) -> int:
         """Tell up to which event a listener has read; 0 for a new one."""
-        row = self._one(select(CURSOR.c.sequence).where(CURSOR.c.name == name))
+        row = self._one(_CURSOR, name=name)
         return int(row.sequence) if row else 0
 
     def tallies(self) -> Mapping[tuple[str, str, str], int]:
@@ -111,10 +115,15 @@ class EventWriter(EventReader):
     def count_attempt(self, vault_id: str, issuer: str, result: str) -> None:
         """Count an attempt at issuance by its result."""
         first = {"vault_id": vault_id, "folded": fold_name(issuer), "result": result, "issuer": issuer, "count": 1}
-        once_more = {"count": TALLY.c.count + 1}
-        key = ["vault_id", "folded", "result"]
-        self._change(self._insert(TALLY).values(first).on_conflict_do_update(index_elements=key, set_=once_more))
+        self._change(_counting(on_postgresql=self._on_postgresql), **first)
 
     def beat(self, heartbeat: Heartbeat) -> None:
         """Record the last run of a job."""
         self._put(HEARTBEAT, heartbeat_values(heartbeat), key=("job",))
+
+
+@cache
+def _counting(*, on_postgresql: bool) -> Executable:
+    once_more = {"count": TALLY.c.count + 1}
+    key = ["vault_id", "folded", "result"]
+    return insertion(TALLY, on_postgresql=on_postgresql).on_conflict_do_update(index_elements=key, set_=once_more)

@@ -1,12 +1,25 @@
 """Certificate operations: what is asked and what is changed."""
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Row,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from certworker.errors import Conflict, LeaseLost, OperationInProgress
-from certworker.store.columns import UnixTime
 from certworker.store.tables.operations import (
     EVIDENCE,
     IN_PROGRESS,
@@ -89,18 +102,18 @@ class OperationWriter(OperationReader):
         values = operation_values(operation)
         for fixed in ("id", "vault_id", "folded", "kind", "name", "fence"):
             del values[fixed]
-        if operation.status is OperationStatus.IN_PROGRESS and not operation.cancellation_requested:
-            cancelled = OPERATION.c.cancellation_requested
-            values["due_at"] = case((cancelled, _time("now", operation.updated)), else_=_time("due", operation.due_at))
-            values["cancellation_requested"] = cancelled
-        this = and_(OPERATION.c.id == operation.id, OPERATION.c.fence == operation.fence, IN_PROGRESS)
-        self._require(self._change(update(OPERATION).where(this).values(values)), operation.id)
+        goes_on = operation.status is OperationStatus.IN_PROGRESS and not operation.cancellation_requested
+        if goes_on:
+            del values["cancellation_requested"]
+        statement = _updating(tuple(values), goes_on=goes_on)
+        new = {f"new_{name}": value for name, value in values.items()}
+        changed = self._change(statement, of_id=operation.id, of_fence=operation.fence, **new)
+        self._require(changed, operation.id)
 
     def keep_progress(self, operation_id: str, fence: int, progress: Progress, at: datetime) -> None:
         """Record a provider's progress under a lease that goes on. Raises LeaseLost where the fence has moved on."""
-        leased = and_(OPERATION.c.fence == fence, OPERATION.c.lease_owner.is_not(None), IN_PROGRESS)
-        change = update(OPERATION).where(OPERATION.c.id == operation_id, leased)
-        self._require(self._change(change.values(progress=progress, updated=at)), operation_id)
+        place = {"of_id": operation_id, "of_fence": fence}
+        self._require(self._change(_KEEP_PROGRESS, **place, new_progress=progress, new_updated=at), operation_id)
 
     def request_cancellation(self, operation_id: str, at: datetime) -> None:
         """Ask for an operation in progress to be cancelled: it falls due at once, a lease goes on until recording."""
@@ -127,5 +140,21 @@ class OperationWriter(OperationReader):
             raise LeaseLost(f"The operation {operation_id} was taken over by another worker, has ended or was deleted.")
 
 
-def _time(name: str, at: datetime | None) -> Any:  # noqa: ANN401
-    return bindparam(name, at, type_=UnixTime())
+def _new(name: str) -> BindParameter[Any]:
+    return bindparam(f"new_{name}", type_=OPERATION.c[name].type)
+
+
+_CLAIMED = and_(OPERATION.c.id == bindparam("of_id"), OPERATION.c.fence == bindparam("of_fence"), IN_PROGRESS)
+_KEEP_PROGRESS = (
+    update(OPERATION)
+    .where(_CLAIMED, OPERATION.c.lease_owner.is_not(None))
+    .values(progress=_new("progress"), updated=_new("updated"))
+)
+
+
+@cache
+def _updating(columns: tuple[str, ...], *, goes_on: bool) -> Executable:
+    values: dict[str, ColumnElement[Any]] = {name: _new(name) for name in columns}
+    if goes_on:
+        values["due_at"] = case((OPERATION.c.cancellation_requested, _new("updated")), else_=_new("due_at"))
+    return update(OPERATION).where(_CLAIMED).values(values)

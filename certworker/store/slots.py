@@ -1,10 +1,12 @@
 """Order slots: what is asked and what is changed."""
 
-from sqlalchemy import ColumnElement, exists, literal_column, or_, select
+from functools import cache
+
+from sqlalchemy import ColumnElement, Executable, exists, literal_column, or_, select
 
 from certworker.store.tables.operations import IN_PROGRESS, OPERATION
 from certworker.store.tables.slots import SLOT
-from certworker.store.transaction import Transaction
+from certworker.store.transaction import Transaction, insertion
 
 _HOLDER: ColumnElement[str] = literal_column("order_slot.operation_id")
 """Of the row in the way. As a column of the table it would be looked for in the subquery."""
@@ -24,11 +26,16 @@ class SlotWriter(SlotReader):
 
     def take_slot(self, key: str, operation_id: str) -> bool:
         """Take a slot for an operation, unless another one that is in progress has it; one conditional statement."""
-        held = exists().where(OPERATION.c.id == _HOLDER, IN_PROGRESS)
-        statement = self._insert(SLOT).values({"key": key, "operation_id": operation_id})
-        taking = statement.on_conflict_do_update(
-            index_elements=["key"],
-            set_={"operation_id": statement.excluded.operation_id},
-            where=or_(SLOT.c.operation_id == operation_id, ~held),
-        )
-        return self._one(taking.returning(SLOT.c.key)) is not None
+        return self._one(_taking(on_postgresql=self._on_postgresql), key=key, operation_id=operation_id) is not None
+
+
+@cache
+def _taking(*, on_postgresql: bool) -> Executable:
+    held = exists().where(OPERATION.c.id == _HOLDER, IN_PROGRESS)
+    statement = insertion(SLOT, on_postgresql=on_postgresql)
+    taking = statement.on_conflict_do_update(
+        index_elements=["key"],
+        set_={"operation_id": statement.excluded.operation_id},
+        where=or_(SLOT.c.operation_id == statement.excluded.operation_id, ~held),
+    )
+    return taking.returning(SLOT.c.key)

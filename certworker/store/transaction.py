@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Executable, Row, Table
+from sqlalchemy import ColumnElement, Connection, Executable, Row, Table, bindparam, delete, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -56,6 +56,15 @@ class Transaction:
         changed = tuple(name for name in values if name not in {*key, *keep})
         self._change(_putting(table, tuple(key), changed, on_postgresql=self._on_postgresql), **values)
 
+    def _update(self, table: Table, this: Values, changed: Values, *, leased: bool = False) -> int:
+        """Change the columns of the rows that have these values, which are not null, and are under a lease; count them."""
+        statement = _changing(table, tuple(this), tuple(changed), leased=leased)
+        return self._change(statement, **_prefixed("of_", this), **_prefixed("new_", changed))
+
+    def _delete(self, table: Table, this: Values) -> int:
+        """Delete the rows that have these values, which are not null; count them."""
+        return self._change(_deleting(table, tuple(this)), **_prefixed("of_", this))
+
     def _insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
         return insertion(table, on_postgresql=self._on_postgresql)
 
@@ -77,6 +86,26 @@ def _putting(table: Table, key: tuple[str, ...], changed: tuple[str, ...], *, on
     statement = insertion(table, on_postgresql=on_postgresql)
     new = {name: statement.excluded[name] for name in changed}
     return statement.on_conflict_do_update(index_elements=list(key), set_=new)
+
+
+@cache
+def _changing(table: Table, this: tuple[str, ...], changed: tuple[str, ...], *, leased: bool) -> Executable:
+    wanted = [*_these(table, this), *([table.c.lease_owner.is_not(None)] if leased else [])]
+    new = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in changed}
+    return update(table).where(*wanted).values(new)
+
+
+@cache
+def _deleting(table: Table, this: tuple[str, ...]) -> Executable:
+    return delete(table).where(*_these(table, this))
+
+
+def _these(table: Table, names: tuple[str, ...]) -> list[ColumnElement[bool]]:
+    return [table.c[name] == bindparam(f"of_{name}", type_=table.c[name].type) for name in names]
+
+
+def _prefixed(prefix: str, values: Values) -> Values:
+    return {f"{prefix}{name}": value for name, value in values.items()}
 
 
 def insertion(table: Table, *, on_postgresql: bool) -> sqlite.Insert | postgresql.Insert:
