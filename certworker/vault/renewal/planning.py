@@ -15,12 +15,14 @@ from certworker.vault.renewal.decision import backstop_of, decide
 from certworker.vault.renewal.situation import Decision, Situation
 from certworker.vault.renewal.windows import MaintenanceCalendar, Windows, within
 from certworker.vault.revocation.compromised import compromised_since
-from certworker.vault.revocation.standing import revoked_since
+from certworker.vault.revocation.standing import revocation_of
 from certworker.vault.store import Reader, Writer
 from certworker.vault.watches import WatchKind
 
 REPEATED: Final = timedelta(hours=3)
 """What took the place of a revoked version, say, and is found revoked as well, is replaced no sooner: its CA may go on so."""
+REPEATED_BELOW: Final = timedelta(days=1)
+"""Likewise, where it is a certificate above it that is revoked: a CA that still issues there will do so for a while."""
 PATIENCE: Final = timedelta(days=1)
 """So long may somebody wait for what they asked for, until it goes before what is as late as that."""
 _SENT_BY_OTHERS: Final = frozenset(
@@ -62,7 +64,7 @@ class Planner:
     def situation(self, reader: Reader, certificate: Certificate, current: CertificateVersion, at: datetime) -> Situation:
         """Put together what is known of a certificate's current version."""
         place = (certificate.vault_id, certificate.name, current.version)
-        operation = reader.operation_of_version(*place)
+        operation, revocation = reader.operation_of_version(*place), revocation_of(reader, *place)
         facts, renewal = read_certificate(current.der), certificate.renewal
         untouched = operation is None and certificate.policy_updated <= current.attributes.created
         return Situation(
@@ -76,7 +78,8 @@ class Planner:
             issued_for=operation.reason if operation else None,
             changed_at=self._changed_at(certificate, operation),
             window=window_of(reader.watch(WatchKind.ADVICE, current.vault_id, current.name), current.version),
-            revoked_at=revoked_since(reader, *place),
+            revoked_at=revocation.since if revocation else None,
+            revoked_above=bool(revocation and revocation.about),
             compromised_at=compromised_since(reader, facts.public_key),
             requested_at=renewal.requested_at,
             is_paused=renewal.pause is not None,
@@ -89,8 +92,8 @@ class Planner:
 
         A version is not renewed before a tenth of what it had left has gone by, and 10 seconds at the least: a CA that dates
         its certificates back by hours, or lets them live for seconds, would be asked without a pause. Reasons that come from
-        elsewhere wait for 10 seconds; for 3 hours where the version came for the same reason. After failures the next
-        attempt stays where the back-off put it, unless it has become urgent since. A maintenance window is waited for until
+        elsewhere wait for 10 seconds; for 3 hours, or a day, where the version came for the same reason. After failures the
+        next attempt stays where the back-off put it, unless it has become urgent since. A maintenance window is waited for until
         the backstop, or the end of the window in which the CA wants it.
         """
         decision = decide(situation)
@@ -184,7 +187,9 @@ def _paced(decision: Decision, situation: Situation) -> datetime:
     """Tell until when a CA is left alone about a version, however things stand."""
     pause = pause_after(situation.not_after - situation.since)
     if decision.reason in _SENT_BY_OTHERS:
-        pause = min(pause, REPEATED) if decision.reason is situation.issued_for else SHORTEST_PAUSE
+        below = decision.reason is OperationReason.REVOKED and situation.revoked_above
+        repeated = REPEATED_BELOW if below else REPEATED
+        pause = min(pause, repeated) if decision.reason is situation.issued_for else SHORTEST_PAUSE
     return whole_second(situation.since + pause)
 
 

@@ -23,10 +23,10 @@ class Situation:
 
     `issued_by` is the policy that it was issued by, and `issued_for` why; none for one that was imported. `changed_at` is
     since when the policy is another one, where that is a reason to renew at once and not just what the next version goes by.
-    `revoked_at` is since when it is known to be revoked, itself or something above it; `compromised_at` since when its key is
-    known to others. `window` is its CA's advice, `requested_at` since when somebody wants it renewed. `is_paused`: nothing is
-    renewed but what is asked for. `is_foreign`: a CA signed it, its policy says that it signs itself, and nobody has looked at
-    that since it was imported. `maintenance` are the windows in which a renewal may begin.
+    `revoked_at` is since when it is known to be revoked: itself, or something above it (`revoked_above`). `compromised_at` is
+    since when its key is known to others. `window` is its CA's advice, `requested_at` since when somebody wants it renewed.
+    `is_paused`: nothing is renewed but what is asked for. `is_foreign`: a CA signed it, its policy says that it signs itself,
+    and nobody has looked at that since it was imported. `maintenance` are the windows in which a renewal may begin.
     """
 
     policy: Policy
@@ -39,6 +39,7 @@ class Situation:
     issued_for: OperationReason | None = None
     changed_at: datetime | None = None
     revoked_at: datetime | None = None
+    revoked_above: bool = False
     compromised_at: datetime | None = None
     window: Window | None = None
     requested_at: datetime | None = None

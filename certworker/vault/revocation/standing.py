@@ -118,10 +118,10 @@ def status_of(reader: WatchReader, vault_id: str, name: str, version: str) -> St
     return read_status(reader.watch(WatchKind.REVOCATION, vault_id, name), version)
 
 
-def revoked_since(reader: WatchReader, vault_id: str, name: str, version: str) -> datetime | None:
-    """Tell since when a version is known to be revoked, itself or something above it; none where it is not."""
+def revocation_of(reader: WatchReader, vault_id: str, name: str, version: str) -> Status | None:
+    """Find the status of a version that is known to be revoked, itself or something above it; none where it is not."""
     status = status_of(reader, vault_id, name, version)
-    return status.since if status and status.standing is Standing.REVOKED else None
+    return status if status and status.standing is Standing.REVOKED else None
 
 
 def show_time(at: datetime) -> str:

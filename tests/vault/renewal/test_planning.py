@@ -15,7 +15,7 @@ from certworker.vault.operations import OperationReason as Why
 from certworker.vault.operations import Pause, Renewal
 from certworker.vault.policy import complete
 from certworker.vault.renewal.decision import backstop_of
-from certworker.vault.renewal.planning import REPEATED, Forecast, Planner
+from certworker.vault.renewal.planning import REPEATED, REPEATED_BELOW, Forecast, Planner
 from certworker.vault.renewal.situation import Situation, Window
 from certworker.vault.renewal.windows import MaintenanceCalendar, MaintenanceWindow, Windows, is_open
 from tests.support.clock import START
@@ -75,6 +75,13 @@ def test_what_comes_from_elsewhere_is_not_kept_waiting(why: Why) -> None:
     assert foreseen(situation).decision.reason is why
     assert foreseen(situation).due_at == START + SHORTEST_PAUSE
     assert foreseen(replace(situation, issued_for=why)).due_at == START + REPEATED
+
+
+def test_a_ca_that_issues_below_what_is_revoked_is_asked_once_a_day() -> None:
+    """The first replacement comes at once."""
+    situation = a_situation(revoked_at=START, revoked_above=True)
+    assert foreseen(situation).due_at == START + SHORTEST_PAUSE
+    assert foreseen(replace(situation, issued_for=Why.REVOKED)).due_at == START + REPEATED_BELOW
 
 
 def test_the_backoff_holds_the_next_attempt() -> None:
