@@ -93,8 +93,8 @@ class Planner:
         A version is not renewed before a tenth of what it had left has gone by, and 10 seconds at the least: a CA that dates
         its certificates back by hours, or lets them live for seconds, would be asked without a pause. Reasons that come from
         elsewhere wait for 10 seconds; for 3 hours, or a day, where the version came for the same reason. After failures the
-        next attempt stays where the back-off put it, unless it has become urgent since. A maintenance window is waited for until
-        the backstop, or the end of the window in which the CA wants it.
+        next attempt stays where the back-off put it, unless it has become urgent since. A maintenance window is waited for
+        until the backstop, or the end of the window in which the CA wants it.
         """
         decision = decide(situation)
         if decision is None:
