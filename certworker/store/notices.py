@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import ColumnElement, bindparam, case, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Executable, bindparam, case, delete, exists, func, or_, select, update
 
 from certworker.errors import LeaseLost
 from certworker.store.claims import due, notice_waits
@@ -20,7 +21,7 @@ from certworker.store.tables.notices import (
     state_values,
 )
 from certworker.store.tables.row import Values
-from certworker.store.transaction import Transaction
+from certworker.store.transaction import Transaction, insertion
 from certworker.vault.notification.ledger import OPEN, Notice, NoticeStatus, Silence
 from certworker.vault.notification.message import Severity, Topic
 from certworker.vault.objects import ObjectKind, fold_name
@@ -32,9 +33,28 @@ _COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("n
     NOTICE.c.channel, NOTICE.c.status
 )
 _OLDEST: Final = select(NOTICE.c.came_at).order_by(NOTICE.c.number).limit(1)
+_NEXT: Final = select(func.min(due(NOTICE)).label("at")).where(
+    notice_waits(NOTICE), NOTICE.c.channel.in_(bindparam("channels", expanding=True))
+)
 _OPEN: Final = NOTICE.c.status.in_(OPEN)
 _MOST_IDS: Final = 1000
 """So many are named in one statement: databases take some ten thousand at the most."""
+# what is under a lease is being sent at this moment
+_SUPERSEDE: Final = (
+    update(NOTICE)
+    .where(
+        NOTICE.c.vault_id == bindparam("of_vault"),
+        NOTICE.c.kind == bindparam("of_kind", type_=NOTICE.c.kind.type),
+        NOTICE.c.folded == bindparam("of_name"),
+        NOTICE.c.version != bindparam("of_version"),
+        NOTICE.c.topic.in_(bindparam("topics", type_=NOTICE.c.topic.type, expanding=True)),
+        _OPEN,
+        NOTICE.c.lease_owner.is_(None),
+    )
+    .values(
+        status=bindparam("new_status", type_=NOTICE.c.status.type), due_at=bindparam("new_due_at", type_=NOTICE.c.due_at.type)
+    )
+)
 _ENDED: Final = or_(NOTICE.c.due_at.is_(None), ~_OPEN)
 
 
@@ -74,8 +94,7 @@ class NoticeReader(Transaction):
         """Tell when the next notice of some channels falls due; what is under a lease, when that runs out."""
         if not channels:
             return None
-        earliest = select(func.min(due(NOTICE)).label("at")).where(notice_waits(NOTICE), NOTICE.c.channel.in_(channels))
-        row = self._one(earliest)
+        row = self._one(_NEXT, channels=tuple(channels))
         return row.at if row else None
 
     def has_notices_after(self, latest: datetime) -> bool:
@@ -112,9 +131,7 @@ class NoticeWriter(NoticeReader):
 
     def hold_cursor(self, name: str) -> int:
         """Tell up to which event a listener has read; whoever else asks waits until this transaction has ended."""
-        first = self._insert(CURSOR).values(name=name, sequence=0)
-        held = first.on_conflict_do_update(index_elements=["name"], set_={"name": first.excluded.name})
-        row = self._one(held.returning(CURSOR.c.sequence))
+        row = self._one(_holding(on_postgresql=self._on_postgresql), name=name, sequence=0)
         return int(row.sequence) if row else 0
 
     def add_notice(self, notice: Notice) -> bool:
@@ -123,8 +140,7 @@ class NoticeWriter(NoticeReader):
 
     def record_delivery(self, notice: Notice) -> None:
         """Record what came of it, under the fence that it was claimed with; the lease ends. Raises LeaseLost."""
-        this = (NOTICE.c.id == notice.id, NOTICE.c.fence == notice.fence, NOTICE.c.lease_owner.is_not(None))
-        if self._change(update(NOTICE).where(*this).values(_released(notice))) == 0:
+        if self._update(NOTICE, {"id": notice.id, "fence": notice.fence}, _released(notice), leased=True) == 0:
             raise LeaseLost(f"The notice {notice.id} was taken over, or has changed meanwhile.")
 
     def set_notice_state(self, notice: Notice) -> None:
@@ -166,10 +182,8 @@ class NoticeWriter(NoticeReader):
 
     def supersede(self, vault_id: str, kind: ObjectKind, name: str, version: str, topics: Collection[Topic]) -> int:
         """Let what was not sent of other versions than this be superseded; give the count."""
-        others = (*_subject(vault_id, kind, name), NOTICE.c.version != version, NOTICE.c.topic.in_(topics))
-        # what is under a lease is being sent at this moment
-        unsent = (_OPEN, NOTICE.c.lease_owner.is_(None))
-        return self._change(update(NOTICE).where(*others, *unsent).values(status=NoticeStatus.SUPERSEDED, due_at=None))
+        of = {"of_vault": vault_id, "of_kind": kind, "of_name": fold_name(name), "of_version": version}
+        return self._change(_SUPERSEDE, **of, topics=tuple(topics), new_status=NoticeStatus.SUPERSEDED, new_due_at=None)
 
     def silence_open(self, notices: Collection[Notice]) -> int:
         """Let notices that have not gone out be silenced; give the count."""
@@ -202,6 +216,13 @@ class NoticeWriter(NoticeReader):
         old = select(NOTICE.c.number).where(*ended).order_by(NOTICE.c.number).limit(limit)
         count = self._change(delete(NOTICE).where(NOTICE.c.number.in_(old.scalar_subquery())))
         return count + self._change(delete(SILENCE).where(SILENCE.c.until < before))
+
+
+@cache
+def _holding(*, on_postgresql: bool) -> Executable:
+    first = insertion(CURSOR, on_postgresql=on_postgresql)
+    held = first.on_conflict_do_update(index_elements=["name"], set_={"name": first.excluded.name})
+    return held.returning(CURSOR.c.sequence)
 
 
 def _subject(vault_id: str, kind: ObjectKind, name: str) -> tuple[ColumnElement[bool], ...]:

@@ -96,6 +96,12 @@ _BEFORE: Final = (
     .order_by(SECRET_VERSION.c.created.desc(), SECRET_VERSION.c.version)
     .limit(1)
 )
+_PURGEABLE: Final = (
+    select(HEAD)
+    .where(HEAD.c.deleted_at.is_not(None), HEAD.c.purge_at <= bindparam("at", type_=UnixTime()), HEAD.c.managed.is_(False))
+    .order_by(HEAD.c.purge_at, HEAD.c.folded)
+    .limit(bindparam("most", type_=None))
+)
 _NOTICED: Final = (ObjectKind.KEY, ObjectKind.SECRET)
 _NOTICES: Final = MappingProxyType({kind: _notices(_TABLES[kind]) for kind in _NOTICED})
 
@@ -153,8 +159,7 @@ class ObjectReader(Transaction):
 
     def purgeable(self, at: datetime, limit: int) -> tuple[ObjectHead, ...]:
         """List deleted objects whose purge is due. A certificate's companions are not listed; they go with it."""
-        due = select(HEAD).where(HEAD.c.deleted_at.is_not(None), HEAD.c.purge_at <= at, HEAD.c.managed.is_(False))
-        return tuple(map(head_record, self._all(due.order_by(HEAD.c.purge_at, HEAD.c.folded).limit(limit))))
+        return tuple(map(head_record, self._all(_PURGEABLE, at=at, most=limit)))
 
     def due_notices(self, at: datetime, limit: int) -> tuple[DueNotice, ...]:
         """List current versions of live keys and secrets whose notice is due, those that wait the longest first."""
@@ -230,8 +235,8 @@ class ObjectWriter(ObjectReader):
 
     def set_notice(self, vault_id: str, kind: ObjectKind, name: str, version: str, notice_at: datetime | None) -> None:
         """Plan the next notice of a version of a key or a secret."""
-        this = _this_version(_TABLES[kind], vault_id, name, version)
-        self._change(update(_TABLES[kind]).where(this).values(notice_at=notice_at))
+        this = {"vault_id": vault_id, "folded": fold_name(name), "version": version}
+        self._update(_TABLES[kind], this, {"notice_at": notice_at})
 
     def move_notice(self, notice: DueNotice, notice_at: datetime | None) -> bool:
         """Plan the notice that follows one, unless the plan has changed since; say whether it had not."""

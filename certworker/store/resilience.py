@@ -41,6 +41,10 @@ _MEMORY: Final = select(FAILURE_MEMORY).where(
 _BUCKET: Final = select(BUCKET.c.full_at).where(BUCKET.c.kind == bindparam("kind"), BUCKET.c.key == bindparam("key"))
 
 
+_FULL: Final = delete(BUCKET).where(BUCKET.c.full_at <= bindparam("until", type_=BUCKET.c.full_at.type))
+_LONG_AGO: Final = delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.updated <= bindparam("until", type_=UnixTime()))
+
+
 def _stalled_renewals() -> Select[Any]:
     free = or_(CERTIFICATE.c.lease_until.is_(None), CERTIFICATE.c.lease_until <= bindparam("at", type_=UnixTime()))
     behind = and_(GATE.c.closed_until.is_not(None), CERTIFICATE.c.due_at <= bindparam("at", type_=UnixTime()))
@@ -121,7 +125,7 @@ class ResilienceWriter(ResilienceReader):
 
     def forget_failures(self, key: MemoryKey) -> None:
         """Forget what is remembered."""
-        self._change(delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.ca == key.ca, FAILURE_MEMORY.c.names == key.names))
+        self._delete(FAILURE_MEMORY, {"ca": key.ca, "names": key.names})
 
     def spend(self, bucket: Bucket, rate: Rate, at: datetime) -> bool:
         """Take a token, if there is one."""
@@ -162,8 +166,7 @@ class ResilienceWriter(ResilienceReader):
 
     def set_route(self, vault_id: str, name: str, issuer: str | None) -> None:
         """Send a certificate's next renewal to another issuer."""
-        this = and_(CERTIFICATE.c.vault_id == vault_id, CERTIFICATE.c.folded == fold_name(name))
-        self._change(update(CERTIFICATE).where(this).values(route=issuer))
+        self._update(CERTIFICATE, {"vault_id": vault_id, "folded": fold_name(name)}, {"route": issuer})
 
     def clear_routes(self, vault_id: str, issuer: str) -> None:
         """Send what was sent elsewhere to its own issuer again."""
@@ -172,8 +175,7 @@ class ResilienceWriter(ResilienceReader):
 
     def forget_spent(self, at: datetime) -> int:
         """Forget full buckets, and failures of a long time ago."""
-        full = self._change(delete(BUCKET).where(BUCKET.c.full_at <= at.timestamp()))
-        return full + self._change(delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.updated <= at - LONGEST_MEMORY))
+        return self._change(_FULL, until=at.timestamp()) + self._change(_LONG_AGO, until=at - LONGEST_MEMORY)
 
     def forget_future(self, at: datetime, seen: datetime) -> int:
         """Forget what was noted by a clock that went ahead."""
