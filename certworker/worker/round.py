@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from time import monotonic
 from typing import TypeVar
 
 from certworker.clock import whole_second
@@ -13,6 +14,9 @@ from certworker.vault.store import Reader
 
 MOST_A_ROUND = 100
 """A round is cut here, so that a long one starves nobody; the next follows at once."""
+
+LONGEST_SECONDS = 60.0
+"""And here as well: what each waits for somebody slow adds up."""
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -43,9 +47,9 @@ class Round:
 
 
 def each(claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
-    """Claim one thing after another and work on it, some at the most; count."""
-    count = 0
-    while count < MOST_A_ROUND and (item := claim()) is not None:
+    """Claim one thing after another and work on it, some at the most and not for too long; count."""
+    count, begun = 0, monotonic()
+    while count < MOST_A_ROUND and monotonic() - begun < LONGEST_SECONDS and (item := claim()) is not None:
         count += 1
         work(item)
     return count

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from threading import Event
 
@@ -13,7 +14,7 @@ from certworker.vault.notification.audience import Audience, Subscription
 from certworker.vault.notification.message import Delivery, Message
 from certworker.vault.operations import OperationStatus
 from certworker.worker import rounds as registry
-from certworker.worker.round import Group, Round
+from certworker.worker.round import LONGEST_SECONDS, Group, Round, each
 from certworker.worker.rounds import ROUNDS, Rounds
 from certworker.worker.scheduler import Scheduler
 from tests.support.clock import FakeClock
@@ -102,3 +103,11 @@ def test_a_channel_that_hangs_holds_up_no_issuance(tmp_path: Path) -> None:
         finally:
             hanging.may_end.set()
             scheduler.stop()
+
+
+def test_a_round_is_cut_when_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thing that takes half of the time is done twice at the most, however much there is to do."""
+    ticks = count(step=LONGEST_SECONDS / 2)
+    monkeypatch.setattr("certworker.worker.round.monotonic", lambda: next(ticks))
+    done: list[str] = []
+    assert each(lambda: "work", done.append) == len(done) == 1
