@@ -106,7 +106,7 @@ def test_a_channel_that_hangs_holds_up_no_issuance(tmp_path: Path) -> None:
 
 
 def test_a_round_is_cut_when_it_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thing that takes half of the time is done twice at the most, however much there is to do."""
+    """Each look at the clock finds half of the time gone: one thing is done, and the rest is left to the next turn."""
     ticks = count(step=LONGEST_SECONDS / 2)
     monkeypatch.setattr("certworker.worker.round.monotonic", lambda: next(ticks))
     done: list[str] = []
