@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -34,6 +36,10 @@ class CertificateRequest:
     names: SubjectNames
     key_usage: tuple[str, ...]
     ekus: tuple[str, ...]
+
+
+_REMEMBERED: Final = 256
+"""So many certificates are not read anew: an issuance asks the same one six times, in half a dozen places."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,7 @@ def _extensions(
     yield x509.BasicConstraints(ca=authority, path_length=0 if authority else None), True
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def read_certificate(der: bytes) -> CertificateFacts:
     """Read what a DER certificate says. Raises BadParameter where it cannot be read."""
     certificate = _load(der)
