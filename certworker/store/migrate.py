@@ -3,6 +3,7 @@
 Alembic is loaded only where there is something to do: a warm start reads one row.
 """
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,8 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 MIGRATION_LOCK: Final = 0x63657274_6D696772
 """The advisory lock of whoever migrates: "certmigr" in ASCII."""
 
+PATIENCE: Final = timedelta(minutes=2)
+"""So long is waited for another process that migrates."""
 VERSION_TABLE: Final = "alembic_version"
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 _NO_TIMEOUT: Final = text("SET LOCAL lock_timeout = 0")
@@ -34,7 +37,7 @@ def migrate(database_url: str) -> None:
     Raises SetupError where the database was written by a newer release (it is left as it is), Unavailable where it does not
     answer.
     """
-    engine = open_engine(database_url)
+    engine = open_engine(database_url, PATIENCE)
     try:
         if not _is_current(engine):
             _upgrade(engine)
