@@ -28,8 +28,8 @@ from certworker.vault.objects import (
 )
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
 from certworker.vault.renewal.advice import AdviceReader
-from certworker.vault.revocation.port import RevocationReader, RevocationWriter
 from certworker.vault.resilience.ports import ResilienceReader, ResilienceWriter
+from certworker.vault.revocation.port import RevocationReader, RevocationWriter
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter

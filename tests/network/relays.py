@@ -10,6 +10,7 @@ from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
+from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
@@ -44,7 +45,7 @@ class Mailbox:
         """Take a mail."""
         assert isinstance(envelope.content, bytes)
         if self.to_data.startswith("250"):
-            self.taken.append(message_from_bytes(envelope.content, policy=default))  # type: ignore[arg-type]
+            self.taken.append(message_from_bytes(envelope.content, policy=default))
             self.envelopes.append(envelope)
             self.encrypted.append(bool(server.transport and server.transport.get_extra_info("sslcontext")))
         return self.to_data
@@ -69,7 +70,9 @@ def relay(
         return AuthResult(success=fits, handled=False)
 
     (port,) = free_ports(1)
-    options = {"authenticator": knows, "auth_required": True, "auth_require_tls": way == "starttls"} if login else {}
+    options: dict[str, Any] = (
+        {"authenticator": knows, "auth_required": True, "auth_require_tls": way == "starttls"} if login else {}
+    )
     controller = Controller(
         box,
         hostname="127.0.0.1",

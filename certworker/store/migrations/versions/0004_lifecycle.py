@@ -136,9 +136,14 @@ def _make_silences() -> None:
 
 
 def _of_vault(table: str) -> sa.ForeignKeyConstraint:
-    name = f"fk_{table}_vault"
-    rules = {"ondelete": "CASCADE", "deferrable": True, "initially": "DEFERRED"}
-    return sa.ForeignKeyConstraint(["vault_id"], ["vault.id"], name=name, **rules)
+    return sa.ForeignKeyConstraint(
+        ["vault_id"],
+        ["vault.id"],
+        name=f"fk_{table}_vault",
+        ondelete="CASCADE",
+        deferrable=True,
+        initially="DEFERRED",
+    )
 
 
 def _make_consents() -> None:
