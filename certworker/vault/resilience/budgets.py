@@ -17,6 +17,7 @@ from certworker.vault.lifetime import pause_after
 from certworker.vault.operations import Operation, OperationReason
 from certworker.vault.policy import names_to_validate
 from certworker.vault.renewal.advice import Known
+from certworker.vault.renewal.decision import BACKSTOP
 from certworker.vault.resilience.gates import PROBE_TIME, GateReason, after_nothing, after_spending
 from certworker.vault.resilience.memory import FailureMemory, ca_of, digest_of, key_of
 from certworker.vault.resilience.ports import Bucket
@@ -70,7 +71,10 @@ class Budgets:
         return PublicSuffixList()
 
     def begin_renewal(self, writer: Writer, operation: Operation, at: datetime) -> Operation:
-        """Pay for a renewal, in the transaction that begins it. Raises NotYet; what was paid until then is rolled back."""
+        """Pay for a renewal, in the transaction that begins it. Raises NotYet; what was paid until then is rolled back.
+
+        What would expire for want of a token is asked for at its backstop all the same: the CA may count otherwise.
+        """
         issuer = writer.issuer(operation.vault_id, operation.policy.issuer.name)
         if issuer is None or operation.due_at is None:
             return operation
@@ -79,7 +83,11 @@ class Budgets:
             for budget in self.budgets(issuer, names_to_validate(operation.policy)):
                 is_account = budget.bucket.kind == ACCOUNT
                 if not writer.spend(budget.bucket, budget.rate, at):
-                    raise NotYet(_up(writer.token_at(budget.bucket, budget.rate, at)), account=is_account)
+                    until = _up(writer.token_at(budget.bucket, budget.rate, at))
+                    last = None if is_account else _last_call(writer, operation)
+                    if last is not None and last <= at:
+                        continue
+                    raise NotYet(min(until, last) if last else until, account=is_account)
                 if is_account:
                     self._close_behind(writer, operation, budget, at)
         return operation
@@ -150,6 +158,13 @@ class Budgets:
 def _budget(kind: str, key: str, rate: Rate) -> Budget:
     # where a limit was set anew, nobody waits for tokens by the pace of the old one
     return Budget(Bucket(kind, f"{key} {rate.most}/{rate.period // timedelta(seconds=1)}s"), rate)
+
+
+def _last_call(reader: Reader, operation: Operation) -> datetime | None:
+    """Tell when nothing is waited for any more: a twentieth of the current version's lifetime before its end."""
+    current = reader.certificate_version(operation.vault_id, operation.name, None)
+    begins, ends = (current.attributes.not_before, current.attributes.expires) if current else (None, None)
+    return _up(ends - (ends - begins) / BACKSTOP) if begins and ends else None
 
 
 def _own_turn(memory: FailureMemory, expires: datetime | None) -> datetime:

@@ -67,7 +67,7 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 
 def test_a_set_that_is_used_up_waits_alone(tmp_path: Path, clock: FakeClock) -> None:
     """Its renewal is put off to its next token and counts as no failure; the others of the CA go on."""
-    settings = {ISSUER: IssuerSettings(certificates_per_set="1/100d")}
+    settings = {ISSUER: IssuerSettings(certificates_per_set="1/80d")}
     with open_deployment(tmp_path, clock, issuers=settings) as deployment:
         deployment.create("web", policy_for("web.test"))
         deployment.work()
@@ -77,8 +77,23 @@ def test_a_set_that_is_used_up_waits_alone(tmp_path: Path, clock: FakeClock) -> 
         deployment.create("other", policy_for("other.test"))
         deployment.work()
         renewal = deployment.renewal("web")
-        assert (renewal.due_at, renewal.failures, len(deployment.versions("web"))) == (START + 100 * DAY, 0, 1)
+        assert (renewal.due_at, renewal.failures, len(deployment.versions("web"))) == (START + 80 * DAY, 0, 1)
         assert len(deployment.versions("other")) == 1
+
+
+def test_nothing_expires_for_want_of_a_token(tmp_path: Path, clock: FakeClock) -> None:
+    """Where the next token comes after the end, the CA is asked at the backstop all the same, and has the last word."""
+    settings = {ISSUER: IssuerSettings(certificates_per_set="1/100d")}
+    with open_deployment(tmp_path, clock, issuers=settings) as deployment:
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        for _ in range(5):
+            clock.set(max(clock(), deployment.renewal("web").due_at or clock()))
+            deployment.work()
+            if len(deployment.versions("web")) > 1:
+                break
+        assert clock() == START + 85.5 * DAY
+        assert deployment.renewal("web").failures == 0
 
 
 def test_what_somebody_asks_for_waits_for_its_token(tmp_path: Path, clock: FakeClock) -> None:
