@@ -116,7 +116,10 @@ def silence(
     *,
     until: Annotated[str, typer.Option("--until", help="Until when, in ISO 8601: 2026-12-24 or 2026-12-24T12:00:00Z.")],
     why: Annotated[str, typer.Option("--why", help="What for; others will read it.")],
-    topic: Annotated[str | None, typer.Option("--topic", help="Only this topic, such as near_expiry; else all.")] = None,
+    topic: Annotated[
+        str | None,
+        typer.Option("--topic", help="Only this topic, such as near_expiry; else all but revoked and key_compromised."),
+    ] = None,
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:

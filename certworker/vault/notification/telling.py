@@ -16,7 +16,7 @@ from certworker.vault.notification.expiry_watch import first_look
 from certworker.vault.notification.ledger import Notice, NoticeStatus, Silence
 from certworker.vault.notification.marks import Threshold
 from certworker.vault.notification.message import Severity, Topic
-from certworker.vault.notification.topics import OVERTAKEN, REMINDERS, Word, is_as_severe, words_of
+from certworker.vault.notification.topics import ALARMS, OVERTAKEN, REMINDERS, Word, is_as_severe, words_of
 from certworker.vault.objects import ObjectKind, fold_name
 from certworker.vault.operations import OperationReason
 from certworker.vault.renewal.planning import Planner
@@ -171,8 +171,8 @@ class Telling:
 
 
 def covers(silence: Silence, name: str, topic: Topic) -> bool:
-    """Whether a silence is about this. What has no name is covered only where its topic is named."""
-    topics = (None, topic) if name else (topic,)
+    """Whether a silence is about this. What has no name, and what is an alarm, is covered only where its topic is named."""
+    topics = (None, topic) if name and topic not in ALARMS else (topic,)
     return fnmatchcase(fold_name(name), fold_name(silence.pattern)) and silence.topic in topics
 
 

@@ -42,6 +42,8 @@ _TOPICS: Final[Mapping[EventType, tuple[Topic, Severity]]] = MappingProxyType(
 )
 _ONCE: Final = frozenset({Topic.NEW_VERSION, Topic.RENEWED})
 """Topics that are told once of a version."""
+ALARMS: Final = frozenset({Topic.REVOKED, Topic.KEY_COMPROMISED})
+"""Topics that a silence covers only by their name: nobody who wanted some quiet meant these."""
 REMINDERS: Final = frozenset({Topic.NEAR_EXPIRY, Topic.RENEWAL_OVERDUE, Topic.RENEWAL_FAILED, Topic.REVOCATION_UNKNOWN})
 """Topics that are told again of a version, until somebody acknowledges."""
 OVERTAKEN: Final = frozenset({Topic.NEAR_EXPIRY, Topic.RENEWAL_STARTS, Topic.RENEWAL_FAILED, Topic.RENEWAL_OVERDUE})
