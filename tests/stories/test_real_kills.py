@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from certworker.crypto.x509 import read_certificate
 from certworker.settings import load_settings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
+from certworker.vault.objects import ObjectKind
 from certworker.vault.vaults import Vault
 from tests.clients.acme.authority import Authority, serving_authority
 from tests.support.deployment import ISSUER, policy_for
@@ -95,12 +97,17 @@ def test_a_worker_that_is_killed_leaves_nothing_half_done(tmp_path: Path, kind: 
 
 
 def fall_due(house: House, vault: Vault, name: str) -> None:
-    """Let a certificate's renewal fall due now."""
+    """Let a renewal fall due now, as one does that somebody asked for and that failed, of a version that came an hour ago."""
     at = whole_second(utc_now())
     with house.store.writing() as writer:
-        certificate = writer.certificate(vault.id, name)
+        certificate, version = writer.certificate(vault.id, name), writer.certificate_version(vault.id, name, None)
         assert certificate is not None
-        writer.set_renewal(vault.id, name, None, replace(certificate.renewal, due_at=at, deadline=at, requested_at=at))
+        assert version is not None
+        # nothing is renewed within seconds of its issuance
+        attributes = replace(version.attributes, created=at - timedelta(hours=1))
+        writer.set_attributes(vault.id, ObjectKind.CERTIFICATE, name, version.version, attributes, version.tags)
+        due = replace(certificate.renewal, due_at=at, deadline=at, requested_at=at)
+        writer.set_renewal(vault.id, name, None, due)
 
 
 def check(machine: Machine, house: House, vault: Vault, name: str) -> None:
