@@ -177,7 +177,7 @@ def test_a_rotation_reaches_new_connections(tmp_path: Path) -> None:
         with httpx.Client(verify=False, base_url=f"https://localhost:{operator.port}") as client:  # noqa: S501
             assert client.get("/secrets").status_code == 401
             rotate(operator)
-            until(lambda: ssl.get_server_certificate(("localhost", operator.port)) != before)
+            until(lambda: ssl.get_server_certificate(("localhost", operator.port)) != before, 60.0)
             assert client.get("/secrets").status_code == 401
 
 
