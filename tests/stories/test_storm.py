@@ -116,7 +116,7 @@ def check_books(simulation: Simulation, count: int) -> Counter[str]:
     return Counter(order.status.value for order in orders)
 
 
-@pytest.mark.long
+@pytest.mark.fleet
 @pytest.mark.timeout(1200)
 def test_a_thousand_renewals_come_through_a_storm(tmp_path: Path, clock: FakeClock, capsys: pytest.CaptureFixture[str]) -> None:
     """Every certificate is had before the old one ends, no key is lost, and nothing is issued twice for one operation."""
