@@ -10,17 +10,23 @@ CertworkerError
 │   ├── KeyNotYetValid  KeyExpired  a key outside its time
 │   ├── KeyOperationForbidden    a key that is not for this operation
 │   ├── AttestationRefused       an attestation that a key is not released for
-│   └── PurgeProtected           a purge before its date, in a vault that allows none
+│   ├── PurgeProtected           a purge before its date, in a vault that allows none
+│   ├── ForbiddenByRoles         no role of the caller permits it, in a vault that goes by roles
+│   ├── ForbiddenByFirewall      the caller's address is not one that the vault lets in
+│   └── AuthorizationFailed      no role of the caller permits it, on the management plane
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
-│   └── OperationNotFound  IssuerNotFound  ContactsNotFound
+│   ├── OperationNotFound  IssuerNotFound  ContactsNotFound
+│   └── ResourceNotFound         ... on the management plane
 ├── Conflict                     something else is in the way
 │   ├── OperationInProgress      ... a certificate operation
 │   ├── DeletedButRecoverable    ... a deleted object of the same name
 │   ├── NotDeleted               recover or purge of what is not deleted
 │   └── MasterKeyChanged         another master key was put in force meanwhile
 ├── Unavailable                  try again later; `retry_after` says when
-│   └── Sealed                   the deployment waits for its passphrase or shares
+│   ├── Sealed                   the deployment waits for its passphrase or shares
+│   ├── Throttled                too many requests of this kind
+│   └── AuditUnavailable         the record of what was asked cannot be kept, so that it is not done
 ├── LeaseLost                    another worker has taken the work over
 ├── SealBroken                   a sealed record was altered, moved, or sealed under another key
 └── SetupError                   the deployment cannot start; says what to do
@@ -107,6 +113,24 @@ class PurgeProtected(Forbidden):
     code = "purge_protected"
 
 
+class ForbiddenByRoles(Forbidden):
+    """The vault goes by roles, and none of the caller's permits it."""
+
+    code = "forbidden_by_roles"
+
+
+class ForbiddenByFirewall(Forbidden):
+    """The vault's network rules do not let the caller's address in."""
+
+    code = "forbidden_by_firewall"
+
+
+class AuthorizationFailed(Forbidden):
+    """No role of the caller permits the action on the management plane."""
+
+    code = "authorization_failed"
+
+
 class NotFound(CertworkerError):
     """There is no such thing."""
 
@@ -153,6 +177,12 @@ class ContactsNotFound(NotFound):
     """The vault has no contacts."""
 
     code = "contacts_not_found"
+
+
+class ResourceNotFound(NotFound):
+    """There is no resource of this id on the management plane."""
+
+    code = "resource_not_found"
 
 
 class Conflict(CertworkerError):
@@ -207,6 +237,18 @@ class Sealed(Unavailable):
     """The deployment is sealed: its master key is wrapped, and nobody has opened it yet. Says what to do."""
 
     code = "sealed"
+
+
+class Throttled(Unavailable):
+    """Too many requests of this kind came in too short a time."""
+
+    code = "throttled"
+
+
+class AuditUnavailable(Unavailable):
+    """The audit log cannot be written. No record, no answer."""
+
+    code = "audit_unavailable"
 
 
 class LeaseLost(CertworkerError):

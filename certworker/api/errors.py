@@ -29,7 +29,11 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.KeyOperationForbidden: (403, "Forbidden", "KeyOperationForbidden"),
         errors.AttestationRefused: (403, "Forbidden", None),
         errors.PurgeProtected: (403, "Forbidden", None),
+        errors.ForbiddenByRoles: (403, "Forbidden", "ForbiddenByRbac"),
+        errors.ForbiddenByFirewall: (403, "Forbidden", "ForbiddenByFirewall"),
+        errors.AuthorizationFailed: (403, "AuthorizationFailed", None),
         errors.NotFound: (404, "NotFound", None),
+        errors.ResourceNotFound: (404, "ResourceNotFound", None),
         errors.VaultNotFound: (404, "VaultNotFound", None),
         errors.CertificateNotFound: (404, "CertificateNotFound", None),
         errors.KeyNotFound: (404, "KeyNotFound", None),
@@ -42,6 +46,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.DeletedButRecoverable: (409, "Conflict", "ObjectIsDeletedButRecoverable"),
         errors.NotDeleted: (400, "MethodNotAllowed", "RequestNotAllowedOnNonDeletedObject"),
         errors.Unavailable: (503, "ServiceUnavailable", None),
+        errors.Throttled: (429, "Throttled", None),
         errors.LeaseLost: (409, "Conflict", None),
     }
 )

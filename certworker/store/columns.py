@@ -22,15 +22,13 @@ from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.resilience.gates import GateReason
 from certworker.vault.revocation.sources import SourceKind
+from certworker.vault.rights.roles import Permission, PrincipalType
 from certworker.vault.rotation_policy import RotationPolicy
-from certworker.vault.vaults import Sku
+from certworker.vault.vaults import Deployment, NetworkRules, Sku
 from certworker.vault.watches import WatchKind
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND: Final = timedelta(seconds=1)
-_POLICY: Final = TypeAdapter(Policy)
-_ROTATION: Final = TypeAdapter(RotationPolicy)
-_RELEASE: Final = TypeAdapter(KeyReleasePolicy)
 _LENGTH_BYTES: Final = 4
 
 
@@ -103,49 +101,69 @@ class WordsText(TypeDecorator[tuple[str, ...]]):
         return None if value is None else tuple(json.loads(value))
 
 
-class PolicyText(TypeDecorator[Policy]):
-    """A certificate policy as JSON, read and written by pydantic."""
+class JsonText(TypeDecorator[Any]):
+    """A record as JSON, read and written by pydantic; a subclass names its shape."""
 
     impl = String
     cache_ok = True
+    shape: ClassVar[TypeAdapter[Any]]
 
-    def process_bind_param(self, value: Policy | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ANN401, ARG002
         """Write JSON."""
-        return None if value is None else _POLICY.dump_json(value).decode()
+        return None if value is None else self.shape.dump_json(value).decode()
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Policy | None:  # noqa: ARG002
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ANN401, ARG002
         """Read JSON."""
-        return None if value is None else _POLICY.validate_json(value)
+        return None if value is None else self.shape.validate_json(value)
 
 
-class RotationText(TypeDecorator[RotationPolicy]):
-    """A key's rotation policy as JSON."""
+class PolicyText(JsonText):
+    """A certificate policy."""
 
-    impl = String
     cache_ok = True
-
-    def process_bind_param(self, value: RotationPolicy | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write JSON."""
-        return None if value is None else _ROTATION.dump_json(value).decode()
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> RotationPolicy | None:  # noqa: ARG002
-        """Read JSON."""
-        return None if value is None else _ROTATION.validate_json(value)
+    shape = TypeAdapter(Policy)
 
 
-class ReleaseText(TypeDecorator[KeyReleasePolicy]):
-    """A key's release policy as JSON."""
+class RotationText(JsonText):
+    """A key's rotation policy."""
 
-    impl = String
     cache_ok = True
+    shape = TypeAdapter(RotationPolicy)
 
-    def process_bind_param(self, value: KeyReleasePolicy | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        """Write JSON."""
-        return None if value is None else _RELEASE.dump_json(value).decode()
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> KeyReleasePolicy | None:  # noqa: ARG002
-        """Read JSON."""
-        return None if value is None else _RELEASE.validate_json(value)
+class ReleaseText(JsonText):
+    """A key's release policy."""
+
+    cache_ok = True
+    shape = TypeAdapter(KeyReleasePolicy)
+
+
+class NetworkText(JsonText):
+    """From where a vault may be called."""
+
+    cache_ok = True
+    shape = TypeAdapter(NetworkRules)
+
+
+class DeploymentText(JsonText):
+    """What may fetch secrets from a vault while it deploys."""
+
+    cache_ok = True
+    shape = TypeAdapter(Deployment)
+
+
+class GrantsText(JsonText):
+    """What an access policy grants: noun -> words."""
+
+    cache_ok = True
+    shape = TypeAdapter(dict[str, tuple[str, ...]])
+
+
+class PermissionsText(JsonText):
+    """What a role permits."""
+
+    cache_ok = True
+    shape = TypeAdapter(tuple[Permission, ...])
 
 
 class ChainBytes(TypeDecorator[tuple[bytes, ...]]):
@@ -262,3 +280,10 @@ class EventTypeText(WordText):
 
     cache_ok = True
     words = EventType
+
+
+class PrincipalTypeText(WordText):
+    """What a principal is."""
+
+    cache_ok = True
+    words = PrincipalType

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
 from certworker.store.failures import fail
+from certworker.store.tables.audit import AUDIT_PENDING
 from certworker.store.tables.events import (
     CURSOR,
     EVENT,
@@ -28,6 +29,8 @@ from certworker.store.tables.events import (
 )
 from certworker.store.tables.vaults import VAULT
 from certworker.store.transaction import Transaction, insertion
+from certworker.vault.audit.acts import is_act, service_record
+from certworker.vault.audit.trail import Trace
 from certworker.vault.events import Event
 from certworker.vault.objects import fold_name
 from certworker.vault.vaults import Heartbeat
@@ -40,6 +43,7 @@ _EVENTS = (
 )
 _CURSOR = select(CURSOR.c.sequence).where(CURSOR.c.name == bindparam("name"))
 _ADD_EVENT = insert(EVENT)
+_ADD_RECORD = insert(AUDIT_PENDING)
 _LAST_EVENT = select(func.coalesce(func.max(EVENT.c.sequence), 0).label("last"))
 _TALLIES = select(VAULT.c.name, TALLY.c.issuer, TALLY.c.result, TALLY.c.count).join(VAULT, VAULT.c.id == TALLY.c.vault_id)
 _CHECK_KEYS_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
@@ -93,6 +97,19 @@ class EventWriter(EventReader):
         """Tell the highest sequence number, this transaction's own events among them."""
         self.write_events()
         return super().last_event()
+
+    def write_records(self, trace: Trace | None) -> None:
+        """Write the audit record of what is under way, once; where nothing is, one of each event. Before the events."""
+        if trace is None:
+            records = [service_record(event) for event in self._kept_back if is_act(event)]
+        else:
+            records = [] if trace.committed else [trace.record()]
+        if not records:
+            return
+        try:
+            self._connection.execute(_ADD_RECORD, [{"text": record.text()} for record in records])
+        except SQLAlchemyError as error:
+            fail(error)
 
     def write_events(self) -> None:
         """Write what was kept back. The transaction calls this before it commits."""

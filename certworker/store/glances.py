@@ -5,8 +5,8 @@ Both databases can say whether they are. SQLite has a number that moves on when 
 costs microseconds, or one round trip, instead of a transaction for each lookup. So nothing that is remembered is ever older
 than the request that asks for it, whichever process has changed it.
 
-What changes seldom (vaults, their keys, people, the keys that sign tokens) has a count of its own in the table `registry`, so
-that it is remembered while objects are written.
+What changes seldom (vaults, their keys, people, what they may do, the keys that sign tokens) has a count of its own in the
+table `registry`, so that it is remembered while objects are written. So are decisions that rest on nothing else.
 """
 
 import sqlite3
@@ -22,11 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from certworker.errors import Unavailable
 from certworker.store.failures import fail
 from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind, SecretVersion, fold_name
+from certworker.vault.rights.policies import AccessPolicy
+from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
 from certworker.vault.store import HotReader, Reader
 from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
 
 T = TypeVar("T")
-Answers = dict[tuple[str | None, ...], Any]
+Answers = dict[tuple[object, ...], Any]
 Generation = Callable[[], tuple[object, object]]
 """Tells of the whole database, and of the registry, whether they are the same."""
 Reading = Callable[[], AbstractContextManager[Reader]]
@@ -94,6 +96,37 @@ class Glance(HotReader):
         """List a tenant's signing keys, the newest last."""
         return self._find(self._registered, ("signing", tenant_id), lambda reader: reader.signing_keys(tenant_id))
 
+    def groups_of(self, object_id: str) -> frozenset[str]:
+        """List all groups that a principal is in, by itself or by other groups."""
+        return self._find(self._registered, ("groups", object_id), lambda reader: reader.groups_of(object_id))
+
+    def access_policies(self, vault_id: str) -> tuple[AccessPolicy, ...]:
+        """List a vault's access policies, in the order in which they were set."""
+        return self._find(self._registered, ("policies", vault_id), lambda reader: reader.access_policies(vault_id))
+
+    def role_assignments(self, tenant_id: str, principals: frozenset[str]) -> tuple[RoleAssignment, ...]:
+        """List what is assigned to any of some principals, wherever it holds."""
+        return self._find(
+            self._registered,
+            ("assignments", tenant_id, principals),
+            lambda reader: reader.role_assignments(tenant_id, principals),
+        )
+
+    def role_definition(self, tenant_id: str, role_id: str) -> RoleDefinition | None:
+        """Find a custom role."""
+        return self._find(
+            self._registered, ("role", tenant_id, role_id), lambda reader: reader.role_definition(tenant_id, role_id)
+        )
+
+    def remember(self, name: tuple[object, ...], decide: Callable[[], T]) -> T:
+        """Give what `decide` gives, and keep it by `name` until the registry changes."""
+        try:
+            decided: T = self._registered[name]
+        except KeyError:
+            decided = decide()
+            _keep(self._registered, name, decided)
+        return decided
+
     def head(self, vault_id: str, kind: ObjectKind, name: str) -> ObjectHead | None:
         """Find what all versions of an object share, whether it is deleted or not."""
         return self._find(
@@ -112,14 +145,12 @@ class Glance(HotReader):
             self._objects, ("secret", vault_id, fold_name(name), version), lambda reader: reader.secret(vault_id, name, version)
         )
 
-    def _find(self, answers: Answers, name: tuple[str | None, ...], ask: Callable[[Reader], T]) -> T:
+    def _find(self, answers: Answers, name: tuple[object, ...], ask: Callable[[Reader], T]) -> T:
         try:
             found: T = answers[name]
         except KeyError:
             found = ask(self._open())
-            if len(answers) >= MOST_REMEMBERED:
-                answers.clear()  # rare, and cheaper than to keep book of what was used last
-            answers[name] = found
+            _keep(answers, name, found)
         return found
 
     def _open(self) -> Reader:
@@ -127,6 +158,12 @@ class Glance(HotReader):
             self._view = self._reading()
             self._reader = self._view.__enter__()
         return self._reader
+
+
+def _keep(answers: Answers, name: tuple[object, ...], found: object) -> None:
+    if len(answers) >= MOST_REMEMBERED:
+        answers.clear()  # rare, and cheaper than to keep book of what was used last
+    answers[name] = found
 
 
 class SqliteGeneration:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
 from certworker.store.advice import AdviceReader
+from certworker.store.audit import AuditReader, AuditWriter
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
 from certworker.store.consents import ConsentReader, ConsentWriter
@@ -23,12 +24,15 @@ from certworker.store.objects import ObjectReader, ObjectWriter
 from certworker.store.operations import OperationReader, OperationWriter
 from certworker.store.plan import PlanReader
 from certworker.store.resilience import ResilienceReader, ResilienceWriter
+from certworker.store.resources import ResourceReader, ResourceWriter
 from certworker.store.revocation import RevocationReader, RevocationWriter
+from certworker.store.rights import RightsReader, RightsWriter
 from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.slots import SlotReader, SlotWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
+from certworker.vault.audit.trail import current_trace
 from certworker.vault.store import HotReader, Reader, Writer
 
 _NOTHING = text("SELECT 1")
@@ -52,6 +56,9 @@ class SqlReader(
     SpareKeyReader,
     SlotReader,
     ConsentReader,
+    RightsReader,
+    ResourceReader,
+    AuditReader,
 ):
     """A consistent view."""
 
@@ -75,6 +82,9 @@ class SqlWriter(
     SpareKeyWriter,
     SlotWriter,
     ConsentWriter,
+    RightsWriter,
+    ResourceWriter,
+    AuditWriter,
 ):
     """A transaction that changes things."""
 
@@ -107,11 +117,18 @@ class SqlStore:
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
-        """Open a transaction: committed at the end, rolled back by any exception. Raises Unavailable, Conflict."""
+        """Open a transaction: committed at the end, rolled back by any exception. Raises Unavailable, Conflict.
+
+        The audit record of what is under way is written in it; where the service acts by itself, one of each event.
+        """
+        trace = current_trace()
         with self._group.joined() if self._group else self._alone() as connection:
             writer = SqlWriter(connection, self._clock)
             yield writer
+            writer.write_records(trace)
             writer.write_events()
+        if trace:
+            trace.committed = True
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:

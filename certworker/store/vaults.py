@@ -23,8 +23,8 @@ from certworker.vault.objects import fold_name
 from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
 
 _VAULT = select(VAULT).where(VAULT.c.id == bindparam("id"))
-_VAULT_BY_NAME = select(VAULT).where(VAULT.c.folded == bindparam("folded"))
-_VAULTS = select(VAULT).order_by(VAULT.c.folded)
+_VAULT_BY_NAME = select(VAULT).where(VAULT.c.folded == bindparam("folded"), VAULT.c.deleted.is_(None))
+_VAULTS = select(VAULT).where(VAULT.c.deleted.is_(None)).order_by(VAULT.c.folded)
 _WRAPPED_KEYS = select(VAULT_KEY).where(VAULT_KEY.c.vault_id == bindparam("vault_id")).order_by(VAULT_KEY.c.term)
 _PRINCIPAL = select(PRINCIPAL).where(PRINCIPAL.c.object_id == bindparam("object_id"))
 _PRINCIPAL_BY_CLIENT = select(PRINCIPAL).where(PRINCIPAL.c.client_id == bindparam("client_id"))
@@ -44,12 +44,12 @@ class VaultReader(Transaction):
         return vault_record(row) if row else None
 
     def vault_by_name(self, name: str) -> Vault | None:
-        """Find a vault by its name."""
+        """Find a vault by its name, unless it was deleted."""
         row = self._one(_VAULT_BY_NAME, folded=fold_name(name))
         return vault_record(row) if row else None
 
     def vaults(self) -> tuple[Vault, ...]:
-        """List all vaults by name."""
+        """List all vaults by name, but for deleted ones."""
         return tuple(map(vault_record, self._all(_VAULTS)))
 
     def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
@@ -79,7 +79,7 @@ class VaultWriter(VaultReader):
     """What can be changed in vaults and people."""
 
     def add_vault(self, vault: Vault) -> None:
-        """Add a vault. Raises Conflict where the name is taken."""
+        """Add a vault. Raises Conflict where the name is taken, if only by a deleted one."""
         self._add(VAULT, vault_values(vault), f"The vault name '{vault.name}' is already in use.")
 
     def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:

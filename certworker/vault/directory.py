@@ -101,7 +101,7 @@ class Directory:
             self._verified.keep(token, key_id, claims)
         check_times(claims, self._clock())
         _check_claims(claims, tenant_id, issuer, audiences)
-        return Caller(str(claims.get("oid", "")), str(claims.get("appid", "")), tenant_id)
+        return Caller(str(claims.get("oid", "")), str(claims.get("appid", "")), tenant_id, issuer=issuer)
 
     def key_set(self, tenant_id: str) -> dict[str, Any]:
         """Show the public keys that a tenant's tokens are checked by, as a JWK set."""

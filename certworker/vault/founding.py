@@ -1,16 +1,21 @@
 """The first start: a tenant, its first vaults, and its administrator."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import Conflict, SetupError
 from certworker.vault.directory import Directory, new_client_secret
 from certworker.vault.keyring import Keyring
+from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR, OWNER
+from certworker.vault.rights.roles import PrincipalType, RoleAssignment
+from certworker.vault.rights.scopes import subscription_scope
 from certworker.vault.store import Store, Writer
 from certworker.vault.vault_properties import NewVault
-from certworker.vault.vaults import SYSTEM_VAULT, Principal, Vault, check_vault_name
+from certworker.vault.vaults import SYSTEM_VAULT, Principal, ResourceGroup, Subscription, Vault, check_vault_name
 
+DEFAULT_SUBSCRIPTION = "certworker"
 DEFAULT_RESOURCE_GROUP = "certworker"
 DEFAULT_LOCATION = "local"
 PLAIN = NewVault()
@@ -72,8 +77,14 @@ class Founding:
             for key in keys:
                 writer.add_wrapped_key(key)
             writer.add_signing_key(signing_key)
+            self._add_places(writer, tenant_id, subscription_id, at)
             administrator, secret = self._directory.add_application(writer, tenant_id, administrator_name, administrator=True)
+            assign_administrator(writer, administrator, subscription_id, at)
         return Founded(vault, administrator, secret)
+
+    def _add_places(self, writer: Writer, tenant_id: str, subscription_id: str, at: datetime) -> None:
+        writer.add_subscription(Subscription(subscription_id, tenant_id, DEFAULT_SUBSCRIPTION, at))
+        writer.put_resource_group(ResourceGroup(subscription_id, DEFAULT_RESOURCE_GROUP, DEFAULT_LOCATION, at))
 
     def renew_secret(self) -> tuple[Principal, str]:
         """Give the first administrator a new client secret; the old one ends at once. Raises SetupError without one."""
@@ -109,3 +120,19 @@ class Founding:
         )
         writer.add_vault(vault)
         return vault
+
+
+def assign_administrator(writer: Writer, principal: Principal, subscription_id: str, at: datetime) -> None:
+    """Let an application do everything in a subscription: manage it, and use what is in its vaults."""
+    for role_id in (OWNER, KEY_VAULT_ADMINISTRATOR):
+        assignment = RoleAssignment(
+            id=str(uuid4()),
+            tenant_id=principal.tenant_id,
+            scope=subscription_scope(subscription_id),
+            role_id=role_id,
+            principal_id=principal.object_id,
+            principal_type=PrincipalType.SERVICE_PRINCIPAL,
+            created=at,
+            updated=at,
+        )
+        writer.add_role_assignment(assignment)

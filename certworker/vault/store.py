@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
+from certworker.vault.audit.port import AuditReader, AuditWriter
 from certworker.vault.events import Event
 from certworker.vault.notification.consents import ConsentReader, ConsentWriter
 from certworker.vault.notification.ledger import NoticeReader, NoticeWriter
@@ -29,7 +30,9 @@ from certworker.vault.objects import (
 from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
 from certworker.vault.renewal.advice import AdviceReader
 from certworker.vault.resilience.ports import ResilienceReader, ResilienceWriter
+from certworker.vault.resources import ResourceReader, ResourceWriter
 from certworker.vault.revocation.port import RevocationReader, RevocationWriter
+from certworker.vault.rights.port import RightsGlance, RightsReader, RightsWriter
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
@@ -65,11 +68,11 @@ class FleetEntry:
     operation_details: str | None
 
 
-class HotReader(Protocol):
+class HotReader(RightsGlance, Protocol):
     """What is looked up on the road of every request. Each answer is as the database was when `glance` began, or later."""
 
     def vault_by_name(self, name: str) -> Vault | None:
-        """Find a vault by its name."""
+        """Find a vault by its name, unless it was deleted."""
 
     def wrapped_keys(self, vault_id: str) -> tuple[WrappedKey, ...]:
         """List a vault's wrapped keys, the newest term last."""
@@ -99,6 +102,9 @@ class Reader(
     ResilienceReader,
     SpareKeyReader,
     ConsentReader,
+    RightsReader,
+    ResourceReader,
+    AuditReader,
     Protocol,
 ):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
@@ -107,7 +113,7 @@ class Reader(
         """Find a vault by its id."""
 
     def vaults(self) -> tuple[Vault, ...]:
-        """List all vaults by name."""
+        """List all vaults by name, but for deleted ones."""
 
     def principal_by_client(self, client_id: str) -> Principal | None:
         """Find a principal by its application's client id."""
@@ -226,11 +232,23 @@ class Reader(
         """Tell when the next notice of a key or a secret falls due."""
 
 
-class Writer(Reader, WatchWriter, NoticeWriter, RevocationWriter, ResilienceWriter, SpareKeyWriter, ConsentWriter, Protocol):
+class Writer(
+    Reader,
+    WatchWriter,
+    NoticeWriter,
+    RevocationWriter,
+    ResilienceWriter,
+    SpareKeyWriter,
+    ConsentWriter,
+    RightsWriter,
+    ResourceWriter,
+    AuditWriter,
+    Protocol,
+):
     """What can be changed, inside one transaction."""
 
     def add_vault(self, vault: Vault) -> None:
-        """Add a vault. Raises Conflict where the name is taken."""
+        """Add a vault. Raises Conflict where the name is taken, if only by a deleted one."""
 
     def add_wrapped_key(self, key: WrappedKey) -> None:
         """Add a vault key under a new term.

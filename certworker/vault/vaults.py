@@ -1,7 +1,8 @@
 """Vaults and the people of this slice: who there is, and where things live."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -24,10 +25,34 @@ class Sku(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Vault:
-    """A vault. `retention_days` is how long a deleted object can be recovered.
+class NetworkRules:
+    """From where a vault may be called. Without `allow_by_default` only from what a rule names.
 
-    With `purge_protection` nothing is gone before that time, whoever asks.
+    `addresses` are IP addresses and CIDR ranges, `subnets` resource ids of subnets, which the settings give ranges to.
+    """
+
+    allow_by_default: bool = True
+    bypass_trusted: bool = True
+    """Trusted services are let in from anywhere, if they may do what they ask for."""
+    addresses: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What else may fetch secrets while it deploys: virtual machines, disk encryption, templates."""
+
+    machines: bool = False
+    disk_encryption: bool = False
+    templates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """A vault. `retention_days` is how long a deleted object, or the vault itself, can be recovered.
+
+    With `purge_protection` nothing is gone before that time, whoever asks. With `rbac` it goes by role assignments, else by its
+    access policies. `purge_at` is there once it was deleted: until then it can be recovered, and nobody can call it.
     """
 
     id: str
@@ -40,11 +65,45 @@ class Vault:
     retention_days: int = DEFAULT_RETENTION_DAYS
     sku: Sku = Sku.STANDARD
     purge_protection: bool = False
+    rbac: bool = True
+    public_access: bool = True
+    network: NetworkRules = NetworkRules()
+    deployment: Deployment = Deployment()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_by: str = ""
+    updated: datetime | None = None
+    updated_by: str = ""
+    deleted: datetime | None = None
+    purge_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What resource groups and vaults are in."""
+
+    id: str
+    tenant_id: str
+    display_name: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceGroup:
+    """A group of vaults, to assign roles for them together. Names are compared without regard to case."""
+
+    subscription_id: str
+    name: str
+    location: str
+    created: datetime
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An application that can ask for tokens. `secret_hash` is a salted hash of its client secret."""
+    """An application that can ask for tokens. `secret_hash` is a salted hash of its client secret.
+
+    The `administrator` administers the directory: users, groups and applications. It is no role at any scope.
+    """
 
     object_id: str
     client_id: str

@@ -22,6 +22,7 @@ from certworker.api.serve import BackgroundServer
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli.sockets import bind, port_of
 from certworker.settings import HsmSettings, Seal, Server, Settings
+from certworker.vault.founding import assign_administrator
 from certworker.vault.notification.audience import Audience
 from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
@@ -77,7 +78,10 @@ class World:
     def add_principal(self, name: str, *, administrator: bool) -> tuple[Principal, str]:
         """Add another application; give its client secret."""
         with self.house.store.writing() as writer:
-            return self.house.directory.add_application(writer, self.tenant, name, administrator=administrator)
+            principal, secret = self.house.directory.add_application(writer, self.tenant, name, administrator=administrator)
+            if administrator:
+                assign_administrator(writer, principal, self.vault.subscription_id, self.house.clock())
+        return principal, secret
 
 
 @contextmanager

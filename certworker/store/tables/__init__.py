@@ -3,6 +3,7 @@
 from sqlalchemy import MetaData
 
 from certworker.store.tables import (
+    audit,
     certificates,
     consents,
     events,
@@ -12,7 +13,9 @@ from certworker.store.tables import (
     objects,
     operations,
     resilience,
+    resources,
     revocation,
+    rights,
     vaults,
     watches,
 )
@@ -20,6 +23,7 @@ from certworker.store.tables.row import Row
 
 __all__ = [
     "METADATA",
+    "audit",
     "certificates",
     "consents",
     "events",
@@ -29,7 +33,9 @@ __all__ = [
     "objects",
     "operations",
     "resilience",
+    "resources",
     "revocation",
+    "rights",
     "vaults",
     "watches",
 ]

@@ -1,16 +1,17 @@
 """Vaults, their wrapped keys, and who there is."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, UniqueConstraint, false
+from sqlalchemy import BigInteger, UniqueConstraint, false, true
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
-from certworker.store.columns import OrderedText, Serial, SkuText, UnixTime
+from certworker.store.columns import DeploymentText, MappingText, NetworkText, OrderedText, Serial, SkuText, UnixTime
 from certworker.store.tables.row import Row, Values, belongs_to, table_of
 from certworker.vault.objects import fold_name
-from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
+from certworker.vault.vaults import Deployment, NetworkRules, Principal, SigningKey, Sku, Vault, WrappedKey
 
 
 class VaultRow(Row, table=True):
@@ -30,6 +31,16 @@ class VaultRow(Row, table=True):
     retention_days: int
     sku: Sku = Field(sa_type=SkuText, sa_column_kwargs={"server_default": "standard"})
     purge_protection: bool = Field(sa_column_kwargs={"server_default": false()})
+    rbac: bool = Field(sa_column_kwargs={"server_default": true()})
+    public_access: bool = Field(sa_column_kwargs={"server_default": true()})
+    network: NetworkRules = Field(sa_type=NetworkText, sa_column_kwargs={"server_default": "{}"})
+    deployment: Deployment = Field(sa_type=DeploymentText, sa_column_kwargs={"server_default": "{}"})
+    tags: Mapping[str, str] = Field(sa_type=MappingText, sa_column_kwargs={"server_default": "{}"})
+    created_by: str = Field(sa_column_kwargs={"server_default": ""})
+    updated: datetime | None = Field(sa_type=UnixTime)
+    updated_by: str = Field(sa_column_kwargs={"server_default": ""})
+    deleted: datetime | None = Field(sa_type=UnixTime)
+    purge_at: datetime | None = Field(sa_type=UnixTime)
 
 
 class VaultKeyRow(Row, table=True):
@@ -107,6 +118,16 @@ def vault_record(row: Found[Any]) -> Vault:
         retention_days=row.retention_days,
         sku=row.sku,
         purge_protection=row.purge_protection,
+        rbac=row.rbac,
+        public_access=row.public_access,
+        network=row.network,
+        deployment=row.deployment,
+        tags=row.tags,
+        created_by=row.created_by,
+        updated=row.updated,
+        updated_by=row.updated_by,
+        deleted=row.deleted,
+        purge_at=row.purge_at,
     )
 
 
@@ -124,6 +145,16 @@ def vault_values(vault: Vault) -> Values:
         "retention_days": vault.retention_days,
         "sku": vault.sku,
         "purge_protection": vault.purge_protection,
+        "rbac": vault.rbac,
+        "public_access": vault.public_access,
+        "network": vault.network,
+        "deployment": vault.deployment,
+        "tags": vault.tags,
+        "created_by": vault.created_by,
+        "updated": vault.updated,
+        "updated_by": vault.updated_by,
+        "deleted": vault.deleted,
+        "purge_at": vault.purge_at,
     }
 
 

@@ -1,0 +1,60 @@
+"""Where records go, and which request is under way.
+
+The record of a change is a row that is written in the change's own transaction; a round drains the rows into the log. All
+other records are appended to the log before the answer leaves. No record, no answer.
+
+Which request is under way is the one thing that a transaction has to know and that no service hands to it: a `ContextVar`,
+set for the time of one request by the door that takes it, says so. It is the house's only state of this kind.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from certworker.vault.audit.record import AuditRecord
+
+
+class AuditTrail(Protocol):
+    """The log of this process."""
+
+    def append(self, record: AuditRecord) -> None:
+        """Append a record: it is with the operating system, or on disk, when this comes back. Raises AuditUnavailable."""
+
+
+class NoTrail:
+    """Keeps nothing: for commands that only look, and for tests of other things."""
+
+    def append(self, record: AuditRecord) -> None:
+        """Forget it."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """A request, or an act of the service, that is under way.
+
+    `record` makes its record as of now, for a success. `committed` is true once a transaction has been committed that has the
+    record in it.
+    """
+
+    record: Callable[[], AuditRecord]
+    committed: bool = field(default=False)
+
+
+_CURRENT: ContextVar[Trace | None] = ContextVar("certworker_trace", default=None)
+
+
+def current_trace() -> Trace | None:
+    """Give what is under way in this context; none where the service acts by itself."""
+    return _CURRENT.get()
+
+
+@contextmanager
+def tracing(trace: Trace) -> Iterator[Trace]:
+    """Set what is under way, for the time of the block."""
+    token = _CURRENT.set(trace)
+    try:
+        yield trace
+    finally:
+        _CURRENT.reset(token)

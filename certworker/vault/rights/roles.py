@@ -1,0 +1,88 @@
+"""Roles: what they permit, and to whom they are assigned (Azure RBAC)."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from functools import lru_cache
+
+
+class PrincipalType(StrEnum):
+    """What a principal is, in the words of role assignments."""
+
+    USER = "User"
+    GROUP = "Group"
+    SERVICE_PRINCIPAL = "ServicePrincipal"
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Some of what a role permits. An action is permitted by a pattern in `actions` unless one in `not_actions` takes it out.
+
+    A pattern is an action with `*` for any characters, slashes among them. Data actions likewise, apart from actions.
+    """
+
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
+
+    def permits(self, action: str, *, data: bool) -> bool:
+        """Tell whether an action is permitted here."""
+        wanted, unwanted = (self.data_actions, self.not_data_actions) if data else (self.actions, self.not_actions)
+        return _matches_any(wanted, action) and not _matches_any(unwanted, action)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDefinition:
+    """A role. `id` is a GUID. What one role takes out, another one can grant."""
+
+    id: str
+    name: str
+    description: str
+    permissions: tuple[Permission, ...]
+    assignable_scopes: tuple[str, ...] = ("/",)
+    tenant_id: str = ""
+    built_in: bool = True
+    created: datetime | None = None
+    updated: datetime | None = None
+    created_by: str = ""
+    updated_by: str = ""
+    assignable_roles: tuple[str, ...] = ()
+    """GUIDs of the only roles that whoever has this one may assign; none: any."""
+
+    def permits(self, action: str, *, data: bool = False) -> bool:
+        """Tell whether the role permits an action, or a data action."""
+        return any(permission.permits(action, data=data) for permission in self.permissions)
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """A role that a principal has at a scope, and below it."""
+
+    id: str
+    tenant_id: str
+    scope: str
+    role_id: str
+    principal_id: str
+    principal_type: PrincipalType
+    created: datetime
+    updated: datetime
+    created_by: str = ""
+    updated_by: str = ""
+    description: str | None = field(default=None)
+
+
+def matches(pattern: str, action: str) -> bool:
+    """Tell whether a pattern covers an action; case does not matter."""
+    return _compiled(pattern).fullmatch(action) is not None
+
+
+def _matches_any(patterns: Iterable[str], action: str) -> bool:
+    return any(matches(pattern, action) for pattern in patterns)
+
+
+@lru_cache(4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
