@@ -23,6 +23,11 @@ class Caller:
     scopes: frozenset[str] = frozenset()
     """What a user has let the application do (`scp`); none for an application."""
 
+    @property
+    def is_user(self) -> bool:
+        """Tell whether this is a user, who acts through an application, and not an application that acts for itself."""
+        return bool(self.user_name or self.scopes)
+
 
 SERVICE = Caller("certworker", "certworker", "", is_service=True)
 """The worker, acting on its own behalf."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from certworker.vault.rights.caller import Caller
+
 ALL: Final = "all"
 PURGE: Final = "purge"
 MOST_POLICIES: Final = 1024
@@ -45,6 +47,17 @@ class AccessPolicy:
     object_id: str
     permissions: Mapping[str, tuple[str, ...]]
     application_id: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """Whom it is for. A vault has one access policy for each."""
+        return self.object_id, self.application_id or ""
+
+    def holds_for(self, caller: Caller, principals: frozenset[str]) -> bool:
+        """Tell whether it is for a caller, who goes by the object ids of `principals`: their own and their groups'."""
+        if self.object_id not in principals:
+            return False
+        return self.application_id is None or (caller.is_user and self.application_id == caller.client_id)
 
     def grants(self, noun: str, permission: str) -> bool:
         """Tell whether a permission (a word of `WORDS`) is granted. `all` is every word but purge, which is said by name."""
