@@ -10,6 +10,7 @@ from certworker.settings import Settings
 from certworker.vault.access import Access
 from certworker.vault.account_keys import AccountKeys
 from certworker.vault.attestations import Attestations
+from certworker.vault.audit.trail import AuditTrail
 from certworker.vault.certificate_backups import CertificateBackups
 from certworker.vault.certificates import Certificates
 from certworker.vault.contacts import ContactBook
@@ -120,6 +121,7 @@ class House:
     master_source: MasterKeySource
     master: MasterKeyInForce
     keyring: Keyring
+    trail: AuditTrail
     access: Access
     directory: Directory
     materials: Materials

@@ -29,6 +29,7 @@ from certworker.store.engine import open_store
 from certworker.store.migrate import migrate
 from certworker.vault.account_keys import AccountKeys
 from certworker.vault.attestations import Attestations
+from certworker.vault.audit.trail import AuditTrail, NoTrail
 from certworker.vault.backup_format import BackupFormat
 from certworker.vault.certificate_backups import CertificateBackups
 from certworker.vault.certificates import Certificates
@@ -121,6 +122,7 @@ def build(
     token: "Token | None" = None,
     connect: Connect | None = None,
     audience: Audience | None = None,
+    trail: AuditTrail | None = None,
 ) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house, which `connect` by HTTP.
 
@@ -140,6 +142,7 @@ def build(
         master_source=ground.source,
         master=ground.master,
         keyring=keyring,
+        trail=trail or NoTrail(),
         access=access,
         directory=directory,
         materials=materials,

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from certworker.errors import SettingsError
+from certworker.settings.audit import AuditOutput, AuditSettings
 from certworker.settings.hook import HookSettings
 from certworker.settings.issuers import IssuerSettings, find_circle
 from certworker.settings.mail import Mail
@@ -25,6 +26,8 @@ from certworker.settings.spare_keys import SpareKeySettings
 from certworker.settings.webhooks import WebhookSettings
 
 __all__ = [
+    "AuditOutput",
+    "AuditSettings",
     "Challenges",
     "HookSettings",
     "HsmSettings",
@@ -188,6 +191,7 @@ class Settings(Section):
     renewal: RenewalSettings = RenewalSettings()
     maintenance: Mapping[str, MaintenanceSettings] = Field(default_factory=dict, description="tables by any name")
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
+    audit: AuditSettings = AuditSettings()
     log: Log = Log()
 
     @property
@@ -209,6 +213,11 @@ class Settings(Section):
     def management_url(self) -> str:
         """The management plane's URL."""
         return f"https://management.{self.netloc}"
+
+    @property
+    def graph_url(self) -> str:
+        """The URL of the directory's own API."""
+        return f"https://graph.{self.netloc}"
 
     @property
     def netloc(self) -> str:
@@ -341,6 +350,7 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
     bundle = settings.release.ca_bundle
     release = settings.release.model_copy(update={"ca_bundle": folder / bundle}) if bundle else settings.release
     changed = {"server": server, "seal": seal, "hsm": hsm, "release": release, "issuers": issuers}
+    changed["audit"] = _anchored(settings.audit, folder, "folder")
     changed["mail"] = _anchored(settings.mail, folder, "password_file", "ca_bundle")
     changed["webhooks"] = {
         name: _anchored(webhook, folder, "secret_file", "ca_bundle") for name, webhook in settings.webhooks.items()

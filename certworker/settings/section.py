@@ -74,6 +74,7 @@ class Section(BaseModel):
         "topics",
         "vaults",
         "command",
+        "outputs",
         mode="before",
         check_fields=False,
     )
