@@ -2,8 +2,10 @@
 
 CertworkerError
 ├── BadParameter                 what was sent cannot work; says which field and what would be right
-│   └── KeyMismatch              a certificate for another key
+│   ├── KeyMismatch              a certificate for another key
+│   └── InvalidResource          ... on the management plane; `reason` is the word that its clients know
 ├── Unauthenticated              nobody, or nobody we can believe
+│   └── TokenExpired  WrongTokenIssuer  WrongTokenAudience  a token that would do at another time, or elsewhere
 ├── Forbidden                    somebody, but not somebody who may
 │   ├── Disabled                 the object is disabled
 │   │   └── KeyDisabled           ... a key
@@ -17,11 +19,12 @@ CertworkerError
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
 │   ├── OperationNotFound  IssuerNotFound  ContactsNotFound
-│   └── ResourceNotFound         ... on the management plane
+│   └── ResourceNotFound         ... on the management plane; `reason` says what of it
 ├── Conflict                     something else is in the way
 │   ├── OperationInProgress      ... a certificate operation
 │   ├── DeletedButRecoverable    ... a deleted object of the same name
 │   ├── NotDeleted               recover or purge of what is not deleted
+│   ├── ResourceConflict         ... on the management plane; `reason` is the word that its clients know
 │   └── MasterKeyChanged         another master key was put in force meanwhile
 ├── Unavailable                  try again later; `retry_after` says when
 │   ├── Sealed                   the deployment waits for its passphrase or shares
@@ -59,10 +62,38 @@ class KeyMismatch(BadParameter):
     code = "key_mismatch"
 
 
+class InvalidResource(BadParameter):
+    """What was sent to the management plane cannot work. `reason` is the word for it that clients know."""
+
+    code = "invalid_resource"
+
+    def __init__(self, reason: str, message: str, field: str | None = None) -> None:
+        super().__init__(message, field)
+        self.reason = reason
+
+
 class Unauthenticated(CertworkerError):
     """The caller is unknown: no token, or one that does not hold."""
 
     code = "unauthenticated"
+
+
+class TokenExpired(Unauthenticated):
+    """The token's time is over."""
+
+    code = "token_expired"
+
+
+class WrongTokenIssuer(Unauthenticated):
+    """The token is of another issuer, or of another tenant."""
+
+    code = "wrong_token_issuer"
+
+
+class WrongTokenAudience(Unauthenticated):
+    """The token is for somebody else to read."""
+
+    code = "wrong_token_audience"
 
 
 class Forbidden(CertworkerError):
@@ -180,9 +211,13 @@ class ContactsNotFound(NotFound):
 
 
 class ResourceNotFound(NotFound):
-    """There is no resource of this id on the management plane."""
+    """There is no resource of this id on the management plane. `reason` is the word for it that clients know."""
 
     code = "resource_not_found"
+
+    def __init__(self, message: str, reason: str = "ResourceNotFound") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Conflict(CertworkerError):
@@ -211,6 +246,16 @@ class NotDeleted(Conflict):
     """Only a deleted object can be recovered or purged."""
 
     code = "not_deleted"
+
+
+class ResourceConflict(Conflict):
+    """Something is in the way on the management plane. `reason` is the word for it that clients know."""
+
+    code = "resource_conflict"
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class MasterKeyChanged(Conflict):

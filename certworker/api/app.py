@@ -17,6 +17,8 @@ from certworker.api.data_plane import REGION, DataPlane, allowed_methods
 from certworker.api.errors import error_response, key_vault_error
 from certworker.api.hosts import Place, Plane, place_of
 from certworker.api.identity import IdentityProvider
+from certworker.api.management.errors import arm_error_response
+from certworker.api.management.plane import FIRST_SEGMENTS, ManagementPlane
 from certworker.api.paths import COLLECTIONS, clean_path, method_of
 from certworker.api.threads import Threads, closing
 from certworker.bootstrap import House
@@ -48,6 +50,7 @@ class Front:
         self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
         self._vaults = DataPlane(house, threads)
         self._identity = IdentityProvider(house, threads)
+        self._management = ManagementPlane(house, threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and log one line of it: no query string, no header."""
@@ -58,7 +61,7 @@ class Front:
         except Exception as error:  # rendered, and logged where it is ours, by the error table
             if exchange.status:  # the answer has begun: there is no other to be given
                 raise
-            await self._refuse(error, exchange.request_id, scope)(scope, receive, sending)
+            await self._refuse(error, exchange, scope)(scope, receive, sending)
         finally:
             took = (perf_counter() - begun) * 1000
             _log.info(
@@ -69,18 +72,23 @@ class Front:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
         scope["method"] = method_of(scope["method"], exchange.header(b"x-http-method"))
         place, first = exchange.place, path.split("/", 2)[1]
-        if place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
+        if place.plane is Plane.MANAGEMENT or (place.plane is Plane.BARE and first.lower() in FIRST_SEGMENTS):
+            exchange.manages = True
+            await self._management.serve(place, exchange.header(b"authorization"), scope, receive, send)
+        elif place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
             await self._identity.serve(place, exchange.request_id, scope, receive, send)
-        elif place.plane in {Plane.MANAGEMENT, Plane.GRAPH}:
+        elif place.plane is Plane.GRAPH:
             await _not_served(place)(scope, receive, send)
         else:
             exchange.always = self._of_vaults
             await self._vaults.serve(place, exchange.header(b"authorization"), scope, receive, send)
 
-    def _refuse(self, error: Exception, request_id: str, scope: Scope) -> Response:
+    def _refuse(self, error: Exception, exchange: "_Exchange", scope: Scope) -> Response:
+        if exchange.manages:
+            return arm_error_response(error, exchange.request_id)
         if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004
             error = HTTPException(405, "The method is not allowed here.", {"Allow": allowed_methods(scope)})
-        return error_response(error, request_id)
+        return error_response(error, exchange.request_id)
 
 
 class _Exchange:
@@ -93,6 +101,7 @@ class _Exchange:
         self.place = place_of(hosts[0].decode("latin-1") if len(hosts) == 1 else "")
         self.request_id = str(uuid4())
         self.status = 0
+        self.manages = self.place.plane is Plane.MANAGEMENT
         self.always: tuple[tuple[bytes, bytes], ...] = _ALWAYS
         self._scope = scope
 
@@ -125,6 +134,10 @@ class _Exchange:
         asked = self.header(b"x-ms-client-request-id")
         if asked and _CLIENT_REQUEST_ID.fullmatch(asked):
             headers.append((b"x-ms-client-request-id", asked.encode()))
+        if self.manages:
+            given = self.header(b"x-ms-correlation-request-id")
+            correlated = given if given and _CLIENT_REQUEST_ID.fullmatch(given) else self.request_id
+            headers.append((b"x-ms-correlation-request-id", correlated.encode()))
         if self.always is not _ALWAYS:
             headers.append((b"x-ms-keyvault-network-info", self._network_info().encode()))
         if REGION in self._scope:

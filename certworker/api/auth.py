@@ -30,13 +30,31 @@ class Admission:
     vault: Vault
 
 
+def authenticate(house: House, token: str, audiences: tuple[str, ...]) -> Caller:
+    """Tell who calls with a bearer token for one of some audiences. Raises Unauthenticated, or a kind of it."""
+    with house.store.glance() as reader:
+        system = reader.vault_by_name(SYSTEM_VAULT)
+        if system is None:
+            raise Unauthenticated("This deployment has no identity provider yet.")
+        tenant = system.tenant_id
+        return house.directory.caller(reader, token, tenant, issuer_of(house.settings, tenant), audiences)
+
+
+def bearer_of(authorization: str | None) -> str | None:
+    """Read the bearer token out of an Authorization header; none where it is missing or of another scheme."""
+    if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return authorization[len(_SCHEME) :].strip()
+
+
 def admit(house: House, place: Place, authorization: str | None) -> Admission:
     """Find the vault and tell who calls. Raises VaultNotFound, Challenged."""
     with house.store.glance() as reader:
         vault = find_vault(house, place, reader)
-        if authorization is None or authorization[: len(_SCHEME)].lower() != _SCHEME:
+        token = bearer_of(authorization)
+        if token is None:
             raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
-        settings, token, tenant = house.settings, authorization[len(_SCHEME) :].strip(), vault.tenant_id
+        settings, tenant = house.settings, vault.tenant_id
         try:
             caller = house.directory.caller(reader, token, tenant, issuer_of(settings, tenant), audiences_of(settings))
         except Unauthenticated as error:
@@ -87,3 +105,12 @@ def issuer_of(settings: Settings, tenant_id: str) -> str:
 def audiences_of(settings: Settings) -> tuple[str, ...]:
     """Name the audiences of tokens for the data plane."""
     return (settings.resource, f"{settings.resource}/")
+
+
+def management_audiences_of(settings: Settings) -> tuple[str, ...]:
+    """Name the audiences of tokens for the management plane: its own URL, and the names that Azure's has.
+
+    Clients put `/.default` behind what ends in a slash, and so some ask for two.
+    """
+    names = (settings.management_url, "https://management.azure.com", "https://management.core.windows.net")
+    return tuple(f"{name}{slashes}" for name in names for slashes in ("", "/", "//"))

@@ -91,7 +91,7 @@ def error_response(error: Exception, request_id: str) -> JSONResponse:
     if row is INTERNAL:
         _log.error("request %s failed", request_id, exc_info=error)
         return key_vault_error(status, code, _INTERNAL_TEXT.format(request_id))
-    return key_vault_error(status, code, str(error), inner, _headers(error))
+    return key_vault_error(status, code, str(error), inner, retry_headers(error))
 
 
 def key_vault_error(
@@ -104,7 +104,8 @@ def key_vault_error(
     return JSONResponse({"error": content}, status, headers)
 
 
-def _headers(error: Exception) -> dict[str, str]:
+def retry_headers(error: Exception) -> dict[str, str]:
+    """Give the headers that tell a client how to come back: with a token, on another connection, or later."""
     match error:
         case Challenged():
             return {"WWW-Authenticate": error.challenge}

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from certworker.crypto.keys import base64url, load_private, public_jwk
-from certworker.errors import Unauthenticated
+from certworker.errors import TokenExpired, Unauthenticated
 
 ALGORITHM = "RS256"
 SKEW_SECONDS = 60
@@ -62,7 +62,7 @@ def check_times(claims: Mapping[str, Any], at: datetime) -> None:
     if not isinstance(expires, int | float) or not isinstance(not_before, int | float):
         raise Unauthenticated("The bearer token does not say when it expires.")
     if now >= expires + SKEW_SECONDS:
-        raise Unauthenticated("The bearer token has expired.")
+        raise TokenExpired("The bearer token has expired.")
     if now < not_before - SKEW_SECONDS:
         raise Unauthenticated("The bearer token is not valid yet.")
 

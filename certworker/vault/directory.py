@@ -22,7 +22,7 @@ from certworker.crypto.tokens import (
     token_key_id,
     verify_token,
 )
-from certworker.errors import Unauthenticated
+from certworker.errors import Unauthenticated, WrongTokenAudience, WrongTokenIssuer
 from certworker.vault.access import Caller
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import signing_place
@@ -153,6 +153,6 @@ def new_client_secret() -> tuple[str, str]:
 
 def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> None:
     if claims.get("iss") != issuer or claims.get("tid") != tenant_id:
-        raise Unauthenticated(f"AKV10032: Invalid issuer. Expected one of {issuer}, found {claims.get('iss')}.")
+        raise WrongTokenIssuer(f"AKV10032: Invalid issuer. Expected one of {issuer}, found {claims.get('iss')}.")
     if claims.get("aud") not in audiences:
-        raise Unauthenticated(f"AKV10022: Invalid audience. Expected {audiences[0]}, found: {claims.get('aud')}.")
+        raise WrongTokenAudience(f"AKV10022: Invalid audience. Expected {audiences[0]}, found: {claims.get('aud')}.")

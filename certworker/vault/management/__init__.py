@@ -1,0 +1,1 @@
+"""What the management plane does: resources, roles and where the audit log goes. No HTTP."""
