@@ -24,6 +24,7 @@ from certworker.vault.resilience.gates import GateReason
 from certworker.vault.revocation.sources import SourceKind
 from certworker.vault.rights.roles import Permission, PrincipalType
 from certworker.vault.rotation_policy import RotationPolicy
+from certworker.vault.sign_in.grants import DeviceState
 from certworker.vault.vaults import Deployment, NetworkRules, Sku
 from certworker.vault.watches import WatchKind
 
@@ -280,6 +281,13 @@ class EventTypeText(WordText):
 
     cache_ok = True
     words = EventType
+
+
+class DeviceStateText(WordText):
+    """What became of a device code."""
+
+    cache_ok = True
+    words = DeviceState
 
 
 class PrincipalTypeText(WordText):
