@@ -176,9 +176,9 @@ def _carry_over(connection: sa.Connection) -> None:
             wanted = sa.select(principal.object_id).where(principal.administrator, principal.tenant_id == tenant_id)
             for (object_id,) in connection.execute(wanted).all():
                 _assign(connection, tables.tables["role_assignment"], row, object_id)
-        if (subscription_id, group.lower()) not in known:
-            known.add((subscription_id, group.lower()))
-            place = {"subscription_id": subscription_id, "folded": group.lower(), "name": group}
+        if (subscription_id, group.upper()) not in known:
+            known.add((subscription_id, group.upper()))
+            place = {"subscription_id": subscription_id, "folded": group.upper(), "name": group}
             values = {**place, "location": location, "created": created, "tags": "{}"}
             connection.execute(sa.insert(tables.tables["resource_group"]).values(values))
 
