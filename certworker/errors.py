@@ -5,6 +5,7 @@ CertworkerError
 │   ├── KeyMismatch              a certificate for another key
 │   └── InvalidResource          ... on the management plane; `reason` is the word that its clients know
 ├── Unauthenticated              nobody, or nobody we can believe
+│   ├── IdentityDisabled         somebody who was disabled in the directory
 │   └── TokenExpired  WrongTokenIssuer  WrongTokenAudience  a token that would do at another time, or elsewhere
 ├── Forbidden                    somebody, but not somebody who may
 │   ├── Disabled                 the object is disabled
@@ -13,6 +14,7 @@ CertworkerError
 │   ├── KeyOperationForbidden    a key that is not for this operation
 │   ├── AttestationRefused       an attestation that a key is not released for
 │   ├── PurgeProtected           a purge before its date, in a vault that allows none
+│   ├── ForbiddenByPolicy        the vault's access policies give the caller something, and not this
 │   ├── ForbiddenByRoles         no role of the caller permits it, in a vault that goes by roles
 │   ├── ForbiddenByFirewall      the caller's address is not one that the vault lets in
 │   └── AuthorizationFailed      no role of the caller permits it, on the management plane
@@ -76,6 +78,12 @@ class Unauthenticated(CertworkerError):
     """The caller is unknown: no token, or one that does not hold."""
 
     code = "unauthenticated"
+
+
+class IdentityDisabled(Unauthenticated):
+    """Whoever calls is in the directory, and was disabled there."""
+
+    code = "identity_disabled"
 
 
 class TokenExpired(Unauthenticated):
@@ -142,6 +150,12 @@ class PurgeProtected(Forbidden):
     """The vault keeps what was deleted until its purge date, whoever asks."""
 
     code = "purge_protected"
+
+
+class ForbiddenByPolicy(Forbidden):
+    """The vault goes by access policies, and those that hold for the caller give other permissions."""
+
+    code = "forbidden_by_policy"
 
 
 class ForbiddenByRoles(Forbidden):

@@ -29,6 +29,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
         errors.KeyOperationForbidden: (403, "Forbidden", "KeyOperationForbidden"),
         errors.AttestationRefused: (403, "Forbidden", None),
         errors.PurgeProtected: (403, "Forbidden", None),
+        errors.ForbiddenByPolicy: (403, "Forbidden", "ForbiddenByPolicy"),
         errors.ForbiddenByRoles: (403, "Forbidden", "ForbiddenByRbac"),
         errors.ForbiddenByFirewall: (403, "Forbidden", "ForbiddenByFirewall"),
         errors.AuthorizationFailed: (403, "AuthorizationFailed", None),

@@ -4,12 +4,19 @@ The two planes are apart: actions are for what manages vaults, data actions for 
 access policies, or by role assignments (`Vault.rbac`), never by both.
 """
 
-from certworker.errors import AuthorizationFailed, Forbidden, ForbiddenByRoles
-from certworker.vault.rights.built_in_roles import built_in_roles
+from certworker.errors import AuthorizationFailed, Forbidden, ForbiddenByPolicy, ForbiddenByRoles
 from certworker.vault.rights.caller import SERVICE, Caller
 from certworker.vault.rights.data_actions import DATA_ACTIONS
-from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
-from certworker.vault.rights.scopes import covers, fold_scope, object_scope, vault_scope
+from certworker.vault.rights.decisions import (
+    WHOLE_VAULT,
+    granted,
+    permits,
+    places_in,
+    policies_for,
+    principals_of,
+    roles_at,
+)
+from certworker.vault.rights.scopes import fold_scope, object_scope, vault_scope
 from certworker.vault.store import HotReader, Store
 from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
@@ -37,7 +44,7 @@ class Access:
 
         Roles may be assigned for the one object `name`; none means all of the vault. Where roles tell apart what access
         policies do not, `role_permission` is the word for them. `reader` is a glance that is open already. The service's own
-        vault is for the service alone. Raises Forbidden, ForbiddenByRoles.
+        vault is for the service alone. Raises Forbidden, ForbiddenByPolicy, ForbiddenByRoles.
         """
         if caller.is_service:
             return
@@ -58,21 +65,11 @@ class Access:
         role_permission: str | None,
     ) -> None:
         if vault.name == SYSTEM_VAULT or caller.tenant_id != vault.tenant_id:
-            raise _forbidden(caller, vault, noun, permission)
-        if not vault.rbac:
-            if not _granted(reader, caller, vault, noun, permission):
-                raise _forbidden(caller, vault, noun, permission)
-            return
-        action = DATA_ACTIONS[noun, role_permission or permission]
-        scope = object_scope(vault, noun, name) if name else vault_scope(vault)
-        if not permits(reader, caller, scope, action, data=True):
-            raise ForbiddenByRoles(
-                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
-                "definitions were changed recently, please observe propagation time.\r\n"
-                f"Caller: appid={caller.client_id};oid={caller.object_id};iss={caller.issuer}\r\n"
-                f"Action: '{action}'\r\nResource: '{scope.lower()}'\r\nAssignment: (not found)\r\n"
-                f"DecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: {vault.name};location={vault.location}\r\n"
-            )
+            raise _denied(reader, caller, vault, noun, permission)
+        if vault.rbac:
+            _require_role(reader, caller, vault, noun, role_permission or permission, name)
+        elif not granted(reader, caller, vault, noun, permission):
+            raise _refusal(reader, caller, vault, noun, permission)
 
     def require_action(
         self, caller: Caller, scope: str, action: str, reader: HotReader | None = None, *, data: bool = False
@@ -98,52 +95,39 @@ class Access:
             return permits(own, caller, scope, action, data=data)
 
 
-def permits(reader: HotReader, caller: Caller, scope: str, action: str, *, data: bool) -> bool:
-    """Tell whether a role that is assigned to the caller, or to a group of theirs, permits an action at a scope.
-
-    The decision is remembered for as long as nothing changes that it rests on.
-    """
-
-    def decide() -> bool:
-        target = fold_scope(scope)
-        return any(role.permits(action, data=data) for _, role in roles_at(reader, caller, target))
-
-    groups = tuple(sorted(caller.groups))
-    return reader.remember(("permits", caller.tenant_id, caller.object_id, groups, scope, action, data), decide)
-
-
-def roles_at(reader: HotReader, caller: Caller, folded: str) -> list[tuple[RoleAssignment, RoleDefinition]]:
-    """List the roles that a caller has at a folded scope, by themselves or by a group."""
-    found = []
-    for assignment in reader.role_assignments(caller.tenant_id, principals_of(reader, caller)):
-        if covers(fold_scope(assignment.scope), folded):
-            role = built_in_roles().get(assignment.role_id) or reader.role_definition(caller.tenant_id, assignment.role_id)
-            if role:
-                found.append((assignment, role))
-    return found
-
-
-def principals_of(reader: HotReader, caller: Caller) -> frozenset[str]:
-    """List the object ids that a caller goes by: their own, and those of all groups that they are in."""
-    return reader.groups_of(caller.object_id) | caller.groups | {caller.object_id}
-
-
-def _granted(reader: HotReader, caller: Caller, vault: Vault, noun: str, permission: str) -> bool:
-    def decide() -> bool:
-        principals = principals_of(reader, caller)
-        return any(
-            policy.object_id in principals
-            and policy.application_id in (None, caller.client_id)
-            and policy.grants(noun, permission)
-            for policy in reader.access_policies(vault.id)
+def _require_role(reader: HotReader, caller: Caller, vault: Vault, noun: str, permission: str, name: str | None) -> None:
+    action = DATA_ACTIONS[noun, permission]
+    places = places_in(reader, caller, vault, action)
+    if WHOLE_VAULT in places:
+        return
+    scope = object_scope(vault, noun, name) if name else vault_scope(vault)
+    if fold_scope(scope) not in places:
+        raise ForbiddenByRoles(
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+            "definitions were changed recently, please observe propagation time.\r\n"
+            f"Caller: appid={caller.client_id};oid={caller.object_id};iss={caller.issuer}\r\n"
+            f"Action: '{action}'\r\nResource: '{scope.lower()}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\n"
+            f"DecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: {vault.name};location={vault.location}\r\n"
         )
 
-    groups = tuple(sorted(caller.groups))
-    return reader.remember(("granted", vault.id, caller.object_id, caller.client_id, groups, noun, permission), decide)
+
+def _refusal(reader: HotReader, caller: Caller, vault: Vault, noun: str, permission: str) -> Forbidden:
+    """Tell those who have other permissions on `noun` from those who have none: the service names the cause in this way."""
+    if any(policy.permissions.get(noun) for policy in policies_for(reader, caller, vault)):
+        return ForbiddenByPolicy(
+            f'Operation is not allowed.\r\nOperation: "{permission}"\r\nCaller: {_named(reader, caller)}\r\n'
+            f"Vault: {vault.name};location={vault.location}"
+        )
+    return _denied(reader, caller, vault, noun, permission)
 
 
-def _forbidden(caller: Caller, vault: Vault, noun: str, permission: str) -> Forbidden:
+def _denied(reader: HotReader, caller: Caller, vault: Vault, noun: str, permission: str) -> Forbidden:
     return Forbidden(
-        f"The user, group or application 'appid={caller.client_id};oid={caller.object_id};tid={caller.tenant_id}' does not "
-        f"have {noun} {permission} permission on key vault '{vault.name};location={vault.location}'."
+        f"The user, group or application '{_named(reader, caller)}' does not have {noun} {permission} permission on key vault "
+        f"'{vault.name};location={vault.location}'."
     )
+
+
+def _named(reader: HotReader, caller: Caller) -> str:
+    groups = principals_of(reader, caller) - {caller.object_id}
+    return f"appid={caller.client_id};oid={caller.object_id};numgroups={len(groups)};iss={caller.issuer}"

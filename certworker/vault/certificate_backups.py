@@ -55,7 +55,7 @@ class CertificateBackups:
 
         Raises CertificateNotFound, BadParameter where it is too large, Forbidden where one of its keys lies in a token.
         """
-        self._access.require(caller, vault, "certificates", "backup")
+        self._access.require(caller, vault, "certificates", "backup", name=name)
         with self._store.reading() as reader:
             head, certificate, records = _read(reader, vault, name)
         saved = SavedCertificate(

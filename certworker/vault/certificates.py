@@ -68,7 +68,7 @@ class Certificates:
         With `preserve_order` the chain is kept in the order in which it comes. A self-signed one is complete when this returns.
         Raises BadParameter for a policy that cannot work, and what `Issuances.begin` raises.
         """
-        self._access.require(caller, vault, "certificates", "create")
+        self._access.require(caller, vault, "certificates", "create", name=name)
         check_name(name)
         check_tags(tags)
         policy = self._policy_for(vault, name, policy)
@@ -76,7 +76,7 @@ class Certificates:
 
     def get(self, caller: Caller, vault: Vault, name: str, version: str | None = None) -> CertificateBundle:
         """Show a version, the current one where none is named. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             head = _live_head(reader, vault, name)
             return _bundle(reader, head, version)
@@ -85,7 +85,7 @@ class Certificates:
         self, caller: Caller, vault: Vault, name: str, version: str | None = None
     ) -> CertificateBundle | PendingCertificate:
         """Show what `get` does, and a certificate that has no version yet as well. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             head = _live_head(reader, vault, name)
             return find_pending(reader, head, version) or _bundle(reader, head, version)
@@ -105,7 +105,7 @@ class Certificates:
 
     def versions(self, caller: Caller, vault: Vault, name: str, after: str | None, limit: int) -> Page[CertificateVersion]:
         """List a certificate's versions; none where there is no such certificate."""
-        self._access.require(caller, vault, "certificates", "list")
+        self._access.require(caller, vault, "certificates", "list", name=name)
         with self._store.reading() as reader:
             head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None or head.deletion:
@@ -114,7 +114,7 @@ class Certificates:
 
     def policy(self, caller: Caller, vault: Vault, name: str) -> Certificate:
         """Show a certificate's policy. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             return _certificate(reader, _live_head(reader, vault, name))
 
@@ -123,7 +123,7 @@ class Certificates:
 
         Raises CertificateNotFound, BadParameter, IssuerNotFound.
         """
-        self._access.require(caller, vault, "certificates", "update")
+        self._access.require(caller, vault, "certificates", "update", name=name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             known = _certificate(writer, _live_head(writer, vault, name))
@@ -139,13 +139,13 @@ class Certificates:
 
     def operation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Show a certificate's pending operation. Raises OperationNotFound, also where it is not `operation_id`."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             return _operation(reader, vault, name, operation_id)
 
     def request_cancellation(self, caller: Caller, vault: Vault, name: str, *, operation_id: str | None = None) -> Operation:
         """Ask for a pending operation to be cancelled; a worker carries it out. Raises OperationNotFound, Forbidden."""
-        self._access.require(caller, vault, "certificates", "update")
+        self._access.require(caller, vault, "certificates", "update", name=name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             operation = _operation(writer, vault, name, operation_id)
@@ -160,7 +160,7 @@ class Certificates:
         One in progress is cancelled by this: whatever its CA still sends is not merged. A certificate that has no version
         goes with it.
         """
-        self._access.require(caller, vault, "certificates", "delete")
+        self._access.require(caller, vault, "certificates", "delete", name=name)
         with self._store.writing() as writer:
             operation = _operation(writer, vault, name, operation_id)
             if operation.status is OperationStatus.IN_PROGRESS:
@@ -175,7 +175,7 @@ class Certificates:
 
     def delete(self, caller: Caller, vault: Vault, name: str) -> CertificateBundle:
         """Delete a certificate with its key and secret, to be recovered until it is purged. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "delete")
+        self._access.require(caller, vault, "certificates", "delete", name=name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             head, last = _live_head(writer, vault, name), writer.operation(vault.id, name)
@@ -189,7 +189,7 @@ class Certificates:
 
     def deleted(self, caller: Caller, vault: Vault, name: str) -> CertificateBundle:
         """Show a deleted certificate. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             return _bundle(reader, _deleted_head(reader, vault, name), None)
 
@@ -203,7 +203,7 @@ class Certificates:
 
     def recover(self, caller: Caller, vault: Vault, name: str) -> CertificateBundle:
         """Bring a deleted certificate back, with its key and secret. Raises CertificateNotFound, NotDeleted."""
-        self._access.require(caller, vault, "certificates", "recover")
+        self._access.require(caller, vault, "certificates", "recover", name=name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             head = self._deletions.recover(writer, vault, _any_head(writer, vault, name), at)
@@ -212,7 +212,7 @@ class Certificates:
 
     def purge(self, caller: Caller, vault: Vault, name: str) -> None:
         """Delete a deleted certificate for good. Raises CertificateNotFound, NotDeleted."""
-        self._access.require(caller, vault, "certificates", "purge")
+        self._access.require(caller, vault, "certificates", "purge", name=name)
         with self._store.writing() as writer:
             self._deletions.purge(writer, vault, _any_head(writer, vault, name), whole_second(self._clock()))
 

@@ -28,7 +28,7 @@ class Histories:
 
     def latest(self, caller: Caller, vault: Vault, name: str) -> History:
         """Tell of a certificate's latest operation. Raises OperationNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         check_name(name)
         with self._store.reading() as reader:
             head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)

@@ -75,7 +75,7 @@ class Imports:
         Raises BadParameter for what cannot be read, is not whole, or contradicts its policy; KeyMismatch; IssuerNotFound;
         OperationInProgress, DeletedButRecoverable and Conflict where the name is taken.
         """
-        self._access.require(caller, vault, "certificates", "import")
+        self._access.require(caller, vault, "certificates", "import", name=name)
         check_name(name)
         check_tags(arrival.tags)
         at = whole_second(self._clock())

@@ -38,7 +38,7 @@ class KeyBackups:
         Raises KeyNotFound, BadParameter where it is too large, Forbidden for that of a certificate, which goes with it, and for
         one that lies in a hardware token, which it never leaves.
         """
-        self._access.require(caller, vault, KEYS, "backup")
+        self._access.require(caller, vault, KEYS, "backup", name=name)
         with self._store.reading() as reader:
             head = live_head(reader, vault, ObjectKind.KEY, name)
             require_unmanaged(head, "backup")

@@ -54,7 +54,7 @@ class KeyCreation:
         self, caller: Caller, vault: Vault, name: str, wanted: WantedKey, settings: KeySettings = NO_SETTINGS
     ) -> KeyVersion:
         """Make a key. Raises BadParameter, DeletedButRecoverable, Conflict, and for one in a token Unavailable."""
-        self._access.require(caller, vault, "keys", "create")
+        self._access.require(caller, vault, "keys", "create", name=name)
         kind, in_hsm = kind_wanted(wanted)
 
         def make(version: str) -> Material:
@@ -66,7 +66,7 @@ class KeyCreation:
         self, caller: Caller, vault: Vault, name: str, arriving: ArrivingKey, settings: KeySettings = NO_SETTINGS
     ) -> KeyVersion:
         """Take a key in. Raises as `create`, and BadParameter for a key that is not sound."""
-        self._access.require(caller, vault, "keys", "import")
+        self._access.require(caller, vault, "keys", "import", name=name)
         if arriving.members.get("key_hsm"):
             raise BadParameter("key.key_hsm: a key that was wrapped for an HSM cannot be opened here.", "key.key_hsm")
         jwk = read_private_jwk(arriving.kty.removesuffix(IN_HSM), arriving.members)

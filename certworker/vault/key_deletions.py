@@ -21,7 +21,7 @@ class KeyDeletions:
 
     def delete(self, caller: Caller, vault: Vault, name: str) -> KeyItem:
         """Delete a key, to be recovered until it is purged. Raises KeyNotFound, Forbidden for a managed one."""
-        self._access.require(caller, vault, "keys", "delete")
+        self._access.require(caller, vault, "keys", "delete", name=name)
         with self._store.writing() as writer:
             head = live_head(writer, vault, ObjectKind.KEY, name)
             deleted = self._deletions.delete(writer, vault, head, whole_second(self._clock()))
@@ -29,7 +29,7 @@ class KeyDeletions:
 
     def deleted(self, caller: Caller, vault: Vault, name: str) -> KeyItem:
         """Show a deleted key. Raises KeyNotFound."""
-        self._access.require(caller, vault, "keys", "get")
+        self._access.require(caller, vault, "keys", "get", name=name)
         with self._store.reading() as reader:
             head = deleted_head(reader, vault, ObjectKind.KEY, name)
             return KeyItem(head, _current(reader, head))
@@ -42,7 +42,7 @@ class KeyDeletions:
 
     def recover(self, caller: Caller, vault: Vault, name: str) -> KeyItem:
         """Bring a deleted key back. Raises KeyNotFound, NotDeleted, Forbidden for a managed one."""
-        self._access.require(caller, vault, "keys", "recover")
+        self._access.require(caller, vault, "keys", "recover", name=name)
         with self._store.writing() as writer:
             head = any_head(writer, vault, ObjectKind.KEY, name)
             recovered = self._deletions.recover(writer, vault, head, whole_second(self._clock()))
@@ -50,7 +50,7 @@ class KeyDeletions:
 
     def purge(self, caller: Caller, vault: Vault, name: str) -> None:
         """Delete a deleted key for good. Raises KeyNotFound, NotDeleted, PurgeProtected, Forbidden for a managed one."""
-        self._access.require(caller, vault, "keys", "purge")
+        self._access.require(caller, vault, "keys", "purge", name=name)
         with self._store.writing() as writer:
             head = any_head(writer, vault, ObjectKind.KEY, name)
             self._deletions.purge(writer, vault, head, whole_second(self._clock()))

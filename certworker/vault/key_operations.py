@@ -141,7 +141,7 @@ class KeyOperations:
 
     def random_bytes(self, caller: Caller, vault: Vault, count: int) -> bytes:
         """Give random bytes of the operating system. Raises BadParameter."""
-        self._access.require(caller, vault, "keys", "rng")
+        self._access.require(caller, vault, "keys", "get", role_permission="rng")
         if not 1 <= count <= MOST_RANDOM:
             raise BadParameter(f"count has the value {count}: it is 1 to {MOST_RANDOM}.", "count")
         return os.urandom(count)
@@ -165,7 +165,7 @@ class KeyOperations:
         self, caller: Caller, vault: Vault, name: str, version: str | None, operation: str, algorithm: str
     ) -> tuple[KeyVersion, UsableKey]:
         with self._store.glance() as reader:
-            self._access.require(caller, vault, "keys", operation, reader)
+            self._access.require(caller, vault, "keys", operation, reader, name=name)
             head = reader.head(vault.id, ObjectKind.KEY, name)
             key = reader.key(vault.id, name, version) if head and not head.deletion else None
         if key is None:

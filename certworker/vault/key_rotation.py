@@ -36,14 +36,14 @@ class KeyRotations:
 
     def policy(self, caller: Caller, vault: Vault, name: str) -> KeyRotation | None:
         """Show a key's policy; none where its owner has set none. Raises KeyNotFound, Forbidden for a managed one."""
-        self._access.require(caller, vault, "keys", "getrotationpolicy")
+        self._access.require(caller, vault, "keys", "getrotationpolicy", name=name)
         with self._store.reading() as reader:
             require_unmanaged(live_head(reader, vault, ObjectKind.KEY, name), "getrotationpolicy")
             return reader.rotation(vault.id, name)
 
     def set_policy(self, caller: Caller, vault: Vault, name: str, policy: RotationPolicy) -> KeyRotation:
         """Put a policy in the place of a key's own, and plan by it. Raises BadParameter, KeyNotFound, Forbidden."""
-        self._access.require(caller, vault, "keys", "setrotationpolicy")
+        self._access.require(caller, vault, "keys", "setrotationpolicy", name=name)
         check_rotation_policy(policy)
         policy = replace(policy, notify_before_expiry=policy.notify_before_expiry or DEFAULT_NOTIFY)
         at = whole_second(self._clock())
@@ -60,7 +60,7 @@ class KeyRotations:
 
     def rotate(self, caller: Caller, vault: Vault, name: str) -> KeyVersion:
         """Make a key's next version now. Raises KeyNotFound, Forbidden, Conflict, and for one in a token Unavailable."""
-        self._access.require(caller, vault, "keys", "rotate")
+        self._access.require(caller, vault, "keys", "rotate", name=name)
         at = whole_second(self._clock())
         with self._store.reading() as reader:
             require_unmanaged(live_head(reader, vault, ObjectKind.KEY, name), "rotate")

@@ -27,7 +27,7 @@ class KeyUpdates:
 
         Raises KeyNotFound, BadParameter, Forbidden for a managed one. An end that stays as it was is told once.
         """
-        self._access.require(caller, vault, "keys", "update")
+        self._access.require(caller, vault, "keys", "update", name=name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             head = live_head(writer, vault, ObjectKind.KEY, name)

@@ -25,7 +25,7 @@ class Keys:
 
     def get(self, caller: Caller, vault: Vault, name: str, version: str | None = None) -> KeyVersion:
         """Show a version's public half, the current one where none is named. Raises KeyNotFound."""
-        self._access.require(caller, vault, "keys", "get")
+        self._access.require(caller, vault, "keys", "get", name=name)
         with self._store.glance() as reader:
             head = reader.head(vault.id, ObjectKind.KEY, name)
             key = reader.key(vault.id, name, version) if head and not head.deletion else None
@@ -41,7 +41,7 @@ class Keys:
 
     def versions(self, caller: Caller, vault: Vault, name: str, after: str | None, limit: int) -> Page[KeyVersion]:
         """List a key's versions; none where there is no such key."""
-        self._access.require(caller, vault, "keys", "list")
+        self._access.require(caller, vault, "keys", "list", name=name)
         with self._store.reading() as reader:
             head = reader.head(vault.id, ObjectKind.KEY, name)
             if head is None or head.deletion:

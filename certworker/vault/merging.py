@@ -45,7 +45,7 @@ class Merging:
         Each of `contents` is DER, PEM or PKCS#7. `enabled` and `tags` go over what the create said. Raises
         OperationNotFound, Forbidden where nothing waits for a merge, KeyMismatch, and BadParameter for what cannot be merged.
         """
-        self._access.require(caller, vault, "certificates", "create")
+        self._access.require(caller, vault, "certificates", "create", name=name)
         check_tags(tags or {})
         at = whole_second(self._clock())
         with self._store.reading() as reader:

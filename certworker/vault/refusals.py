@@ -45,7 +45,7 @@ class Refusals:
 
     def list_(self, caller: Caller, vault: Vault, name: str) -> tuple[Refusal, ...]:
         """List what was refused in a certificate's latest operation, in order. Raises OperationNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             head = reader.head(vault.id, ObjectKind.CERTIFICATE, name)
             operation = reader.operation(vault.id, name) if head and not head.deletion else None

@@ -78,7 +78,7 @@ class Releases:
         authority does not answer.
         """
         with self._store.glance() as reader:
-            self._access.require(caller, vault, "keys", RELEASE, reader)
+            self._access.require(caller, vault, "keys", RELEASE, reader, name=name)
             key, rules = self._find(reader, vault, name, version)
         wrapping = wrapping or DEFAULT
         if wrapping not in WRAPPINGS:

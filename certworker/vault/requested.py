@@ -23,7 +23,7 @@ class RequestedRenewals:
         Raises CertificateNotFound, OperationInProgress, Disabled, Conflict where there is nobody to ask or nothing to renew,
         and IssuerNotFound.
         """
-        self._access.require(caller, vault, "certificates", "create")
+        self._access.require(caller, vault, "certificates", "create", name=name)
         check_name(name)
         with self._store.reading() as reader:
             certificate = _live_certificate(reader, vault, name)

@@ -66,7 +66,7 @@ class Revocations:
         One that is revoked already counts as done. Raises CertificateNotFound, BadParameter for a reason that is none, Conflict
         where there is nobody to ask or the CA refuses, and Unavailable where it has to be asked again later.
         """
-        self._access.require(caller, vault, "certificates", "delete")
+        self._access.require(caller, vault, "certificates", "delete", name=name)
         check_name(name)
         given = read_reason(reason)
         with self._store.reading() as reader:

@@ -31,7 +31,7 @@ class SecretBackups:
 
         Raises SecretNotFound, BadParameter where it is too large, Forbidden for that of a certificate, which goes with it.
         """
-        self._access.require(caller, vault, SECRETS, "backup")
+        self._access.require(caller, vault, SECRETS, "backup", name=name)
         with self._store.reading() as reader:
             head = live_head(reader, vault, ObjectKind.SECRET, name)
             require_unmanaged(head, "backup")

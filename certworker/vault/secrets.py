@@ -88,7 +88,7 @@ class Secrets:
 
     def set(self, caller: Caller, vault: Vault, name: str, new: NewSecret) -> OpenSecret:
         """Make a secret, or the next version of one. Raises BadParameter, DeletedButRecoverable, Conflict."""
-        self._access.require(caller, vault, SECRETS, "set")
+        self._access.require(caller, vault, SECRETS, "set", name=name)
         check_name(name)
         check_tags(new.tags)
         value = check_value(new.value)
@@ -122,7 +122,7 @@ class Secrets:
         opened as well. Raises SecretNotFound, Disabled, BadParameter, SealBroken.
         """
         with self._store.glance() as reader:
-            self._access.require(caller, vault, SECRETS, "get", reader)
+            self._access.require(caller, vault, SECRETS, "get", reader, name=name)
             head = reader.head(vault.id, ObjectKind.SECRET, name)
             secret = reader.secret(vault.id, name, version) if head and not head.deletion else None
         if secret is None:
@@ -140,7 +140,7 @@ class Secrets:
 
     def versions(self, caller: Caller, vault: Vault, name: str, after: str | None, limit: int) -> Page[SecretVersion]:
         """List a secret's versions; none where there is no such secret."""
-        self._access.require(caller, vault, SECRETS, "list")
+        self._access.require(caller, vault, SECRETS, "list", name=name)
         with self._store.reading() as reader:
             head = reader.head(vault.id, ObjectKind.SECRET, name)
             if head is None or head.deletion:
@@ -149,7 +149,7 @@ class Secrets:
 
     def update(self, caller: Caller, vault: Vault, name: str, version: str | None, changes: SecretUpdate) -> SecretVersion:
         """Change a version, the current one where none is named. Raises SecretNotFound, BadParameter, Forbidden."""
-        self._access.require(caller, vault, SECRETS, "set")
+        self._access.require(caller, vault, SECRETS, "set", name=name, role_permission="update")
         check_tags(changes.tags or {})
         _check_content_type(changes.content_type)
         at = whole_second(self._clock())
@@ -168,7 +168,7 @@ class Secrets:
 
     def delete(self, caller: Caller, vault: Vault, name: str) -> SecretItem:
         """Delete a secret, to be recovered until it is purged. Raises SecretNotFound, Forbidden for a managed one."""
-        self._access.require(caller, vault, SECRETS, "delete")
+        self._access.require(caller, vault, SECRETS, "delete", name=name)
         with self._store.writing() as writer:
             head = live_head(writer, vault, ObjectKind.SECRET, name)
             deleted = self._deletions.delete(writer, vault, head, whole_second(self._clock()))
@@ -176,7 +176,7 @@ class Secrets:
 
     def deleted(self, caller: Caller, vault: Vault, name: str) -> SecretItem:
         """Show a deleted secret, without its value. Raises SecretNotFound."""
-        self._access.require(caller, vault, SECRETS, "get")
+        self._access.require(caller, vault, SECRETS, "get", name=name, role_permission="list")
         with self._store.reading() as reader:
             head = deleted_head(reader, vault, ObjectKind.SECRET, name)
             return SecretItem(head, _version(reader, head, None))
@@ -187,7 +187,7 @@ class Secrets:
 
     def recover(self, caller: Caller, vault: Vault, name: str) -> SecretItem:
         """Bring a deleted secret back. Raises SecretNotFound, NotDeleted, Forbidden for a managed one."""
-        self._access.require(caller, vault, SECRETS, "recover")
+        self._access.require(caller, vault, SECRETS, "recover", name=name)
         with self._store.writing() as writer:
             head = any_head(writer, vault, ObjectKind.SECRET, name)
             recovered = self._deletions.recover(writer, vault, head, whole_second(self._clock()))
@@ -195,7 +195,7 @@ class Secrets:
 
     def purge(self, caller: Caller, vault: Vault, name: str) -> None:
         """Delete a deleted secret for good. Raises SecretNotFound, NotDeleted, PurgeProtected, Forbidden for a managed one."""
-        self._access.require(caller, vault, SECRETS, "purge")
+        self._access.require(caller, vault, SECRETS, "purge", name=name)
         with self._store.writing() as writer:
             head = any_head(writer, vault, ObjectKind.SECRET, name)
             self._deletions.purge(writer, vault, head, whole_second(self._clock()))

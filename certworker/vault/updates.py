@@ -43,7 +43,7 @@ class Updates:
 
         Raises CertificateNotFound, IssuerNotFound, BadParameter.
         """
-        self._access.require(caller, vault, "certificates", "update")
+        self._access.require(caller, vault, "certificates", "update", name=name)
         if update.tags is not None:
             check_tags(update.tags)
         at = whole_second(self._clock())

@@ -58,7 +58,7 @@ class Outlooks:
 
     def show(self, caller: Caller, vault: Vault, name: str, at: datetime | None = None) -> Outlook:
         """Tell of one certificate what happens next, as of `at`. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         check_name(name)
         with self._store.reading() as reader:
             return self._look(reader, live_head(reader, vault, ObjectKind.CERTIFICATE, name), self._time(at))

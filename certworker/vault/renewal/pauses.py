@@ -30,7 +30,7 @@ class Pauses:
 
         Raises CertificateNotFound, and BadParameter for a reason that is empty, too long, or no line of text.
         """
-        self._access.require(caller, vault, "certificates", "update")
+        self._access.require(caller, vault, "certificates", "update", name=name)
         check_name(name)
         pause = Pause(whole_second(self._clock()), self._name_of(caller), _checked(why))
         with self._store.writing() as writer:
@@ -41,7 +41,7 @@ class Pauses:
 
     def resume(self, caller: Caller, vault: Vault, name: str) -> Certificate:
         """Let the renewals of a certificate go on; nothing changes where they are not held. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "update")
+        self._access.require(caller, vault, "certificates", "update", name=name)
         check_name(name)
         at = whole_second(self._clock())
         with self._store.writing() as writer:

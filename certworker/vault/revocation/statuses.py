@@ -20,13 +20,13 @@ class RevocationStatuses:
 
     def show(self, caller: Caller, vault: Vault, name: str) -> WatchedCertificate:
         """Show what is known of the current version of a certificate. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             return _shown(_current(reader, vault, name), reader.watch(WatchKind.REVOCATION, vault.id, name))
 
     def check(self, caller: Caller, vault: Vault, name: str) -> WatchedCertificate:
         """Look at the current version of a certificate now, and act on what is found. Raises CertificateNotFound."""
-        self._access.require(caller, vault, "certificates", "get")
+        self._access.require(caller, vault, "certificates", "get", name=name)
         with self._store.reading() as reader:
             current = _current(reader, vault, name)
         return _shown(current, self._watching.look_now(current))
