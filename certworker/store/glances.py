@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.errors import Unavailable
 from certworker.store.failures import fail
+from certworker.vault.identities.records import Identity
 from certworker.vault.objects import KeyVersion, ObjectHead, ObjectKind, SecretVersion, fold_name
 from certworker.vault.rights.policies import AccessPolicy
 from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
@@ -95,6 +96,14 @@ class Glance(HotReader):
     def signing_keys(self, tenant_id: str) -> tuple[SigningKey, ...]:
         """List a tenant's signing keys, the newest last."""
         return self._find(self._registered, ("signing", tenant_id), lambda reader: reader.signing_keys(tenant_id))
+
+    def identity(self, object_id: str) -> Identity | None:
+        """Find a user, a group or a service principal by its object id."""
+        return self._find(self._registered, ("identity", object_id), lambda reader: reader.identity(object_id))
+
+    def client_identity(self, client_id: str) -> Identity | None:
+        """Find a service principal by its application's client id."""
+        return self._find(self._registered, ("client", client_id), lambda reader: reader.client_identity(client_id))
 
     def groups_of(self, object_id: str) -> frozenset[str]:
         """List all groups that a principal is in, by itself or by other groups."""

@@ -16,7 +16,9 @@ from certworker.store.consents import ConsentReader, ConsentWriter
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
+from certworker.store.grants import GrantReader, GrantWriter
 from certworker.store.group_commit import GroupCommit, begin
+from certworker.store.identities import IdentityReader, IdentityWriter
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
 from certworker.store.notices import NoticeReader, NoticeWriter
@@ -58,6 +60,8 @@ class SqlReader(
     ConsentReader,
     RightsReader,
     ResourceReader,
+    IdentityReader,
+    GrantReader,
     AuditReader,
 ):
     """A consistent view."""
@@ -84,6 +88,8 @@ class SqlWriter(
     ConsentWriter,
     RightsWriter,
     ResourceWriter,
+    IdentityWriter,
+    GrantWriter,
     AuditWriter,
 ):
     """A transaction that changes things."""

@@ -1,17 +1,15 @@
-"""The directory and its tokens: who there is, and how they show it.
-
-First slice of the built-in identity provider: applications that show a client secret (OAuth 2.0, RFC 6749 section 4.4).
-"""
+"""The directory and its tokens: who there is, and how they show it."""
 
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.keys import generate_key, public_der
+from certworker.crypto.passwords import password_matches
 from certworker.crypto.tokens import (
     check_times,
     hash_secret,
@@ -22,11 +20,13 @@ from certworker.crypto.tokens import (
     token_key_id,
     verify_token,
 )
-from certworker.errors import Unauthenticated, WrongTokenAudience, WrongTokenIssuer
+from certworker.errors import IdentityDisabled, Unauthenticated, WrongTokenAudience, WrongTokenIssuer
 from certworker.vault.access import Caller
+from certworker.vault.identities.records import Application, Credential, CredentialKind, Identity, User
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import signing_place
-from certworker.vault.store import HotReader, Store, Writer
+from certworker.vault.rights.roles import PrincipalType
+from certworker.vault.store import HotReader, Reader, Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
 
@@ -52,13 +52,60 @@ class Directory:
         self._verified = VerifiedTokens()
 
     def authenticate(self, tenant_id: str, client_id: str, client_secret: str) -> Principal:
-        """Check a client secret. Raises Unauthenticated, with the same words whether the client or the secret is wrong."""
+        """Check a client secret.
+
+        Raises Unauthenticated, with the same words whether the client or the secret is wrong; IdentityDisabled where
+        both are right and the account is disabled.
+        """
         with self._store.reading() as reader:
             principal = reader.principal_by_client(client_id)
-        known = principal is not None and principal.tenant_id == tenant_id
-        if not secret_matches(client_secret, principal.secret_hash if principal else None) or principal is None or not known:
+            shown = credentials_of(reader, client_id)
+        at = self._clock()
+        hashes = [one.secret_hash for one in shown if one.kind is CredentialKind.SECRET and one.is_valid(at)]
+        right = [secret_matches(client_secret, hashed) for hashed in hashes or [None]]
+        if not any(right) or principal is None or principal.tenant_id != tenant_id:
             raise Unauthenticated("The client id or the client secret is wrong.")
+        if not principal.enabled:
+            raise IdentityDisabled(f"The service principal '{principal.display_name}' is disabled.")
         return principal
+
+    def check_password(self, tenant_id: str, user_name: str, password: str) -> User:
+        """Check a user's password.
+
+        Raises Unauthenticated, with the same words whether the name or the password is wrong; IdentityDisabled where
+        both are right and the account is disabled.
+        """
+        user = self.user_by_name(tenant_id, user_name)
+        if not password_matches(password, user.password_hash if user else None) or user is None:
+            raise Unauthenticated("The user name or the password is wrong.")
+        if not user.enabled:
+            raise IdentityDisabled(f"The account of {user.user_name} is disabled.")
+        return user
+
+    def user_by_name(self, tenant_id: str, user_name: str) -> User | None:
+        """Find a user by the user principal name, without regard to case."""
+        with self._store.reading() as reader:
+            return reader.user_by_name(tenant_id, user_name)
+
+    def application(self, client_id: str) -> Application | None:
+        """Find an application by its client id."""
+        with self._store.reading() as reader:
+            return reader.application(client_id)
+
+    def credentials(self, client_id: str) -> tuple[Credential, ...]:
+        """List what an application may show, what has ended among it (`Credential.is_valid`)."""
+        with self._store.reading() as reader:
+            return credentials_of(reader, client_id)
+
+    def principal(self, object_id: str) -> Principal | None:
+        """Find a service principal by its object id."""
+        with self._store.reading() as reader:
+            return reader.principal(object_id)
+
+    def identity(self, object_id: str) -> Identity | None:
+        """Find a user, a group or a service principal by its object id."""
+        with self._store.reading() as reader:
+            return reader.identity(object_id)
 
     def issue_token(self, principal: Principal, audience: str, issuer: str) -> AccessToken:
         """Sign a token that says who `principal` is, for `audience`."""
@@ -89,7 +136,8 @@ class Directory:
     def caller(self, reader: HotReader, token: str, tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> Caller:
         """Tell from a bearer token who calls; `reader` is a glance.
 
-        Raises Unauthenticated where signature, issuer, audience or time is wrong.
+        Raises Unauthenticated where signature, issuer, audience or time is wrong, and at once where whoever calls was disabled
+        or deleted, or the application that sends the token was disabled.
         """
         known = self._verified.find(token)
         key_id, claims = known or (token_key_id(token), None)
@@ -101,7 +149,10 @@ class Directory:
             self._verified.keep(token, key_id, claims)
         check_times(claims, self._clock())
         _check_claims(claims, tenant_id, issuer, audiences)
-        return Caller(str(claims.get("oid", "")), str(claims.get("appid", "")), tenant_id, issuer=issuer)
+        client_id = str(claims.get("appid", ""))
+        who = _known(reader, str(claims.get("oid", "")), client_id, tenant_id)
+        scopes = frozenset(str(claims.get("scp", "")).split())
+        return Caller(who.object_id, client_id, tenant_id, issuer=issuer, user_name=who.user_name, scopes=scopes)
 
     def key_set(self, tenant_id: str) -> dict[str, Any]:
         """Show the public keys that a tenant's tokens are checked by, as a JWK set."""
@@ -131,6 +182,9 @@ class Directory:
             created=whole_second(self._clock()),
         )
         writer.add_principal(principal)
+        writer.add_application(
+            Application(str(uuid4()), principal.client_id, tenant_id, display_name, whole_second(self._clock()))
+        )
         return principal, secret
 
     def _signing_key(self, tenant_id: str) -> SigningKey:
@@ -149,6 +203,43 @@ def new_client_secret() -> tuple[str, str]:
     """Make a client secret of 256 random bits, and its hash."""
     secret = secrets.token_urlsafe(32)
     return secret, hash_secret(secret)
+
+
+def first_secret_id(object_id: str) -> str:
+    """Name the secret that a service principal was founded with."""
+    return str(uuid5(UUID(object_id) if _is_guid(object_id) else NAMESPACE_URL, "first secret"))
+
+
+def credentials_of(reader: Reader, client_id: str) -> tuple[Credential, ...]:
+    """List what an application may show; the secret that it was founded with, which has no end, is the first."""
+    principal = reader.principal_by_client(client_id)
+    others = reader.credentials(client_id)
+    if principal is None or not principal.secret_hash:
+        return others
+    key_id = first_secret_id(principal.object_id)
+    name, hashed = "founded with", principal.secret_hash
+    first = Credential(key_id, client_id, CredentialKind.SECRET, principal.created, None, name, secret_hash=hashed)
+    return (first, *others)
+
+
+def _known(reader: HotReader, object_id: str, client_id: str, tenant_id: str) -> Identity:
+    """Find who calls. A token is good for an hour; whoever is disabled or deleted is refused at once."""
+    found = reader.identity(object_id)
+    if found is None or found.tenant_id != tenant_id or found.kind is PrincipalType.GROUP:
+        raise Unauthenticated("The bearer token is of somebody who is not in this directory, or is no longer.")
+    sender = reader.client_identity(client_id) if found.user_name else found
+    for one in (found, sender):
+        if one and not one.enabled:
+            raise IdentityDisabled(f"'{one.display_name}' is disabled in this directory.")
+    return found
+
+
+def _is_guid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> None:

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from certworker.vault.audit.port import AuditReader, AuditWriter
 from certworker.vault.events import Event
+from certworker.vault.identities.port import IdentityGlance, IdentityReader, IdentityWriter
 from certworker.vault.notification.consents import ConsentReader, ConsentWriter
 from certworker.vault.notification.ledger import NoticeReader, NoticeWriter
 from certworker.vault.objects import (
@@ -35,6 +36,7 @@ from certworker.vault.revocation.port import RevocationReader, RevocationWriter
 from certworker.vault.rights.port import RightsGlance, RightsReader, RightsWriter
 from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
+from certworker.vault.sign_in.grants import GrantReader, GrantWriter
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
 from certworker.vault.watches import WatchReader, WatchWriter
@@ -68,7 +70,7 @@ class FleetEntry:
     operation_details: str | None
 
 
-class HotReader(RightsGlance, Protocol):
+class HotReader(RightsGlance, IdentityGlance, Protocol):
     """What is looked up on the road of every request. Each answer is as the database was when `glance` began, or later."""
 
     def vault_by_name(self, name: str) -> Vault | None:
@@ -104,6 +106,8 @@ class Reader(
     ConsentReader,
     RightsReader,
     ResourceReader,
+    IdentityReader,
+    GrantReader,
     AuditReader,
     Protocol,
 ):
@@ -242,6 +246,8 @@ class Writer(
     ConsentWriter,
     RightsWriter,
     ResourceWriter,
+    IdentityWriter,
+    GrantWriter,
     AuditWriter,
     Protocol,
 ):

@@ -100,9 +100,11 @@ class ResourceGroup:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An application that can ask for tokens. `secret_hash` is a salted hash of its client secret.
+    """A service principal: an application, or a managed identity, as it acts in a tenant.
 
-    The `administrator` administers the directory: users, groups and applications. It is no role at any scope.
+    `secret_hash` is a salted hash of the client secret that it was founded with; others are credentials of its application. A
+    managed identity has the `resource_id` of what it belongs to, and no credential. The `administrator` administers the
+    directory: users, groups and applications. It is no role at any scope.
     """
 
     object_id: str
@@ -112,17 +114,23 @@ class Principal:
     secret_hash: str
     administrator: bool
     created: datetime
+    enabled: bool = True
+    resource_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs tokens: its DER public half, and the sealed private half. It signs until it retires."""
+    """A key that signs tokens: its DER public half, and the sealed private half. The newest one signs.
+
+    What an older one has signed is believed until it `retires`.
+    """
 
     id: str
     tenant_id: str
     public_key: bytes
     sealed_key: bytes
     created: datetime
+    retires: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

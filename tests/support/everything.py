@@ -3,9 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from certworker.audit.notary import Notary
 from certworker.crypto.keys import KeyKind, generate_key
 from certworker.settings.rates import Rate
 from certworker.vault.access import SERVICE
+from certworker.vault.audit.port import ChainCut, ChainHead
+from certworker.vault.identities.records import Application, Credential, CredentialKind, FederatedCredential, Group, User
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
 from certworker.vault.notification.consents import endpoint_key
@@ -68,8 +71,25 @@ def fill(deployment: Deployment) -> None:
         writer.add_notice(a_notice(vault.id, at))
         assert writer.claim_delivery("mail", "a worker that is gone", at, timedelta(minutes=5))
         writer.add_silence(Silence("7" * 32, vault.id, "test-*", None, at + timedelta(days=1), "somebody", "a drill", at))
+        add_people(writer, deployment.vault.tenant_id, at)
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
+        writer.put_chain_head(ChainHead("8" * 32, "host", "a key", at, at, 1 << 40, "00" * 32, b"signature", closed=False))
+        writer.put_chain_cut(ChainCut("8" * 32, "a key", at, 1 << 40, "00" * 32, b"signature"))
+        assert writer.claim_audit_drain("a worker that is gone", at, timedelta(seconds=5))
+    Notary(house.store, house.keyring, house.clock).rotate()
+
+
+def add_people(writer: Writer, tenant_id: str, at: datetime) -> None:
+    """Add a user in a group, and an application with a credential of each kind."""
+    writer.add_user(User("user-1", tenant_id, "ada@contoso.test", "Ada", at, password_hash="scrypt$none"))
+    writer.add_group(Group("group-1", tenant_id, "Auditors", at))
+    writer.add_group_member("group-1", "user-1")
+    writer.add_application(Application("app-1", "filled", tenant_id, "Shop", at, ("api://shop",), manifest={"notes": "ö"}))
+    writer.put_credential(Credential("key-1", "filled", CredentialKind.CERTIFICATE, at, None, certificate=b"der"))
+    audiences = ("api://exchange",)
+    writer.add_federated_credential(FederatedCredential("f-1", "filled", "ci", "https://ci.test", "main", audiences))
+    writer.add_owner("app-1", "user-1")
 
 
 def a_spare_key(deployment: Deployment) -> SpareKey:

@@ -57,7 +57,7 @@ class VaultKeyRow(Row, table=True):
 
 
 class PrincipalRow(Row, table=True):
-    """An application. `number` tells the oldest where two were made in one second."""
+    """A service principal. `number` tells the oldest where two were made in one second."""
 
     __tablename__ = "principal"
     __table_args__ = (UniqueConstraint("object_id"), UniqueConstraint("client_id"), {"sqlite_autoincrement": True})
@@ -70,6 +70,8 @@ class PrincipalRow(Row, table=True):
     secret_hash: str
     administrator: bool
     created: datetime = Field(sa_type=UnixTime)
+    enabled: bool = Field(sa_column_kwargs={"server_default": true()})
+    resource_id: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class SigningKeyRow(Row, table=True):
@@ -84,6 +86,7 @@ class SigningKeyRow(Row, table=True):
     public_key: bytes
     sealed_key: bytes
     created: datetime = Field(sa_type=UnixTime)
+    retires: datetime | None = Field(sa_type=UnixTime)
 
 
 class RegistryRow(Row, table=True):
@@ -186,6 +189,8 @@ def principal_record(row: Found[Any]) -> Principal:
         secret_hash=row.secret_hash,
         administrator=row.administrator,
         created=row.created,
+        enabled=row.enabled,
+        resource_id=row.resource_id,
     )
 
 
@@ -199,13 +204,20 @@ def principal_values(principal: Principal) -> Values:
         "secret_hash": principal.secret_hash,
         "administrator": principal.administrator,
         "created": principal.created,
+        "enabled": principal.enabled,
+        "resource_id": principal.resource_id,
     }
 
 
 def signing_key_record(row: Found[Any]) -> SigningKey:
     """Make the record of a signing key."""
     return SigningKey(
-        id=row.id, tenant_id=row.tenant_id, public_key=row.public_key, sealed_key=row.sealed_key, created=row.created
+        id=row.id,
+        tenant_id=row.tenant_id,
+        public_key=row.public_key,
+        sealed_key=row.sealed_key,
+        created=row.created,
+        retires=row.retires,
     )
 
 
@@ -217,4 +229,5 @@ def signing_key_values(key: SigningKey) -> Values:
         "public_key": key.public_key,
         "sealed_key": key.sealed_key,
         "created": key.created,
+        "retires": key.retires,
     }
