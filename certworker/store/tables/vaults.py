@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, UniqueConstraint, false, true
+from sqlalchemy import BigInteger, UniqueConstraint, false, text, true
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
@@ -36,9 +36,9 @@ class VaultRow(Row, table=True):
     network: NetworkRules = Field(sa_type=NetworkText, sa_column_kwargs={"server_default": "{}"})
     deployment: Deployment = Field(sa_type=DeploymentText, sa_column_kwargs={"server_default": "{}"})
     tags: Mapping[str, str] = Field(sa_type=MappingText, sa_column_kwargs={"server_default": "{}"})
-    created_by: str = Field(sa_column_kwargs={"server_default": ""})
+    created_by: str = Field(sa_column_kwargs={"server_default": text("''")})
     updated: datetime | None = Field(sa_type=UnixTime)
-    updated_by: str = Field(sa_column_kwargs={"server_default": ""})
+    updated_by: str = Field(sa_column_kwargs={"server_default": text("''")})
     deleted: datetime | None = Field(sa_type=UnixTime)
     purge_at: datetime | None = Field(sa_type=UnixTime)
 
@@ -71,7 +71,7 @@ class PrincipalRow(Row, table=True):
     administrator: bool
     created: datetime = Field(sa_type=UnixTime)
     enabled: bool = Field(sa_column_kwargs={"server_default": true()})
-    resource_id: str = Field(sa_column_kwargs={"server_default": ""})
+    resource_id: str = Field(sa_column_kwargs={"server_default": text("''")})
 
 
 class SigningKeyRow(Row, table=True):

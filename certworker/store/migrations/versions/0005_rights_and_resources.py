@@ -85,7 +85,7 @@ def _make_rights() -> None:
         *(sa.Column(name, sa.String(), nullable=False) for name in texts),
         *_authored(),
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_role_definition"),
-        sa.UniqueConstraint("tenant_id", "folded", name="uq_role_definition_tenant_id"),
+        sa.UniqueConstraint("tenant_id", "folded", name="uq_role_definition_tenant_id_folded"),
     )
     words = ("id", "tenant_id", "scope", "folded_scope", "role_id", "principal_id", "principal_type")
     op.create_table(
@@ -95,8 +95,8 @@ def _make_rights() -> None:
         *_authored(),
         sa.Column("description", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("number", name="pk_role_assignment"),
-        sa.UniqueConstraint("tenant_id", "id", name="uq_role_assignment_tenant_id"),
-        sa.UniqueConstraint("principal_id", "role_id", "folded_scope", name="uq_role_assignment_principal_id"),
+        sa.UniqueConstraint("tenant_id", "id", name="uq_role_assignment_tenant_id_id"),
+        sa.UniqueConstraint("principal_id", "role_id", "folded_scope", name="uq_role_assignment_principal_id_role_id_folded_scope"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_role_assignment_principal_id", "role_assignment", ["principal_id"])
@@ -106,7 +106,7 @@ def _make_rights() -> None:
         sa.Column("group_id", sa.String(), nullable=False),
         sa.Column("member_id", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_group_member"),
-        sa.UniqueConstraint("group_id", "member_id", name="uq_group_member_group_id"),
+        sa.UniqueConstraint("group_id", "member_id", name="uq_group_member_group_id_member_id"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_group_member_member_id", "group_member", ["member_id"])
