@@ -6,6 +6,7 @@ second, and the processes do it anyway. That is why `dev_house` is imported late
 
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
@@ -76,6 +77,7 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
 
 def _hints(home: Home, output: Path | None) -> list[str]:
     hints = [f"Ready: {home.dev_json} tells clients where and as whom."]
+    hints.append(f"For Azure's own command line: eval \"$(certworker az-setup --home {shlex.quote(str(home.folder))})\"")
     if output:
         hints.append(f"What the processes say goes to {output}.")
     if not resolves(f"{VAULT}.vault.localhost"):

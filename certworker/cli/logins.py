@@ -112,7 +112,11 @@ def store_login(path: Path, login: Login) -> None:
 
 
 def _read_dev(environment: Mapping[str, str]) -> Login | None:
-    home = Path(environment.get(PREFIX + "HOME") or DEFAULT_HOME).expanduser()
+    return read_dev_home(Path(environment.get(PREFIX + "HOME") or DEFAULT_HOME).expanduser())
+
+
+def read_dev_home(home: Path) -> Login | None:
+    """Read where a `certworker dev` serves, and who its administrator is; none where none does. Raises SetupError."""
     path = home / "dev.json"
     try:
         return _login_of(path.read_text(), path)

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from certworker.cli import (
+    az_setup,
     backup,
     certificate,
     contact,
@@ -169,6 +170,7 @@ app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.command()(plan.plan)
 app.command()(simulate.simulate)
+app.command()(az_setup.az_setup)
 app.command()(session.login)
 app.command()(session.logout)
 
