@@ -10,6 +10,7 @@ LOG := $(VENV)/setup.log
 CLIENTS := tests/clients/js
 PACKAGES := $(CLIENTS)/node_modules/.package-lock.json
 PROGRAMS := $(VENV)/clients/.made
+AZ := $(VENV)/az/.made
 BENCH := $(VENV)/.made-bench
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --no-input
 
@@ -18,7 +19,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long test-fleet test-clients check bench simulate clean setup-system lock
+.PHONY: help setup run test test-long test-fleet test-clients contoso check bench simulate clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -39,8 +40,11 @@ test-long: $(STAMP) ## Run the long stories: services that are run, lost machine
 test-fleet: $(STAMP) ## Run the stories of thousands of certificates (half an hour and more)
 	@$(VENV)/bin/python -m pytest -m fleet -n $(PYTEST_WORKERS) $(ARGS)
 
-test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) ## Run the tests with what others wrote: Azure's SDKs, ACME clients and servers
+test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) $(AZ) ## Run the tests with what others wrote: Azure's SDKs and az, ACME clients and servers
 	@$(VENV)/bin/python -m pytest tests/clients -n $(PYTEST_WORKERS) $(ARGS)
+
+contoso: $(STAMP) $(AZ) ## Play the example of Contoso with az: four roles, a vault, its log, and who may do what
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CERTWORKER_AZ="$(CURDIR)/$(VENV)/az/bin/az" tests/clients/contoso.sh $(ARGS)
 
 check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, even if one fails
 	@failed=""; \
@@ -70,6 +74,8 @@ lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgra
 		tests/bench/requirements.in -o tests/bench/requirements.lock -q $(ARGS)
 	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		tests/clients/requirements.in -o tests/clients/requirements.lock -q $(ARGS)
+	@$(VENV)/bin/uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
+		tests/clients/az/requirements.in -o tests/clients/az/requirements.lock -q $(ARGS)
 
 clean: ## Remove .venv, node_modules, build products and caches (no data: a home folder is never touched)
 	@echo "Removing .venv, node_modules, build products and caches"
@@ -109,6 +115,14 @@ $(PROGRAMS): tests/clients/requirements.lock | $(STAMP)
 	@echo "Installing what tests/clients/requirements.lock names, into $(VENV)/clients"
 	@$(call quietly,$(PYTHON) -m venv $(VENV)/clients)
 	@$(call quietly,$(VENV)/clients/bin/pip --disable-pip-version-check --no-input install --require-hashes -r $<)
+	@rm -f $(LOG)
+	@touch $@
+
+# azure-cli pins all that it needs, some of it in releases that nobody else wants. It is large: three minutes, 730 MB.
+$(AZ): tests/clients/az/requirements.lock | $(STAMP)
+	@echo "Installing what tests/clients/az/requirements.lock names, into $(VENV)/az (this takes some minutes)"
+	@$(call quietly,$(PYTHON) -m venv $(VENV)/az)
+	@$(call quietly,$(VENV)/az/bin/pip --disable-pip-version-check --no-input install --require-hashes -r $<)
 	@rm -f $(LOG)
 	@touch $@
 
