@@ -8,8 +8,10 @@ from random import Random, SystemRandom
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from certworker.audit.opening import open_audit_log
 from certworker.bootstrap.ground import Ground, lay_ground, open_token, source_of_house
 from certworker.bootstrap.house import Dealings, House, KeyLife, Lifecycle, Notification, ObjectBackups
+from certworker.bootstrap.resources import resource_services
 from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError
 from certworker.issuers.challenges import Challenges
@@ -99,17 +101,22 @@ def open_house(
     providers: Providers = NO_PROVIDERS,
     source: MasterKeySource | None = None,
     audience: Audience | None = None,
+    role: str | None = None,
 ) -> Iterator[House]:
     """Build a House on a database that is migrated first, and close it at the end.
 
-    The master key is taken from the source that the settings name, unless one is given. Raises SetupError, Sealed.
+    The master key is taken from the source that the settings name, unless one is given. With a `role`, which says what this
+    process is for, the house has an audit log of its own. Raises SetupError, Sealed.
     """
     migrate(settings.database_url)
     with ExitStack() as stack:
         store = open_store(settings.database_url, clock)
         stack.callback(store.close)
         token = stack.enter_context(open_token(settings)) if settings.hsm.module else None
-        yield build(settings, clock, store, random or SystemRandom(), providers, source, token, audience=audience)
+        source = source or source_of_house(settings, token)
+        ground = lay_ground(settings, clock, store, random or SystemRandom(), source, token)
+        trail = stack.enter_context(open_audit_log(settings.audit, store, ground.keyring, clock, role)) if role else None
+        yield build_on(ground, providers, audience=audience, trail=trail)
 
 
 def build(
@@ -130,6 +137,18 @@ def build(
     another one, Sealed where it waits to be opened.
     """
     ground = lay_ground(settings, clock, store, random, source or source_of_house(settings, token), token)
+    return build_on(ground, providers, connect, audience, trail)
+
+
+def build_on(
+    ground: Ground,
+    providers: Providers = NO_PROVIDERS,
+    connect: Connect | None = None,
+    audience: Audience | None = None,
+    trail: AuditTrail | None = None,
+) -> House:
+    """Wire the services together on ground that is laid."""
+    settings, clock, store = ground.settings, ground.clock, ground.store
     keyring, access, materials = ground.keyring, ground.access, ground.materials
     challenges, keys = Challenges(store), Keys(store, access)
     local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
@@ -173,6 +192,7 @@ def build(
         dealings=_dealings(ground, issuing),
         releases=_releases(ground),
         lifecycle=_lifecycle(ground, issuing, audience or _audience(ground), _revocation(ground, issuances, connect)),
+        resources=resource_services(ground),
     )
 
 
@@ -289,6 +309,6 @@ def _releases(ground: Ground) -> Releases:
     except ValueError as error:
         raise SettingsError(f"release.authorities: {error}.") from None
     rules = EgressRules(settings.network.allow_private)
-    keys = DiscoveredKeys(rules, authorities, release.ca_bundle, release.timeout_seconds, clock)
+    keys = DiscoveredKeys(rules, release.ca_bundle, release.timeout_seconds, clock)
     age = timedelta(seconds=release.max_age_seconds)
     return Releases(ground.store, ground.access, ground.materials, keys, authorities, age, clock)

@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.role == "sealed":
             _run_sealed(settings, options)
             return 0
-        with open_house(settings) as house:
+        with open_house(settings, role=options.role) as house:
             if settings.seal.master_key_env:
                 # it was read: the programs that this process starts do not need it
                 os.environ.pop(settings.seal.master_key_env, None)

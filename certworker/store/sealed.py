@@ -22,6 +22,7 @@ from sqlalchemy import (
     update,
 )
 
+from certworker.store.tables.audit import AUDIT_KEY
 from certworker.store.tables.issuers import ACCOUNT, ISSUER
 from certworker.store.tables.objects import KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import EVIDENCE, OPERATION
@@ -30,7 +31,14 @@ from certworker.store.tables.vaults import SIGNING_KEY, VAULT
 from certworker.store.transaction import Transaction
 from certworker.vault.keyring import object_place
 from certworker.vault.objects import ObjectKind, fold_name
-from certworker.vault.places import account_place, credential_place, evidence_place, signing_place, spare_key_place
+from certworker.vault.places import (
+    account_place,
+    audit_key_place,
+    credential_place,
+    evidence_place,
+    signing_place,
+    spare_key_place,
+)
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.vaults import SYSTEM_VAULT
 
@@ -103,6 +111,14 @@ _PLACES: Final = MappingProxyType(
             SPARE_KEY.join(VAULT, VAULT.c.folded == fold_name(SYSTEM_VAULT)),
             (SPARE_KEY.c.id,),
             lambda row: spare_key_place(row.id),
+        ),
+        SealedKind.AUDIT_KEY: _Place(
+            AUDIT_KEY,
+            AUDIT_KEY.c.sealed_key,
+            VAULT.c.id,
+            AUDIT_KEY.join(VAULT, VAULT.c.folded == fold_name(SYSTEM_VAULT)),
+            (AUDIT_KEY.c.id,),
+            lambda row: audit_key_place(row.id),
         ),
     }
 )

@@ -31,3 +31,8 @@ def evidence_place(vault_id: str, operation_id: str, at: datetime) -> str:
 def signing_place(key_id: str) -> str:
     """Name the place of a key that signs tokens, which lies in the service's own vault."""
     return f"directory/signing-key/{key_id}"
+
+
+def audit_key_place(key_id: str) -> str:
+    """Name the place of a key that signs the audit log's heads, which lies in the service's own vault."""
+    return f"audit/key/{key_id}"

@@ -15,6 +15,7 @@ class SealedKind(StrEnum):
     EVIDENCE = "evidence"
     SIGNING_KEY = "signing-key"
     SPARE_KEY = "spare-key"
+    AUDIT_KEY = "audit-key"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -29,6 +29,7 @@ class Group(StrEnum):
     WATCHING = "watching"
     NOTICES = "notices"
     UPKEEP = "upkeep"
+    AUDIT = "audit"
 
 
 @dataclass(frozen=True, slots=True)

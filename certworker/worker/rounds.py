@@ -10,7 +10,7 @@ from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, failover, issuing, notices, revision, revocation, upkeep
+from certworker.worker import advice, audit, failover, issuing, notices, revision, revocation, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -34,6 +34,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.rotations,
     upkeep.expiries,
     upkeep.clearance,
+    upkeep.vault_purges,
     upkeep.spare_keys,
     notices.oblivion,
     # last: what the others did is told in the same turn
@@ -41,6 +42,8 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     notices.tellings,
     notices.hastening,
     notices.deliveries,
+    audit.draining,
+    audit.pruning,
 )
 """Every round, in the order in which one thread goes through them."""
 

@@ -11,6 +11,7 @@ from certworker.vault.audit.port import ChainCut, ChainHead
 from certworker.vault.identities.records import Application, Credential, CredentialKind, FederatedCredential, Group, User
 from certworker.vault.issuers import IssuerParameters
 from certworker.vault.keyring import object_place
+from certworker.vault.management.stores import DiagnosticSetting, StorageAccount
 from certworker.vault.notification.consents import endpoint_key
 from certworker.vault.notification.ledger import Notice, Silence
 from certworker.vault.notification.message import Severity, Topic
@@ -24,7 +25,7 @@ from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.spare_keys import SpareKey
 from certworker.vault.store import Writer
-from certworker.vault.vaults import Contact, Heartbeat
+from certworker.vault.vaults import Contact, Heartbeat, Vault
 from certworker.vault.watches import Watch, WatchKind
 from tests.support.deployment import ISSUER, Deployment, policy_for
 
@@ -71,6 +72,7 @@ def fill(deployment: Deployment) -> None:
         writer.add_notice(a_notice(vault.id, at))
         assert writer.claim_delivery("mail", "a worker that is gone", at, timedelta(minutes=5))
         writer.add_silence(Silence("7" * 32, vault.id, "test-*", None, at + timedelta(days=1), "somebody", "a drill", at))
+        add_stores(writer, vault, at)
         add_people(writer, deployment.vault.tenant_id, at)
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
@@ -78,6 +80,15 @@ def fill(deployment: Deployment) -> None:
         writer.put_chain_cut(ChainCut("8" * 32, "a key", at, 1 << 40, "00" * 32, b"signature"))
         assert writer.claim_audit_drain("a worker that is gone", at, timedelta(seconds=5))
     Notary(house.store, house.keyring, house.clock).rotate()
+
+
+def add_stores(writer: Writer, vault: Vault, at: datetime) -> None:
+    """Add a store of audit records, and route those of a vault there."""
+    account = StorageAccount(
+        "auditstore", vault.tenant_id, vault.subscription_id, vault.resource_group, "local", "Standard_LRS", at
+    )
+    writer.put_storage_account(account)
+    writer.put_diagnostic_setting(DiagnosticSetting(vault.id, "all", account.name, ("AuditEvent",), ("audit",), at, at, at))
 
 
 def add_people(writer: Writer, tenant_id: str, at: datetime) -> None:

@@ -1,15 +1,15 @@
-"""Audit records that are not in the log yet, and how far each chain of the log has come."""
+"""Audit records that are not in the log yet, who drains them, how far each chain of the log has come, and who signs that."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, UniqueConstraint
 from sqlalchemy import Row as Found
 from sqlmodel import Field
 
 from certworker.store.columns import Serial, UnixTime
 from certworker.store.tables.row import Row, Values, table_of
-from certworker.vault.audit.port import ChainHead, PendingRecord
+from certworker.vault.audit.port import AuditKey, ChainCut, ChainHead, PendingRecord
 
 
 class AuditPendingRow(Row, table=True):
@@ -38,8 +38,47 @@ class AuditHeadRow(Row, table=True):
     closed: bool
 
 
+class AuditCutRow(Row, table=True):
+    """Up to where a chain's files were deleted because their time was over."""
+
+    __tablename__ = "audit_cut"
+
+    chain_id: str = Field(primary_key=True)
+    key_id: str
+    at: datetime = Field(sa_type=UnixTime)
+    sequence: int = Field(sa_type=BigInteger)
+    hash: str
+    signature: bytes
+
+
+class AuditKeyRow(Row, table=True):
+    """A key that signs openings and heads; the highest `number` signs now."""
+
+    __tablename__ = "audit_key"
+    __table_args__ = (UniqueConstraint("id"), {"sqlite_autoincrement": True})
+
+    number: int | None = Field(default=None, primary_key=True, sa_type=Serial)
+    id: str
+    public_key: bytes
+    sealed_key: bytes
+    created: datetime = Field(sa_type=UnixTime)
+
+
+class AuditDrainRow(Row, table=True):
+    """Who drains the records that wait; one row."""
+
+    __tablename__ = "audit_drain"
+
+    name: str = Field(primary_key=True)
+    lease_owner: str | None = None
+    lease_until: datetime | None = Field(default=None, sa_type=UnixTime)
+
+
 AUDIT_PENDING = table_of(AuditPendingRow)
 AUDIT_HEAD = table_of(AuditHeadRow)
+AUDIT_CUT = table_of(AuditCutRow)
+AUDIT_KEY = table_of(AuditKeyRow)
+AUDIT_DRAIN = table_of(AuditDrainRow)
 
 
 def pending_record(row: Found[Any]) -> PendingRecord:
@@ -75,3 +114,30 @@ def chain_head_values(head: ChainHead) -> Values:
         "signature": head.signature,
         "closed": head.closed,
     }
+
+
+def chain_cut_record(row: Found[Any]) -> ChainCut:
+    """Make the record of up to where a chain was deleted."""
+    return ChainCut(row.chain_id, row.key_id, row.at, row.sequence, row.hash, row.signature)
+
+
+def chain_cut_values(cut: ChainCut) -> Values:
+    """Make the row of up to where a chain was deleted."""
+    return {
+        "chain_id": cut.chain_id,
+        "key_id": cut.key_id,
+        "at": cut.at,
+        "sequence": cut.sequence,
+        "hash": cut.hash,
+        "signature": cut.signature,
+    }
+
+
+def audit_key_record(row: Found[Any]) -> AuditKey:
+    """Make the record of a key that signs."""
+    return AuditKey(row.id, row.public_key, row.sealed_key, row.created)
+
+
+def audit_key_values(key: AuditKey) -> Values:
+    """Make the row of a key that signs."""
+    return {"id": key.id, "public_key": key.public_key, "sealed_key": key.sealed_key, "created": key.created}

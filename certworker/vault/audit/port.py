@@ -1,7 +1,7 @@
-"""The port to the records that wait in the database, and to the signed heads of all chains."""
+"""The port to the records that wait in the database, to the signed heads of all chains, and to the keys that sign them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 
@@ -28,6 +28,32 @@ class ChainHead:
     closed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ChainCut:
+    """Up to where a chain's files were deleted because their time was over, signed: the last record that is gone."""
+
+    chain_id: str
+    key_id: str
+    at: datetime
+    sequence: int
+    hash: str
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditKey:
+    """A key that signs openings and heads. The private half lies sealed in the service's own vault."""
+
+    id: str
+    public_key: bytes
+    sealed_key: bytes
+    created: datetime
+
+    def __repr__(self) -> str:
+        """Show its name."""
+        return f"AuditKey({self.id})"
+
+
 class AuditReader(Protocol):
     """What can be asked."""
 
@@ -36,6 +62,12 @@ class AuditReader(Protocol):
 
     def chain_heads(self) -> tuple[ChainHead, ...]:
         """List the last signed head of each chain, by the time of their opening."""
+
+    def chain_cuts(self) -> tuple[ChainCut, ...]:
+        """List up to where chains were deleted, by chain."""
+
+    def audit_keys(self) -> tuple[AuditKey, ...]:
+        """List the keys that sign or have signed, the newest last."""
 
 
 class AuditWriter(AuditReader, Protocol):
@@ -49,3 +81,12 @@ class AuditWriter(AuditReader, Protocol):
 
     def put_chain_head(self, head: ChainHead) -> None:
         """Replace the signed head of a chain."""
+
+    def put_chain_cut(self, cut: ChainCut) -> None:
+        """Replace up to where a chain was deleted."""
+
+    def add_audit_key(self, key: AuditKey) -> None:
+        """Add a key; it signs from now on."""
+
+    def claim_audit_drain(self, owner: str, at: datetime, lease: timedelta) -> bool:
+        """Take the draining of records that wait for some time, or keep it; false where another has it."""
