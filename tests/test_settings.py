@@ -144,7 +144,7 @@ def test_the_sample_is_the_defaults(tmp_path: Path) -> None:
     assert load(tmp_path, sample) == load(tmp_path, "")
     lines = [line for line in sample.splitlines() if "not set by default" not in line]
     text = re.sub(r"^# (\w+ = )", r"\1", "\n".join(lines), flags=re.MULTILINE)
-    text, *tables = re.split(r"# \[(\w+)\.NAME\]", text)
+    text, *tables = re.split(r"# \[([\w.]+)\.NAME\]", text)
     assert load(tmp_path, text) == load(tmp_path, "")
     by_name = dict(zip(tables[::2], tables[1::2], strict=True))
     assert load(tmp_path, f"[issuers.x]{by_name['issuers']}").issuer("x") == Settings().issuer("x")

@@ -1,10 +1,12 @@
 """The HTTPS app: every plane behind one port, told apart by host and path."""
 
+import asyncio
 import importlib.metadata
 import logging
 import re
 from collections.abc import Callable
 from functools import lru_cache, partial
+from http import HTTPStatus
 from time import perf_counter
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from certworker.api.addresses import ClientAddresses
 from certworker.api.data_plane import REGION, DataPlane, allowed_methods
 from certworker.api.errors import error_response, key_vault_error
 from certworker.api.hosts import Place, Plane, place_of
@@ -21,7 +24,10 @@ from certworker.api.management.errors import arm_error_response
 from certworker.api.management.plane import FIRST_SEGMENTS, ManagementPlane
 from certworker.api.paths import COLLECTIONS, clean_path, method_of
 from certworker.api.threads import Threads, closing
+from certworker.api.trace import TRACE, RequestTrace
 from certworker.bootstrap import House
+from certworker.errors import AuditUnavailable
+from certworker.vault.audit.trail import tracing
 
 _log = logging.getLogger("certworker.access")
 _CLIENT_REQUEST_ID = re.compile(r"[!-~]{1,128}")
@@ -49,19 +55,21 @@ class Front:
         self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", release))
         self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
         self._vaults = DataPlane(house, threads)
+        self._addresses = ClientAddresses(house.settings.server.trusted_proxies, house.settings.server.proxy_header)
         self._identity = IdentityProvider(house, threads)
         self._management = ManagementPlane(house, threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and log one line of it: no query string, no header."""
-        begun, exchange = perf_counter(), _Exchange(scope, self._place_of)
+        begun, exchange = perf_counter(), _Exchange(scope, self._house, self._place_of, self._addresses)
         sending = exchange.sending(send)
         try:
-            await self._dispatch(exchange, scope, receive, sending)
+            with tracing(exchange.trace.kept):
+                await self._dispatch(exchange, scope, receive, sending)
         except Exception as error:  # rendered, and logged where it is ours, by the error table
             if exchange.status:  # the answer has begun: there is no other to be given
                 raise
-            await self._refuse(error, exchange, scope)(scope, receive, sending)
+            await self._answer_refused(error, exchange, receive, sending)
         finally:
             took = (perf_counter() - begun) * 1000
             _log.info(
@@ -72,16 +80,27 @@ class Front:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
         scope["method"] = method_of(scope["method"], exchange.header(b"x-http-method"))
         place, first = exchange.place, path.split("/", 2)[1]
+        scope[TRACE] = exchange.trace
         if place.plane is Plane.MANAGEMENT or (place.plane is Plane.BARE and first.lower() in FIRST_SEGMENTS):
             exchange.manages = True
             await self._management.serve(place, exchange.header(b"authorization"), scope, receive, send)
         elif place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
+            exchange.trace.begin_sign_in()
             await self._identity.serve(place, exchange.request_id, scope, receive, send)
         elif place.plane is Plane.GRAPH:
             await _not_served(place)(scope, receive, send)
         else:
             exchange.always = self._of_vaults
             await self._vaults.serve(place, exchange.header(b"authorization"), scope, receive, send)
+
+    async def _answer_refused(self, error: Exception, exchange: "_Exchange", receive: Receive, send: Send) -> None:
+        scope = exchange.scope
+        response = self._refuse(error, exchange, scope)
+        exchange.trace.refuse(response)
+        try:
+            await response(scope, receive, send)
+        except AuditUnavailable as unavailable:  # then this is the answer
+            await self._refuse(unavailable, exchange, scope)(scope, receive, send)
 
     def _refuse(self, error: Exception, exchange: "_Exchange", scope: Scope) -> Response:
         if exchange.manages:
@@ -94,7 +113,7 @@ class Front:
 class _Exchange:
     """One request and its answer, as the front keeps them."""
 
-    def __init__(self, scope: Scope, place_of: Callable[[str], Place]) -> None:
+    def __init__(self, scope: Scope, house: House, place_of: Callable[[str], Place], addresses: ClientAddresses) -> None:
         self._headers = dict(reversed(scope["headers"]))  # of several of one name, the first
         hosts = [value for name, value in scope["headers"] if name == b"host"]
         # more than one is refused (RFC 9112 section 3.2): a proxy before us may have gone by the other
@@ -103,7 +122,10 @@ class _Exchange:
         self.status = 0
         self.manages = self.place.plane is Plane.MANAGEMENT
         self.always: tuple[tuple[bytes, bytes], ...] = _ALWAYS
-        self._scope = scope
+        self.scope = scope
+        self._house = house
+        self.trace = RequestTrace(scope, self.place, self.request_id, addresses.of(scope), house.clock)
+        self._kept = False
 
     def header(self, name: bytes) -> str | None:
         """Read a header of the request by its name in lower case."""
@@ -117,10 +139,11 @@ class _Exchange:
         return self.place.netloc, (path if plain else path.encode("unicode_escape").decode())[:300]
 
     def sending(self, send: Send) -> Send:
-        """Wrap `send`, so that every answer gets the headers that all answers have."""
+        """Wrap `send`: the request is recorded before its answer leaves, which gets the headers that all answers have."""
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await self._keep(message["status"])
                 self.status = message["status"]
                 headers = message.setdefault("headers", [])
                 given = {name for name, _ in headers}
@@ -128,6 +151,17 @@ class _Exchange:
             await send(message)
 
         return sending
+
+    async def _keep(self, status: int) -> None:
+        """Append the record, unless a transaction has it already. Raises AuditUnavailable: no record, no answer."""
+        if self._kept or (status < HTTPStatus.BAD_REQUEST and self.trace.is_kept):
+            return
+        self._kept = True  # where it cannot be, the answer that says so is not held back by the same
+        record, trail = self.trace.ended(status), self._house.trail
+        if self._house.settings.audit.sync == "each":  # it waits for the disk: others must not
+            await asyncio.get_running_loop().run_in_executor(None, trail.append, record)
+        else:
+            trail.append(record)
 
     def _always(self) -> list[tuple[bytes, bytes]]:
         headers = [*self.always, (b"x-ms-request-id", self.request_id.encode())]
@@ -140,12 +174,12 @@ class _Exchange:
             headers.append((b"x-ms-correlation-request-id", correlated.encode()))
         if self.always is not _ALWAYS:
             headers.append((b"x-ms-keyvault-network-info", self._network_info().encode()))
-        if REGION in self._scope:
-            headers.append((b"x-ms-keyvault-region", self._scope[REGION].encode()))
+        if REGION in self.scope:
+            headers.append((b"x-ms-keyvault-region", self.scope[REGION].encode()))
         return headers
 
     def _network_info(self) -> str:
-        address = (self._scope.get("client") or ("",))[0]
+        address = self.trace.address
         family, kind = ("InterNetworkV6", "Ipv6") if ":" in address else ("InterNetwork", "Ipv4")
         return f"conn_type={kind};addr={address};act_addr_fam={family};"
 

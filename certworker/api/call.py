@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 CALL: Final = "certworker.call"
 """Where a call lies in the ASGI scope."""
+METER: Final = "certworker.meter"
+"""Where that lies which counts requests and refuses too many; nothing does where there are no limits."""
 MAX_RESULTS = 25
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -145,5 +147,7 @@ class _Endpoint:
         self._handler = handler
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if METER in scope:
+            await scope[METER]()
         response = await self._handler(scope[CALL](Request(scope, receive, send)))
         await response(scope, receive, send)

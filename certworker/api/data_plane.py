@@ -1,8 +1,8 @@
 """The data plane of a vault: let in, check the api-version, lead to the route."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route, Router
@@ -27,12 +27,22 @@ from certworker.api import (
     secrets,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
-from certworker.api.auth import Admission, admit
-from certworker.api.call import CALL, Call
+from certworker.api.auth import Admission, Challenged, admit, find_vault
+from certworker.api.call import CALL, METER, Call
 from certworker.api.hosts import Place
+from certworker.api.operation_names import UNKNOWN, operation_name
 from certworker.api.paths import query_of
 from certworker.api.threads import Threads
+from certworker.api.throttle import Throttle
+from certworker.api.trace import trace_of
 from certworker.bootstrap import House
+from certworker.errors import CertworkerError
+from certworker.vault.firewall import Firewall
+from certworker.vault.objects import KeyVersion
+from certworker.vault.vaults import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 ROUTES = (
     *contacts.ROUTES,
@@ -64,22 +74,71 @@ class DataPlane:
         self._house = house
         self._threads = threads
         self._routers = _by_shape(ROUTES)
+        settings = house.settings
+        self._firewall = Firewall(settings.network.subnets, tuple(settings.network.trusted_services.values()))
+        throttling = settings.throttling
+        self._throttle = Throttle(throttling, settings.server.processes, house.clock) if throttling.enabled else None
 
     async def serve(self, place: Place, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Raises what the error table knows."""
-        admission = await self._admit(place, authorization)
-        query = query_of(scope["query_string"])
-        # the paths of our own have their version in them
-        api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
+        trace = trace_of(scope)
+        try:
+            admission = await self._admit(place, authorization)
+        except Challenged:
+            trace.vault = await self._look(_vault_at, place)
+            raise
+        trace.caller, trace.vault = admission.caller, admission.vault
+        try:
+            self._firewall.require(admission.vault, admission.caller, trace.address)
+            query = query_of(scope["query_string"])
+            # the paths of our own have their version in them
+            api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
+        except CertworkerError:
+            _find_route(scope)
+            raise
         scope[REGION] = admission.vault.location
         scope["app"] = self  # with it, the router raises what it refuses
         scope[CALL] = partial(Call, self._house, self._threads, place, admission.caller, admission.vault, api_version, query)
+        if self._throttle:
+            scope[METER] = partial(self._charge, self._throttle, admission.vault, scope)
         await self._routers.get(_shape(scope["path"]), _no_such_operation)(scope, receive, send)
 
+    async def _charge(self, throttle: Throttle, vault: Vault, scope: Scope) -> None:
+        operation = operation_name(scope["method"], scope["route"].path) or UNKNOWN
+        params = scope["path_params"]
+        key = None
+        if operation.startswith("Key") and "name" in params:
+            key = await self._look(_find_key, vault, params["name"], params.get("version"))
+        throttle.charge(vault, operation, key)
+
     async def _admit(self, place: Place, authorization: str | None) -> Admission:
+        return await self._look(admit, place, authorization)
+
+    async def _look(self, find: Callable[Concatenate[House, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Look something up: where it stands, if the store says that this is faster."""
         if self._house.store.inline_reads:
-            return admit(self._house, place, authorization)
-        return await self._threads.run(admit, self._house, place, authorization)
+            return find(self._house, *args, **kwargs)
+        return await self._threads.run(find, self._house, *args, **kwargs)
+
+
+def _vault_at(house: House, place: Place) -> Vault:
+    with house.store.glance() as reader:
+        return find_vault(house, place, reader)
+
+
+def _find_route(scope: Scope) -> None:
+    """Find out for the record what a request was for that is refused before it is led anywhere."""
+    for found in ROUTES:
+        match, more = found.matches(scope)
+        if match is Match.FULL:
+            scope["route"] = found
+            scope.update(more)
+            return
+
+
+def _find_key(house: House, vault: Vault, name: str, version: str | None) -> KeyVersion | None:
+    with house.store.glance() as reader:
+        return reader.key(vault.id, name, version)
 
 
 def _shape(path: str) -> tuple[str, int]:

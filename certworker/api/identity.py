@@ -23,6 +23,7 @@ from certworker.api.bodies import read_body
 from certworker.api.errors import Incomplete, TooLarge
 from certworker.api.hosts import Place
 from certworker.api.threads import Threads
+from certworker.api.trace import trace_of
 from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import Unauthenticated, Unavailable
@@ -74,7 +75,9 @@ class IdentityProvider:
             refusal = _refusal_of(error)
             if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("request %s failed", request_id)
-            await self._render(refusal, request_id)(scope, receive, send)
+            response = self._render(refusal, request_id)
+            trace_of(scope).refuse(response)
+            await response(scope, receive, send)
 
     def _render(self, error: OAuthError, request_id: str) -> Response:
         at = whole_second(self._house.clock()).astimezone(UTC)
@@ -111,6 +114,7 @@ class IdentityProvider:
 
     async def _token(self, request: Request) -> Response:
         form = await _read_form(request)
+        trace_of(request.scope).asked_by(form.get("client_id", ""), form.get("username", ""), form.get("grant_type", ""))
         tenant = await self._tenant(request)
         if _needed(form, "grant_type") != "client_credentials":
             raise OAuthError("unsupported_grant_type", 70003, "The one grant_type that is supported is client_credentials.")

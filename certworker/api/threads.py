@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import copy_context
 from datetime import timedelta
 from functools import partial
 from time import monotonic
@@ -30,13 +31,16 @@ class Threads:
         self._taken = 0
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run `function` in a thread. Raises Unavailable where too many requests wait already, or this one did for too long."""
+        """Run `function` in a thread, in the context of who asks.
+
+        Raises Unavailable where too many requests wait already, or this one did for too long.
+        """
         if self._taken >= self._most:
             raise Unavailable("The service is busy. Try again later.", _RETRY_AFTER)
         self._taken += 1
         # counted until the thread is done: a client that has gone away does not free it
         future = asyncio.get_running_loop().run_in_executor(
-            self._pool, partial(self._in_time, self._now(), partial(function, *args, **kwargs))
+            self._pool, partial(self._in_time, self._now(), partial(copy_context().run, function, *args, **kwargs))
         )
         future.add_done_callback(self._free)
         return await asyncio.shield(future)

@@ -16,13 +16,16 @@ from pydantic import Field, ValidationError
 from certworker.errors import SettingsError
 from certworker.settings.audit import AuditOutput, AuditSettings
 from certworker.settings.hook import HookSettings
+from certworker.settings.identity import IdentitySettings
 from certworker.settings.issuers import IssuerSettings, find_circle
 from certworker.settings.mail import Mail
+from certworker.settings.management import ManagementSettings
 from certworker.settings.notices import Notices
 from certworker.settings.renewal import MaintenanceSettings, RenewalSettings
 from certworker.settings.revocation import RevocationSettings
-from certworker.settings.section import Addresses, Port, Section
+from certworker.settings.section import Addresses, ApplicationId, Networks, Port, Section
 from certworker.settings.spare_keys import SpareKeySettings
+from certworker.settings.throttling import ThrottlingSettings
 from certworker.settings.webhooks import WebhookSettings
 
 __all__ = [
@@ -31,9 +34,11 @@ __all__ = [
     "Challenges",
     "HookSettings",
     "HsmSettings",
+    "IdentitySettings",
     "IssuerSettings",
     "Log",
     "Mail",
+    "ManagementSettings",
     "MaintenanceSettings",
     "Metrics",
     "Network",
@@ -48,6 +53,7 @@ __all__ = [
     "Server",
     "Settings",
     "SpareKeySettings",
+    "ThrottlingSettings",
     "WebhookSettings",
     "Worker",
     "load_settings",
@@ -69,6 +75,12 @@ class Server(Section):
     domain: str = Field("localhost", description="domain of all names: vaults are at NAME.vault.DOMAIN, others at login.DOMAIN")
     processes: int = Field(1, ge=1, le=64, description="number of API processes")
     threads: int = Field(8, ge=1, le=256, description="threads for requests in each API process")
+    trusted_proxies: Networks = Field(
+        (), description="addresses or CIDR ranges of proxies whose proxy_header tells the client's address; none: no proxy"
+    )
+    proxy_header: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="header that the trusted proxies set: x-forwarded-for or forwarded (RFC 7239)"
+    )
     drain_seconds: int = Field(10, ge=0, le=600, description="seconds that open requests are given at a stop")
     certificate_file: Path | None = Field(
         None, description="PEM file of the server's certificate and chain; none: its own root issues"
@@ -144,6 +156,12 @@ class Network(Section):
     allow_private: tuple[str, ...] = Field(
         (), description="host names, *.suffixes or CIDR networks that may be private, loopback or link-local"
     )
+    subnets: Mapping[str, Networks] = Field(
+        default_factory=dict, description="ranges of virtual networks by the subnet's resource id, for vaults' network rules"
+    )
+    trusted_services: Mapping[str, ApplicationId] = Field(
+        default_factory=dict, description="client ids, by any name, of applications that bypass vaults' network rules"
+    )
 
 
 class Challenges(Section):
@@ -180,6 +198,7 @@ class Settings(Section):
     worker: Worker = Worker()
     metrics: Metrics = Metrics()
     network: Network = Network()
+    throttling: ThrottlingSettings = ThrottlingSettings()
     challenges: Challenges = Challenges()
     release: Release = Release()
     revocation: RevocationSettings = RevocationSettings()
@@ -192,6 +211,8 @@ class Settings(Section):
     maintenance: Mapping[str, MaintenanceSettings] = Field(default_factory=dict, description="tables by any name")
     issuers: Mapping[str, IssuerSettings] = Field(default_factory=dict, description="tables by issuer name")
     audit: AuditSettings = AuditSettings()
+    management: ManagementSettings = ManagementSettings()
+    identity: IdentitySettings = IdentitySettings()
     log: Log = Log()
 
     @property
@@ -355,6 +376,10 @@ def _anchor(settings: Settings, folder: Path) -> Settings:
     changed["webhooks"] = {
         name: _anchored(webhook, folder, "secret_file", "ca_bundle") for name, webhook in settings.webhooks.items()
     }
+    found = settings.identity
+    issuers_of_others = {name: _anchored(issuer, folder, "ca_bundle") for name, issuer in found.issuers.items()}
+    managed = {name: _anchored(endpoint, folder, "header_file") for name, endpoint in found.managed.items()}
+    changed["identity"] = found.model_copy(update={"issuers": issuers_of_others, "managed": managed})
     return settings.model_copy(update={"database_url": url, **changed})
 
 

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from typing import Annotated, get_origin
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -50,6 +51,7 @@ class Section(BaseModel):
         "password_env",
         "sender",
         "secret_file",
+        "header_file",
         mode="before",
         check_fields=False,
     )
@@ -74,7 +76,9 @@ class Section(BaseModel):
         "topics",
         "vaults",
         "command",
+        "audiences",
         "outputs",
+        "trusted_proxies",
         mode="before",
         check_fields=False,
     )
@@ -96,3 +100,16 @@ def _addresses(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Addresses = Annotated[tuple[str, ...], AfterValidator(_addresses)]
+
+
+def _networks(value: tuple[str, ...]) -> tuple[str, ...]:
+    for network in value:
+        ipaddress.ip_network(network, strict=False)
+    return value
+
+
+Networks = Annotated[tuple[str, ...], AfterValidator(_networks)]
+"""Addresses and CIDR ranges."""
+
+ApplicationId = Annotated[str, AfterValidator(lambda value: str(UUID(value)))]
+"""The client id of an application, in the one form of a UUID."""

@@ -17,6 +17,7 @@ from certworker.api.management.errors import ArmChallenged
 from certworker.api.management.routing import ArmRoutes
 from certworker.api.paths import query_of
 from certworker.api.threads import Threads
+from certworker.api.trace import trace_of
 from certworker.bootstrap import House
 from certworker.errors import (
     InvalidResource,
@@ -49,11 +50,13 @@ class ManagementPlane:
         """Answer a request. Raises what the error table knows, and ArmChallenged."""
         path = scope["path"]
         caller = None if _is_open(path) else await self._threads.run(self._admit, authorization, path)
+        trace_of(scope).caller = caller
         query = query_of(scope["query_string"])
         if not query.get("api-version"):
             message = "The api-version query parameter (?api-version=) is required for all requests."
             raise InvalidResource("MissingApiVersionParameter", message, "api-version")
         found, params = self._routes.find(scope["method"], path)
+        scope["route"] = found
         version = found.of.version_of(query)
         request = Request(scope, receive, send)
         call = ArmCall(self._house, self._threads, place, caller or SERVICE, version, query, request, params)

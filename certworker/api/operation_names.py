@@ -1,0 +1,137 @@
+"""What each operation is called in the audit log: the service's own words, and words of the same kind for what is ours.
+
+A route is told by its method and its path, as the routers have it. A test holds every route of every plane against this table.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+AUTHENTICATION: Final = "Authentication"
+"""A request that brought no token, or none that holds: what it was for is in its URI."""
+UNKNOWN: Final = "UnknownOperation"
+"""A request for what there is not."""
+
+_KEY_USES: Final = ("encrypt", "decrypt", "sign", "verify", "wrapkey", "unwrapkey", "release")
+_USE_NAMES: Final = MappingProxyType({"wrapkey": "KeyWrap", "unwrapkey": "KeyUnwrap"})
+
+
+def _nouns() -> Mapping[tuple[str, str], str]:
+    """Name what keys, secrets and certificates have alike."""
+    names = {}
+    for noun, word in (("keys", "Key"), ("secrets", "Secret"), ("certificates", "Certificate")):
+        names |= {
+            ("GET", f"/{noun}"): f"{word}List",
+            ("GET", f"/{noun}/{{name}}"): f"{word}Get",
+            ("GET", f"/{noun}/{{name}}/{{version}}"): f"{word}Get",
+            ("GET", f"/{noun}/{{name}}/versions"): f"{word}ListVersions",
+            ("PATCH", f"/{noun}/{{name}}"): f"{word}Update",
+            ("PATCH", f"/{noun}/{{name}}/{{version}}"): f"{word}Update",
+            ("DELETE", f"/{noun}/{{name}}"): f"{word}Delete",
+            ("POST", f"/{noun}/{{name}}/backup"): f"{word}Backup",
+            ("POST", f"/{noun}/restore"): f"{word}Restore",
+            ("GET", f"/deleted{noun}"): f"{word}ListDeleted",
+            ("GET", f"/deleted{noun}/{{name}}"): f"{word}GetDeleted",
+            ("POST", f"/deleted{noun}/{{name}}/recover"): f"{word}Recover",
+            ("DELETE", f"/deleted{noun}/{{name}}"): f"{word}Purge",
+        }
+    return names
+
+
+def _key_uses() -> Mapping[tuple[str, str], str]:
+    paths = ("/keys/{name}", "/keys/{name}/{version}")
+    return {("POST", f"{path}/{use}"): _USE_NAMES.get(use, f"Key{use.capitalize()}") for path in paths for use in _KEY_USES}
+
+
+_OWN: Final = "/certworker/v1"
+
+DATA_PLANE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        **_nouns(),
+        **_key_uses(),
+        ("PUT", "/secrets/{name}"): "SecretSet",
+        ("PUT", "/keys/{name}"): "KeyImport",
+        ("POST", "/keys/{name}/create"): "KeyCreate",
+        ("POST", "/keys/{name}/rotate"): "KeyRotate",
+        ("GET", "/keys/{name}/rotationpolicy"): "KeyRotationPolicyGet",
+        ("PUT", "/keys/{name}/rotationpolicy"): "KeyRotationPolicySet",
+        ("GET", "/keys/{name}/{version}/attestation"): "KeyAttestationGet",
+        ("POST", "/rng"): "RandomBytesGet",
+        ("POST", "/certificates/{name}/create"): "CertificateCreate",
+        ("POST", "/certificates/{name}/import"): "CertificateImport",
+        ("GET", "/certificates/{name}/policy"): "CertificatePolicyGet",
+        ("PATCH", "/certificates/{name}/policy"): "CertificatePolicyUpdate",
+        ("GET", "/certificates/{name}/pending"): "CertificatePendingGet",
+        ("PATCH", "/certificates/{name}/pending"): "CertificatePendingUpdate",
+        ("DELETE", "/certificates/{name}/pending"): "CertificatePendingDelete",
+        ("POST", "/certificates/{name}/pending/merge"): "CertificatePendingMerge",
+        ("GET", "/certificates/contacts"): "CertificateContactsGet",
+        ("PUT", "/certificates/contacts"): "CertificateContactsSet",
+        ("DELETE", "/certificates/contacts"): "CertificateContactsDelete",
+        ("GET", "/certificates/issuers"): "CertificateIssuersList",
+        ("GET", "/certificates/issuers/{name}"): "CertificateIssuerGet",
+        ("PUT", "/certificates/issuers/{name}"): "CertificateIssuerSet",
+        ("PATCH", "/certificates/issuers/{name}"): "CertificateIssuerUpdate",
+        ("DELETE", "/certificates/issuers/{name}"): "CertificateIssuerDelete",
+        ("POST", f"{_OWN}/certificates/{{name}}/renew"): "CertificateRenew",
+        ("GET", f"{_OWN}/certificates/{{name}}/operations/latest"): "CertificateOperationGet",
+        ("POST", f"{_OWN}/certificates/{{name}}/revoke"): "CertificateRevoke",
+        ("POST", f"{_OWN}/issuers/{{name}}/test"): "CertificateIssuerTest",
+        ("POST", f"{_OWN}/issuers/{{name}}/roll-key"): "CertificateIssuerRollKey",
+        ("GET", f"{_OWN}/plan"): "RenewalPlanList",
+        ("GET", f"{_OWN}/certificates/{{name}}/plan"): "RenewalPlanGet",
+        ("POST", f"{_OWN}/certificates/{{name}}/pause"): "RenewalPause",
+        ("POST", f"{_OWN}/certificates/{{name}}/resume"): "RenewalResume",
+        ("GET", f"{_OWN}/issuers/{{name}}/replacement"): "CertificateReplacementDrill",
+        ("POST", f"{_OWN}/issuers/{{name}}/replacement"): "CertificateReplacementStart",
+        ("GET", f"{_OWN}/revocation"): "RevocationList",
+        ("GET", f"{_OWN}/certificates/{{name}}/revocation"): "RevocationGet",
+        ("POST", f"{_OWN}/certificates/{{name}}/revocation/check"): "RevocationCheck",
+        ("GET", f"{_OWN}/notices"): "NoticeList",
+        ("POST", f"{_OWN}/notices/test"): "NoticeTest",
+        ("POST", f"{_OWN}/notices/replay"): "NoticeReplay",
+        ("GET", f"{_OWN}/notices/{{id}}"): "NoticeGet",
+        ("POST", f"{_OWN}/notices/{{id}}/replay"): "NoticeReplay",
+        ("POST", f"{_OWN}/notices/{{id}}/acknowledge"): "NoticeAcknowledge",
+        ("GET", f"{_OWN}/silences"): "SilenceList",
+        ("POST", f"{_OWN}/silences"): "SilenceSet",
+        ("DELETE", f"{_OWN}/silences/{{id}}"): "SilenceDelete",
+    }
+)
+
+LOGIN: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("POST", "/{tenant}/oauth2/v2.0/token"): "TokenIssue",
+        ("GET", "/{tenant}/v2.0/.well-known/openid-configuration"): "OpenIdConfigurationGet",
+        ("GET", "/{tenant}/discovery/v2.0/keys"): "TokenKeysGet",
+    }
+)
+
+_NAMES: Final = MappingProxyType({**DATA_PLANE, **LOGIN})
+
+_STATUSES: Final = MappingProxyType(
+    {
+        "CertificateCreate": 202,
+        "CertificatePendingMerge": 201,
+        "CertificateRenew": 202,
+        "CertificateReplacementStart": 202,
+        "CertificatePurge": 204,
+        "KeyPurge": 204,
+        "SecretPurge": 204,
+        "NoticeReplay": 202,
+        "NoticeTest": 202,
+        "SilenceSet": 201,
+        "SilenceDelete": 204,
+    }
+)
+"""The statuses of operations that succeed, where they are not 200: a change's record is written before its answer is."""
+
+
+def operation_name(method: str, path: str) -> str | None:
+    """Name the operation of a route; none for one that is not in the table."""
+    return _NAMES.get((method, path)) or (_NAMES.get(("GET", path)) if method == "HEAD" else None)
+
+
+def success_status(operation: str) -> int:
+    """Tell the status with which an operation answers where all goes well."""
+    return _STATUSES.get(operation, 200)

@@ -1,0 +1,218 @@
+"""What becomes of a request, for its audit record: who asked for what, from where, and how it ended.
+
+Nothing secret is in it: of the query only the api-version, no header but the name of the client's program, no body, and of an
+error its code alone, since a text may tell of what was sent.
+"""
+
+import json
+import re
+from http import HTTPStatus
+from time import perf_counter
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from starlette.responses import Response
+from starlette.types import Scope
+
+from certworker.api.hosts import Place
+from certworker.api.operation_names import AUTHENTICATION, UNKNOWN, operation_name, success_status
+from certworker.clock import Clock
+from certworker.vault.audit.record import AuditRecord, Result
+from certworker.vault.audit.trail import Trace
+from certworker.vault.rights.caller import Caller
+from certworker.vault.rights.scopes import vault_scope
+from certworker.vault.vaults import Vault
+
+TRACE: Final = "certworker.trace"
+"""Where a request's trace lies in the ASGI scope."""
+
+_API_VERSION: Final = re.compile(
+    rb"(?:^|&)api(?:-|%2D)version=((?:\d{4}-\d\d-\d\d|\d\.\d)(?:-preview(?:\.\d)?)?)(?:&|$)", re.IGNORECASE
+)
+"""What could be a version: anything else that was sent in its place may be secret."""
+_PLAIN_PATH: Final = re.compile(r"[0-9A-Za-z/._~-]*")
+_PLAIN_ID: Final = re.compile(r"[!-~]{1,128}")
+_USER_NAME: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
+_CLIENT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_RESOURCE: Final = re.compile(
+    r"(?:/subscriptions/[^/]+)?(?:/resourceGroups/[^/]+)?(?:/providers/[^/]+(?:/[^/]+/[^/]+)?)?", re.IGNORECASE
+)
+_OWN: Final = "/certworker/v1"
+_LONGEST_CLIENT: Final = 256
+_LONGEST_PATH: Final = 2048
+
+
+class RequestTrace:
+    """One request. The planes tell it the caller, the vault and what they refused; the rest it sees by itself."""
+
+    __slots__ = (
+        "_begun",
+        "_signs_in",
+        "address",
+        "at",
+        "caller",
+        "details",
+        "kept",
+        "place",
+        "refusal",
+        "request_id",
+        "scope",
+        "vault",
+    )
+
+    def __init__(self, scope: Scope, place: Place, request_id: str, address: str, clock: Clock) -> None:
+        self._begun = perf_counter()
+        self.at = clock()
+        self.scope = scope
+        self.place = place
+        self.request_id = request_id
+        self.address = address
+        self.caller: Caller | None = None
+        self.vault: Vault | None = None
+        self.refusal = ""
+        """The code of the error that was answered with."""
+        self.details: dict[str, str] = {}
+        self.kept = Trace(self.succeeded)
+        self._signs_in = False
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a transaction has the record in it."""
+        return self.kept.committed and not self._signs_in
+
+    def begin_sign_in(self) -> None:
+        """Tell that this is a request to the identity provider.
+
+        It is recorded as it ended: what it wrote is of no use to anybody who has no answer, and a failure may write too.
+        """
+        self._signs_in = self.kept.committed = True
+
+    def refuse(self, response: Response) -> None:
+        """Read the error's code, and the inner one, out of the answer that tells of it: of any plane, or OAuth's."""
+        try:
+            content = json.loads(response.body)
+            error = content["error"]
+            if isinstance(error, str):
+                self.refusal = f"{error}/AADSTS{content['error_codes'][0]}"
+            else:
+                inner = (error.get("innererror") or {}).get("code")
+                self.refusal = f"{error['code']}/{inner}" if inner else str(error["code"])
+        except (ValueError, LookupError, AttributeError, TypeError):
+            self.refusal = ""
+
+    def asked_by(self, client_id: str = "", user_name: str = "", grant: str = "") -> None:
+        """Tell who asks for a token, as they say themselves. What is no client id and no user name is not recorded."""
+        self.details |= {
+            name: value
+            for name, value, form in (
+                ("clientId", client_id, _CLIENT_ID),
+                ("userPrincipalName", user_name, _USER_NAME),
+                ("grantType", grant, _PLAIN_ID),
+            )
+            if form.fullmatch(value)
+        }
+
+    def succeeded(self) -> AuditRecord:
+        """Make the record as of now, for a request that goes well."""
+        operation = self._operation()
+        return self._record(self.request_id, operation, success_status(operation), Result.SUCCESS)
+
+    def ended(self, status: int) -> AuditRecord:
+        """Make the record of a request that was answered with `status`."""
+        failed = status >= HTTPStatus.BAD_REQUEST
+        operation = AUTHENTICATION if status == HTTPStatus.UNAUTHORIZED and not self._signs_in else self._operation()
+        # the record of what was committed before it failed stays: this is another one
+        identifier = str(uuid4()) if self.kept.committed else self.request_id
+        return self._record(identifier, operation, status, Result.FAILURE if failed else Result.SUCCESS)
+
+    def _record(self, identifier: str, operation: str, status: int, result: Result) -> AuditRecord:
+        return AuditRecord(
+            id=identifier,
+            at=self.at,
+            operation=operation,
+            resource_id=self._resource(),
+            result=result,
+            status=status,
+            request_uri=self._uri(),
+            operation_version=self._version(),
+            description="" if result is Result.SUCCESS else self.refusal or _phrase(status),
+            duration_ms=round((perf_counter() - self._begun) * 1000),
+            caller_address=self.address,
+            correlation_id=self._correlation(),
+            identity=self._identity(),
+            client_info=self._client(),
+            object_id=self._object(),
+            details=self.details,
+        )
+
+    def _operation(self) -> str:
+        route: Any = self.scope.get("route")  # found for another method, it is none of this one
+        return operation_name(self.scope["method"], route.path) or UNKNOWN if route else UNKNOWN
+
+    def _resource(self) -> str:
+        if self.vault:
+            return vault_scope(self.vault)
+        match = _RESOURCE.match(self.scope["path"])
+        if match and match[0]:
+            return match[0][:_LONGEST_PATH]
+        return f"/tenants/{self.caller.tenant_id}" if self.caller and self.caller.tenant_id else ""
+
+    def _uri(self) -> str:
+        version = self._version()
+        return f"{self.place.url}{self._path()}{f'?api-version={version}' if version else ''}"
+
+    def _path(self) -> str:
+        path: str = self.scope["path"][:_LONGEST_PATH]
+        return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/", errors="replace")
+
+    def _version(self) -> str:
+        match = _API_VERSION.search(self.scope["query_string"])
+        return match[1].decode() if match else ""
+
+    def _object(self) -> str:
+        """Give the URL of the key, secret or certificate, with its version where one was asked for."""
+        params = self.scope.get("path_params")
+        if not params or "name" not in params or self.vault is None:
+            return ""
+        last = 3 if "version" in params else 2
+        return f"{self.place.url}{'/'.join(self._path().removeprefix(_OWN).split('/')[: last + 1])}"
+
+    def _identity(self) -> dict[str, str]:
+        caller = self.caller
+        if caller is None or not caller.object_id:
+            return {}
+        claims = {"objectidentifier": caller.object_id, "appid": caller.client_id, "tid": caller.tenant_id}
+        if caller.user_name:
+            claims["upn"] = caller.user_name
+        if caller.groups:
+            claims["numgroups"] = str(len(caller.groups))
+        return claims
+
+    def _correlation(self) -> str:
+        asked = self._header(b"x-ms-client-request-id")
+        return asked if asked and _PLAIN_ID.fullmatch(asked) else self.request_id
+
+    def _client(self) -> str:
+        text = (self._header(b"user-agent") or "")[:_LONGEST_CLIENT]
+        return text if text.isascii() and text.isprintable() else _cleaned(text)
+
+    def _header(self, name: bytes) -> str | None:
+        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), None)
+
+
+def trace_of(scope: Scope) -> RequestTrace:
+    """Give the trace of a request."""
+    trace: RequestTrace = scope[TRACE]
+    return trace
+
+
+def _cleaned(text: str) -> str:
+    return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase.replace(" ", "")
+    except ValueError:
+        return str(status)
