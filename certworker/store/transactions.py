@@ -32,6 +32,7 @@ from certworker.store.rights import RightsReader, RightsWriter
 from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.slots import SlotReader, SlotWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
+from certworker.store.stores import StoreReader, StoreWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.audit.trail import current_trace
@@ -60,6 +61,7 @@ class SqlReader(
     ConsentReader,
     RightsReader,
     ResourceReader,
+    StoreReader,
     IdentityReader,
     GrantReader,
     AuditReader,
@@ -88,6 +90,7 @@ class SqlWriter(
     ConsentWriter,
     RightsWriter,
     ResourceWriter,
+    StoreWriter,
     IdentityWriter,
     GrantWriter,
     AuditWriter,

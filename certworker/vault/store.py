@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from certworker.vault.audit.port import AuditReader, AuditWriter
 from certworker.vault.events import Event
 from certworker.vault.identities.port import IdentityGlance, IdentityReader, IdentityWriter
+from certworker.vault.management.stores import StoreReader, StoreWriter
 from certworker.vault.notification.consents import ConsentReader, ConsentWriter
 from certworker.vault.notification.ledger import NoticeReader, NoticeWriter
 from certworker.vault.objects import (
@@ -106,6 +107,7 @@ class Reader(
     ConsentReader,
     RightsReader,
     ResourceReader,
+    StoreReader,
     IdentityReader,
     GrantReader,
     AuditReader,
@@ -246,6 +248,7 @@ class Writer(
     ConsentWriter,
     RightsWriter,
     ResourceWriter,
+    StoreWriter,
     IdentityWriter,
     GrantWriter,
     AuditWriter,

@@ -18,6 +18,7 @@ from certworker.store.tables import (
     resources,
     revocation,
     rights,
+    stores,
     vaults,
     watches,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "resources",
     "revocation",
     "rights",
+    "stores",
     "vaults",
     "watches",
 ]
