@@ -68,7 +68,7 @@ class _StoreCollector(Collector):
         yield from _overdue(fleet, overdue)
         yield from _notices(notices)
         yield from _issuances(tallies)
-        yield from _issuers(fleet, {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates})
+        yield from _issuers(fleet, _of_vaults(gates, vaults))
         last_run = _gauge("certworker_scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
         seconds = _gauge("certworker_scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
         failed = _gauge("certworker_scheduler_last_run_failed", "Whether its last run failed.", ("job",))
@@ -97,6 +97,11 @@ def _certificates(fleet: tuple[FleetEntry, ...]) -> Iterable[Metric]:
             failures.add_metric(labels, entry.renewal.failures)
         _add_time(paused, labels, entry.renewal.pause.since if entry.renewal.pause else None)
     yield from (not_before, not_after, renewal, failures, paused)
+
+
+def _of_vaults(gates: tuple[Gate, ...], vaults: Mapping[str, str]) -> Mapping[tuple[str, str], Gate]:
+    # a deleted vault has no name here, and its gates keep nothing back
+    return {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates if gate.vault_id in vaults}
 
 
 def _statuses(reader: Reader) -> Mapping[tuple[str, str, str], Status]:

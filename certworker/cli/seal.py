@@ -198,7 +198,7 @@ def _show_shares(threshold: int, enclosed: "Enclosed") -> None:
 def _vaults(store: "Store", name: str | None) -> list["Vault"]:
     with store.reading() as reader:
         if name is None:
-            return list(reader.vaults())
+            return list(reader.every_vault())
         found = reader.vault_by_name(name)
     if found is None:
         raise VaultNotFound(f"There is no vault '{name[:40]}'.")

@@ -4,6 +4,7 @@ from sqlalchemy import and_, bindparam, literal_column, select
 from sqlalchemy.sql.functions import func
 
 from certworker.store.columns import WatchText
+from certworker.store.living import is_live
 from certworker.store.tables.objects import HEAD
 from certworker.store.tables.operations import OPERATION
 from certworker.store.tables.watches import WATCH
@@ -32,6 +33,7 @@ _UNWATCHED = (
         HEAD.c.kind == literal_column("'certificate'"),
         HEAD.c.deleted_at.is_(None),
         WATCH.c.number.is_(None),
+        is_live(HEAD),
         func.lower(func.coalesce(OPERATION.c.issuer, "")).not_in([SELF.lower(), UNKNOWN.lower()]),
     )
     .order_by(HEAD.c.vault_id, HEAD.c.folded)

@@ -33,6 +33,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from certworker.store.columns import SourceText, UnixTime, WatchText
 from certworker.store.gates import is_shut, let_through, probing
+from certworker.store.living import is_live
 from certworker.store.tables.certificates import CERTIFICATE, certificate_record
 from certworker.store.tables.keys import KEY_ROTATION, rotation_record
 from certworker.store.tables.notices import NOTICE, notice_record
@@ -59,7 +60,7 @@ _CALLERS_CLOCK = cast(bindparam("at", type_=UnixTime()), BigInteger)
 
 def operation_waits(operation: FromClause) -> ColumnElement[bool]:
     """Tell the operations that a worker will have to look at, now or later."""
-    return and_(operation.c.status == _IN_PROGRESS, operation.c.due_at.is_not(None))
+    return and_(operation.c.status == _IN_PROGRESS, operation.c.due_at.is_not(None), is_live(operation))
 
 
 def renewal_waits(certificate: FromClause) -> ColumnElement[bool]:
@@ -79,7 +80,7 @@ def renewal_waits(certificate: FromClause) -> ColumnElement[bool]:
         OPERATION.c.folded == certificate.c.folded,
         OPERATION.c.status == _IN_PROGRESS,
     )
-    return and_(certificate.c.due_at.is_not(None), current, ~busy)
+    return and_(certificate.c.due_at.is_not(None), current, ~busy, is_live(certificate))
 
 
 def rotation_waits(rotation: FromClause) -> ColumnElement[bool]:
@@ -90,7 +91,7 @@ def rotation_waits(rotation: FromClause) -> ColumnElement[bool]:
         HEAD.c.folded == rotation.c.folded,
         HEAD.c.deleted_at.is_(None),
     )
-    return and_(rotation.c.due_at.is_not(None), live)
+    return and_(rotation.c.due_at.is_not(None), live, is_live(rotation))
 
 
 def watch_waits(watch: FromClause) -> ColumnElement[bool]:
@@ -102,12 +103,12 @@ def watch_waits(watch: FromClause) -> ColumnElement[bool]:
         HEAD.c.deleted_at.is_(None),
         HEAD.c.current_version == watch.c.version,
     )
-    return and_(watch.c.due_at.is_not(None), current)
+    return and_(watch.c.due_at.is_not(None), current, is_live(watch))
 
 
 def notice_waits(notice: FromClause) -> ColumnElement[bool]:
     """Tell the notices that are still to go out."""
-    return and_(notice.c.status.in_(OPEN), notice.c.due_at.is_not(None))
+    return and_(notice.c.status.in_(OPEN), notice.c.due_at.is_not(None), is_live(notice))
 
 
 def due(table: FromClause) -> ColumnElement[datetime]:

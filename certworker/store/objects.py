@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, Row, Select, Table
 
 from certworker.clock import Clock
 from certworker.store.columns import UnixTime
+from certworker.store.living import is_live
 from certworker.store.tables.objects import (
     CERTIFICATE_VERSION,
     HEAD,
@@ -73,7 +74,8 @@ def _page(table: Table) -> Select[Any]:
 def live_notices(table: Table) -> ColumnElement[bool]:
     """Tell the current versions of live objects that have a notice to come; joined with their heads."""
     same = and_(HEAD.c.vault_id == table.c.vault_id, HEAD.c.kind == table.c.kind, HEAD.c.folded == table.c.folded)
-    return and_(same, table.c.notice_at.is_not(None), table.c.version == HEAD.c.current_version, HEAD.c.deleted_at.is_(None))
+    current = and_(table.c.version == HEAD.c.current_version, HEAD.c.deleted_at.is_(None))
+    return and_(same, table.c.notice_at.is_not(None), current, is_live(table))
 
 
 def _notices(table: Table) -> Select[Any]:
@@ -99,6 +101,7 @@ _BEFORE: Final = (
 _PURGEABLE: Final = (
     select(HEAD)
     .where(HEAD.c.deleted_at.is_not(None), HEAD.c.purge_at <= bindparam("at", type_=UnixTime()), HEAD.c.managed.is_(False))
+    .where(is_live(HEAD))
     .order_by(HEAD.c.purge_at, HEAD.c.folded)
     .limit(bindparam("most", type_=None))
 )

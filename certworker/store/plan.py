@@ -89,7 +89,7 @@ _FLEET: Final = (
     )
     .select_from(CERTIFICATE)
     .join(HEAD, _SAME_HEAD)
-    .join(VAULT, VAULT.c.id == HEAD.c.vault_id)
+    .join(VAULT, and_(VAULT.c.id == HEAD.c.vault_id, VAULT.c.deleted.is_(None)))
     .outerjoin(CERTIFICATE_VERSION, _CURRENT)
     .outerjoin(_LATEST, _LAST_OPERATION)
     .outerjoin(OPERATION, OPERATION.c.number == _LATEST.c.number)

@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, delete, exists, func, literal_column, se
 from certworker.errors import LeaseLost
 from certworker.store.claims import due
 from certworker.store.columns import SourceText, WatchText
+from certworker.store.living import is_live
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD, KEY_VERSION, certificate_version_record
 from certworker.store.tables.operations import OPERATION, operation_record
 from certworker.store.tables.revocation import (
@@ -75,7 +76,7 @@ _WITHOUT_WATCH: Final = (
     select(HEAD.c.name, *CERTIFICATE_VERSION.c)
     .select_from(HEAD)
     .join(CERTIFICATE_VERSION, _CURRENT)
-    .where(~_WATCHED)
+    .where(~_WATCHED, is_live(HEAD))
     .limit(bindparam("most", type_=None))
 )
 

@@ -117,6 +117,12 @@ class Keyring:
         """Open what lies at `place`. Raises SealBroken where it was altered or moved."""
         return open_sealed(self._key(vault_id, term_of(sealed)), sealed, place)
 
+    def forget(self, vault_id: str) -> None:
+        """Let go of the keys of a vault that was purged."""
+        with self._lock:
+            for place in [place for place in self._keys if place[0] == vault_id]:
+                del self._keys[place]
+
     def check(self, vault_id: str) -> None:
         """Make sure that the vault's newest key opens under this master key. Raises SetupError or SealBroken."""
         self._key(vault_id, None)

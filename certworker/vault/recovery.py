@@ -51,7 +51,7 @@ class Recovery:
     def read_back(self) -> ReadBack:
         """Open every sealed record of every vault, and check that keys are keys and certificates fit theirs."""
         with self._store.reading() as reader:
-            for vault in reader.vaults():
+            for vault in reader.every_vault():
                 self._read_vault(reader, vault)
         opened = {kind: self._count[kind] for kind in ("vault-key", *SealedKind)}
         return ReadBack(

@@ -160,7 +160,7 @@ class VaultKeyRotation:
 def vault_terms(store: Store) -> tuple[VaultTerms, ...]:
     """Tell how every vault stands, by name."""
     with store.reading() as reader:
-        return tuple(_terms(reader, vault) for vault in reader.vaults())
+        return tuple(_terms(reader, vault) for vault in reader.every_vault())
 
 
 def _require_same(writer: Writer, wrapped: tuple[WrappedKey, ...]) -> None:
@@ -169,7 +169,7 @@ def _require_same(writer: Writer, wrapped: tuple[WrappedKey, ...]) -> None:
 
 
 def _wrapped_keys(reader: Reader | Writer) -> tuple[WrappedKey, ...]:
-    return tuple(key for vault in reader.vaults() for key in reader.wrapped_keys(vault.id))
+    return tuple(key for vault in reader.every_vault() for key in reader.wrapped_keys(vault.id))
 
 
 def _wrap_anew(key: WrappedKey, old: MasterKey, new: MasterKey) -> WrappedKey:

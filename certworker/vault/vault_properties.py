@@ -1,10 +1,14 @@
-"""The properties of a vault: what it can hold, and how it keeps what was deleted. For whoever administers the deployment."""
+"""The properties of a vault, and the rules by which they change: one place, whoever asks.
 
-from dataclasses import dataclass
+The management plane asks for its callers (`vault/management/vaults.py`); here is what whoever administers the machine may do.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from certworker.errors import BadParameter, Conflict, VaultNotFound
-from certworker.vault.store import Reader, Store, Writer
-from certworker.vault.vaults import DEFAULT_RETENTION_DAYS, SYSTEM_VAULT, Sku, Vault, check_retention
+from certworker.vault.store import Reader, Store
+from certworker.vault.vaults import DEFAULT_RETENTION_DAYS, SYSTEM_VAULT, NetworkRules, Sku, Vault, check_retention
 
 SKU, RETENTION, PROTECTION = "sku", "softDeleteRetentionInDays", "enablePurgeProtection"
 
@@ -24,11 +28,18 @@ class NewVault:
 
 @dataclass(frozen=True, slots=True)
 class VaultUpdate:
-    """What is to change; none leaves it as it is."""
+    """What is to change; none leaves it as it is. What is said of network rules and tags replaces all of them."""
 
     sku: Sku | None = None
     retention_days: int | None = None
     purge_protection: bool | None = None
+    rbac: bool | None = None
+    public_access: bool | None = None
+    network: NetworkRules | None = None
+    machines: bool | None = None
+    disk_encryption: bool | None = None
+    templates: bool | None = None
+    tags: Mapping[str, str] | None = None
 
 
 class VaultProperties:
@@ -51,11 +62,39 @@ class VaultProperties:
             known = _vault(writer, name)
             if known.name == SYSTEM_VAULT:
                 raise BadParameter(f"{known.name} is the service's own vault, and stays as it is.", "name")
-            sku = _sku(writer, known, update.sku)
-            days = _retention(known, update.retention_days)
-            protected = _protection(known, update.purge_protection)
-            writer.set_vault_properties(known.id, sku, days, purge_protection=protected)
-            return _vault(writer, name)
+            changed = changed_vault(writer, known, update)
+            writer.replace_vault(changed)
+            return changed
+
+
+def changed_vault(reader: Reader, known: Vault, update: VaultUpdate, *, is_retention_fixed: bool = False) -> Vault:
+    """Give a vault as it is after an update.
+
+    With `is_retention_fixed` the retention stays what it was set to at first, as for all callers of the management plane;
+    without, only purge protection holds it. Raises BadParameter for what cannot be taken back, Conflict where keys in a token
+    are in the way.
+    """
+    kept = known.deployment
+    return replace(
+        known,
+        sku=_sku(reader, known, update.sku),
+        retention_days=_retention(known, update.retention_days, is_fixed=is_retention_fixed),
+        purge_protection=_protection(known, update.purge_protection),
+        rbac=_either(update.rbac, known.rbac),
+        public_access=_either(update.public_access, known.public_access),
+        network=known.network if update.network is None else update.network,
+        deployment=replace(
+            kept,
+            machines=_either(update.machines, kept.machines),
+            disk_encryption=_either(update.disk_encryption, kept.disk_encryption),
+            templates=_either(update.templates, kept.templates),
+        ),
+        tags=known.tags if update.tags is None else dict(update.tags),
+    )
+
+
+def _either(wanted: bool | None, known: bool) -> bool:  # noqa: FBT001 - what was sent
+    return known if wanted is None else wanted
 
 
 def _vault(reader: Reader, name: str) -> Vault:
@@ -66,8 +105,8 @@ def _vault(reader: Reader, name: str) -> Vault:
     return found
 
 
-def _sku(writer: Writer, vault: Vault, wanted: Sku | None) -> Sku:
-    if wanted is Sku.STANDARD and vault.sku is Sku.PREMIUM and writer.has_hsm_keys(vault.id):
+def _sku(reader: Reader, vault: Vault, wanted: Sku | None) -> Sku:
+    if wanted is Sku.STANDARD and vault.sku is Sku.PREMIUM and reader.has_hsm_keys(vault.id):
         raise Conflict(
             f"{vault.name} has keys in the hardware token, and those are for premium vaults. Delete and purge them; some time "
             "after that they are gone from the token, and the vault can be standard."
@@ -75,15 +114,13 @@ def _sku(writer: Writer, vault: Vault, wanted: Sku | None) -> Sku:
     return wanted or vault.sku
 
 
-def _retention(vault: Vault, wanted: int | None) -> int:
+def _retention(vault: Vault, wanted: int | None, *, is_fixed: bool) -> int:
     if wanted is None or wanted == vault.retention_days:
         return vault.retention_days
     check_retention(wanted)
-    if vault.purge_protection:
-        raise BadParameter(
-            f'The property "{RETENTION}" has been set already and it can\'t be modified: {vault.name} has purge protection.',
-            RETENTION,
-        )
+    if vault.purge_protection or is_fixed:
+        why = f"{vault.name} has purge protection" if vault.purge_protection else f"it is {vault.retention_days} days for good"
+        raise BadParameter(f'The property "{RETENTION}" has been set already and it can\'t be modified: {why}.', RETENTION)
     return wanted
 
 
