@@ -50,9 +50,9 @@ class Access:
             return
         if reader is None:
             with self._store.glance() as own:
-                self._require(own, caller, vault, noun, permission.lower(), name, role_permission)
+                self._require(own, caller, vault, noun, permission, name, role_permission)
         else:
-            self._require(reader, caller, vault, noun, permission.lower(), name, role_permission)
+            self._require(reader, caller, vault, noun, permission, name, role_permission)
 
     def _require(
         self,
@@ -67,8 +67,8 @@ class Access:
         if vault.name == SYSTEM_VAULT or caller.tenant_id != vault.tenant_id:
             raise _denied(reader, caller, vault, noun, permission)
         if vault.rbac:
-            _require_role(reader, caller, vault, noun, role_permission or permission, name)
-        elif not granted(reader, caller, vault, noun, permission):
+            _require_role(reader, caller, vault, noun, (role_permission or permission).lower(), name)
+        elif not granted(reader, caller, vault, noun, permission.lower()):
             raise _refusal(reader, caller, vault, noun, permission)
 
     def require_action(

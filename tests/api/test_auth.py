@@ -134,6 +134,6 @@ def test_somebody_without_permission_is_told_so(call: Caller) -> None:
         answer = call.bare("GET", f"{path}?{VERSION}", headers=headers)
         assert answer.status_code == 403
         error = answer.json()["error"]
-        assert (error["code"], error["innererror"]["code"]) == ("Forbidden", "AccessDenied")
-        assert f"oid={principal.object_id}" in error["message"]
-        assert "permission on key vault 'contoso;location=local'" in error["message"]
+        assert (error["code"], error["innererror"]["code"]) == ("Forbidden", "ForbiddenByRbac")
+        assert f"appid={principal.client_id};oid={principal.object_id};iss={call.world.issuer}\r\n" in error["message"]
+        assert error["message"].endswith("Vault: contoso;location=local\r\n")

@@ -292,23 +292,22 @@ def test_a_rotation_policy_that_cannot_be_is_400(call: Caller, body: dict[str, A
 
 
 def test_whoever_may_not_gets_403(call: Caller) -> None:
-    """Of each operation, with the permission that is missing."""
+    """Of each operation, with the data action that is missing."""
     principal, _ = call.world.add_principal("nobody", administrator=False)
     headers = {"Authorization": f"Bearer {call.world.token(principal)}"}
     asked = {
-        "create": ("POST", "/keys/k/create", {"kty": "EC"}),
-        "import": ("PUT", "/keys/k", {"key": OCT}),
-        "get": ("GET", "/keys/k", None),
-        "list": ("GET", "/keys", None),
-        "update": ("PATCH", "/keys/k", {}),
-        "delete": ("DELETE", "/keys/k", None),
-        "recover": ("POST", "/deletedkeys/k/recover", None),
-        "purge": ("DELETE", "/deletedkeys/k", None),
-        "rotate": ("POST", "/keys/k/rotate", None),
-        "getrotationpolicy": ("GET", "/keys/k/rotationpolicy", None),
-        "setrotationpolicy": ("PUT", "/keys/k/rotationpolicy", QUARTERLY),
+        "keys/create/action": ("POST", "/keys/k/create", {"kty": "EC"}),
+        "keys/import/action": ("PUT", "/keys/k", {"key": OCT}),
+        "keys/read": ("GET", "/keys/k", None),
+        "keys/update/action": ("PATCH", "/keys/k", {}),
+        "keys/delete": ("DELETE", "/keys/k", None),
+        "keys/recover/action": ("POST", "/deletedkeys/k/recover", None),
+        "keys/purge/action": ("DELETE", "/deletedkeys/k", None),
+        "keys/rotate/action": ("POST", "/keys/k/rotate", None),
+        "keyrotationpolicies/read": ("GET", "/keys/k/rotationpolicy", None),
+        "keyrotationpolicies/write": ("PUT", "/keys/k/rotationpolicy", QUARTERLY),
     }
-    for permission, (method, path, body) in asked.items():
+    for action, (method, path, body) in asked.items():
         status, code, inner, message = error_of(call(method, path, body, headers=headers))
-        assert (status, code, inner) == (403, "Forbidden", "AccessDenied")
-        assert f"does not have keys {permission} permission on key vault" in message
+        assert (status, code, inner) == (403, "Forbidden", "ForbiddenByRbac")
+        assert f"Action: 'Microsoft.KeyVault/vaults/{action}'" in message

@@ -15,6 +15,7 @@ from certworker.vault.access import Caller
 from certworker.vault.certificates import Certificates
 from certworker.vault.issuers import IssuerParameters, Issuers
 from certworker.vault.keys import Keys
+from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR, OWNER
 from certworker.vault.secrets import NewSecret, Secrets, SecretUpdate
 from tests.support.deployment import Deployment, policy_for
 
@@ -32,6 +33,10 @@ VALUES: dict[str, Any] = {
     "changes": SecretUpdate(),
 }
 SERVICES = {"certificates": Certificates, "secrets": Secrets, "keys": Keys, "issuers": Issuers}
+BY_ROLES, DENIED = (
+    r"(?s)not authorized to perform action on resource.*Vault: ",
+    r"does not have \w+ \w+ permission on key vault '",
+)
 FOR_THE_SERVICE_ITSELF = {("issuers", name) for name in ("credential", "find", "provider_that_can", "request")}
 
 
@@ -60,39 +65,51 @@ def test_every_method_refuses_strangers(deployment: Deployment, service: str, na
     system = deployment.house.founding.system_vault()
     assert system is not None
     events = deployment.house.fleet.last_event()
-    for caller, place in (
-        (replace(administrator, object_id="stranger"), vault),
-        (replace(administrator, object_id=""), vault),
-        (replace(administrator, object_id=administrator.client_id), vault),
-        (Caller("certworker", "certworker", ""), vault),
-        (administrator, replace(vault, tenant_id="another")),
-        (administrator, system),
+    for caller, place, words in (
+        (replace(administrator, object_id="stranger"), vault, BY_ROLES),
+        (replace(administrator, object_id=""), vault, BY_ROLES),
+        (replace(administrator, object_id=administrator.client_id), vault, BY_ROLES),
+        (replace(administrator, object_id="stranger"), replace(vault, rbac=False), DENIED),
+        (administrator, replace(vault, rbac=False), DENIED),
+        (Caller("certworker", "certworker", ""), vault, DENIED),
+        (administrator, replace(vault, tenant_id="another"), DENIED),
+        (administrator, system, DENIED),
     ):
-        with pytest.raises(Forbidden, match=rf"does not have \w+ \w+ permission on key vault '{place.name};"):
+        with pytest.raises(Forbidden, match=rf"{words}{place.name};"):
             call(caller, place)
     assert deployment.house.fleet.last_event() == events
 
 
 def test_the_refusal_names_who_asked(deployment: Deployment) -> None:
-    """In Key Vault's words, with the application, the object and the tenant."""
-    stranger = Caller("oid-1", "app-1", "tid-1")
-    with pytest.raises(Forbidden, match="'appid=app-1;oid=oid-1;tid=tid-1' does not have secrets get permission"):
+    """In Key Vault's words, with the application, the object, how many groups it is in, and who issued the token."""
+    groups = frozenset({"g-1", "g-2"})
+    stranger = Caller("oid-1", "app-1", "tid-1", groups=groups, issuer="https://login.test/tid-1/v2.0")
+    who = "'appid=app-1;oid=oid-1;numgroups=2;iss=https://login.test/tid-1/v2.0'"
+    with pytest.raises(Forbidden, match=f"{who} does not have secrets get permission"):
         deployment.house.secrets.get(stranger, deployment.vault, "web")
 
 
-def test_a_removed_administrator_is_refused_at_once(deployment: Deployment, tmp_path: Path) -> None:
-    """Nothing of it is remembered between two requests."""
+@pytest.mark.parametrize("role_id", [KEY_VAULT_ADMINISTRATOR, OWNER])
+def test_a_removed_assignment_is_refused_at_once(deployment: Deployment, tmp_path: Path, role_id: str) -> None:
+    """By the very next request. To be the owner of all opens no vault, and not to be closes none."""
     deployment.create("web", policy_for("web.test", "Self"))
     assert deployment.get("web")
     with closing(sqlite3.connect(tmp_path / "certworker.db")) as connection, connection:
-        connection.execute("DELETE FROM principal")
+        connection.execute("DELETE FROM role_assignment WHERE role_id = ?", (role_id,))
+    if role_id == OWNER:
+        assert deployment.get("web")
+        return
     with pytest.raises(Forbidden):
         deployment.get("web")
 
 
-def test_a_demoted_administrator_is_refused_at_once(deployment: Deployment, tmp_path: Path) -> None:
-    """Being known is not enough."""
+def test_to_administer_the_directory_is_no_role(deployment: Deployment, tmp_path: Path) -> None:
+    """Vaults go by what is assigned."""
     with closing(sqlite3.connect(tmp_path / "certworker.db")) as connection, connection:
         connection.execute("UPDATE principal SET administrator = 0")
+    assert deployment.create("web", policy_for("web.test", "Self"))
+    with closing(sqlite3.connect(tmp_path / "certworker.db")) as connection, connection:
+        connection.execute("UPDATE principal SET administrator = 1")
+        connection.execute("DELETE FROM role_assignment")
     with pytest.raises(Forbidden):
-        deployment.create("web", policy_for("web.test", "Self"))
+        deployment.get("web")

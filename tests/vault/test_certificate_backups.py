@@ -16,10 +16,13 @@ from certworker.vault.backup_format import MAX_BACKUP, MAX_VERSIONS
 from certworker.vault.imports import Arrival
 from certworker.vault.objects import ObjectHead, ObjectKind, new_version
 from certworker.vault.policy import PEM, KeyProperties
+from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR
+from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.updates import Update
 from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, check_whole, open_deployment, policy_for
+from tests.support.operations import assign
 from tests.support.parcels import a_parcel
 from tests.vault.test_certificates import NEW_VERSION
 from tests.vault.test_secrecy import check_unreadable, forms_of
@@ -158,6 +161,7 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, web: bytes, tmp
     """In another deployment, and in another subscription, it says so."""
     purge(deployment)
     abroad = open_vault(deployment, "abroad", subscription_id=str(uuid4()))
+    assign(deployment.house, deployment.administrator.object_id, KEY_VAULT_ADMINISTRATOR, vault_scope(abroad))
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, web, abroad)
     (tmp_path / "elsewhere").mkdir()

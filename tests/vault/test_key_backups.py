@@ -14,10 +14,13 @@ from certworker.vault.deletions import Deletions
 from certworker.vault.events import EventType
 from certworker.vault.heads import any_head, begin_version
 from certworker.vault.objects import Attributes, KeyReleasePolicy, KeyVersion, ObjectKind, new_version
+from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR
+from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
 from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
+from tests.support.operations import assign
 from tests.vault.test_certificate_backups import open_vault
 from tests.vault.test_secrecy import check_unreadable, forms_of
 
@@ -160,6 +163,7 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, sign: bytes, tm
     """In another deployment, in another subscription, and as another kind of object it is refused, in words."""
     delete(deployment, purged=True)
     abroad = open_vault(deployment, "abroad", subscription_id=str(uuid4()))
+    assign(deployment.house, deployment.administrator.object_id, KEY_VAULT_ADMINISTRATOR, vault_scope(abroad))
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, sign, abroad)
     for other in (deployment.house.backups.certificates, deployment.house.backups.secrets):

@@ -103,7 +103,7 @@ class Keys:
             try:
                 action()
             except error as refusal:
-                assert operation in str(refusal)  # noqa: PT017 - all of them are tried
+                assert operation.removesuffix("Key") in str(refusal)  # noqa: PT017 - all of them are tried
                 found.add(operation)
         return found
 
@@ -225,9 +225,9 @@ def test_only_who_may_uses_a_key(keys: Keys) -> None:
     keys.caller = Caller("somebody", "somebody", keys.caller.tenant_id)
     for name in ("web", "no-such-key"):
         assert keys.refused(name, Forbidden) == set(EVERY_OPERATION)
-    with pytest.raises(Forbidden, match="does not have keys unwrapKey permission on key vault 'contoso"):
+    with pytest.raises(Forbidden, match="vaults/keys/unwrap/action"):
         keys.actions("web")["unwrapKey"]()
-    with pytest.raises(Forbidden, match="keys rng permission"):
+    with pytest.raises(Forbidden, match="vaults/keys/rng/action"):
         keys.operations.random_bytes(keys.caller, keys.vault, 8)
 
 

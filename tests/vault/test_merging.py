@@ -228,7 +228,7 @@ def test_a_merge_needs_the_permission_to_create(deployment: Deployment) -> None:
     """Nobody else merges."""
     operation = begin(deployment)
     nobody = Caller("nobody", "nobody", deployment.vault.tenant_id)
-    with pytest.raises(Forbidden, match="certificates create permission"):
+    with pytest.raises(Forbidden, match="certificates/create/action"):
         deployment.house.merging.merge(nobody, deployment.vault, "web", (SIGNER.sign(operation.csr),))
 
 

@@ -12,10 +12,13 @@ from certworker.vault.access import Caller
 from certworker.vault.backup_format import MAX_BACKUP, MAX_VERSIONS
 from certworker.vault.events import EventType
 from certworker.vault.objects import ObjectKind, SecretVersion, new_version
+from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR
+from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.secrets import MAX_VALUE, NewSecret, SecretUpdate
 from certworker.vault.vaults import Vault
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
+from tests.support.operations import assign
 from tests.vault.test_certificate_backups import open_vault
 from tests.vault.test_resealing import rotate, rotate_vaults
 from tests.vault.test_secrecy import check_unreadable
@@ -117,6 +120,7 @@ def test_it_opens_only_where_it_was_made(deployment: Deployment, db: bytes, tmp_
     """In another deployment, in another subscription, and as another kind of object it is refused, in words."""
     purge(deployment)
     abroad = open_vault(deployment, "abroad", subscription_id=str(uuid4()))
+    assign(deployment.house, deployment.administrator.object_id, KEY_VAULT_ADMINISTRATOR, vault_scope(abroad))
     with pytest.raises(BadParameter, match="made in another subscription"):
         restore(deployment, db, abroad)
     who = (deployment.administrator, deployment.vault)
