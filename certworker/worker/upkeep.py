@@ -37,6 +37,16 @@ def spare_keys(house: House, _owner: str) -> Round:
     return Round("spare-keys", Group.UPKEEP, house.lifecycle.key_pool.refill, interval=REFILL_INTERVAL)
 
 
+def vault_purges(house: House, _owner: str) -> Round:
+    """Purge deleted vaults whose retention is over."""
+    service = house.resources.deleted_vaults
+
+    def run(at: datetime) -> int:
+        return service.purge_due(at, MOST_A_ROUND)
+
+    return Round("vault purges", Group.UPKEEP, run, lambda reader: reader.next_vault_purge())
+
+
 def clearance(house: House, _owner: str) -> Round:
     """Take down stale challenge responses, assertions and budgets, purge what is due, and destroy unused keys in the token."""
 

@@ -51,9 +51,7 @@ class VaultChildren:
         vault = self._vault(caller, place, "secrets/write", "secrets", name)
         return vault, self._secrets.set(SERVICE, vault, check_name(name), new).secret
 
-    def update_secret(
-        self, caller: Caller, place: VaultPlace, name: str, changes: SecretUpdate
-    ) -> tuple[Vault, SecretVersion]:
+    def update_secret(self, caller: Caller, place: VaultPlace, name: str, changes: SecretUpdate) -> tuple[Vault, SecretVersion]:
         """Change what a secret's current version is marked with. Raises AuthorizationFailed, ResourceNotFound."""
         vault = self._vault(caller, place, "secrets/write", "secrets", name)
         try:

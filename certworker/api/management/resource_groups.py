@@ -1,0 +1,153 @@
+"""Resource groups, and the resources in them and in a subscription."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from certworker.api.bodies import Body, Text
+from certworker.api.management.call import ArmCall, answer, no_content
+from certworker.api.management.resource_types import RESOURCES
+from certworker.api.management.routing import route
+from certworker.api.management.wire_vaults import TYPE, vault_item_wire
+from certworker.errors import InvalidResource, ResourceNotFound
+from certworker.vault.management.places import fold_location
+from certworker.vault.objects import fold_name
+from certworker.vault.rights.scopes import group_scope
+from certworker.vault.vaults import ResourceGroup, Vault
+
+_GROUPS: Final = "/subscriptions/{subscription}/resourceGroups"
+_GROUP: Final = f"{_GROUPS}/{{group}}"
+_CLAUSE: Final = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
+_FIELDS: Final = ("resourcetype", "name", "resourcegroup", "location", "tagname", "tagvalue")
+
+
+class GroupBody(Body):
+    """What makes a resource group, or changes it."""
+
+    location: Text | None = None
+    tags: dict[Text, Text] | None = None
+
+
+async def list_groups(call: ArmCall) -> Response:
+    """GET resource groups."""
+    found = await call.run(call.house.resources.groups.list_, call["subscription"])
+    wanted = _filter(call)
+    kept = [group for group in found if _has_tags(group.tags, wanted)]
+    return call.page(kept, lambda group: fold_name(group.name), group_wire)
+
+
+async def show(call: ArmCall) -> Response:
+    """GET a resource group."""
+    return answer(group_wire(await call.run(call.house.resources.groups.get, call["subscription"], call["group"])))
+
+
+async def exists(call: ArmCall) -> Response:
+    """HEAD: tell whether there is a resource group."""
+    try:
+        await call.run(call.house.resources.groups.get, call["subscription"], call["group"])
+    except ResourceNotFound:
+        return no_content(404)
+    return no_content()
+
+
+async def put(call: ArmCall) -> Response:
+    """PUT a resource group."""
+    body = await call.body(GroupBody)
+    service = call.house.resources.groups
+    group, is_new = await call.run(service.put, call["subscription"], call["group"], body.location, body.tags or {})
+    return answer(group_wire(group), 201 if is_new else 200)
+
+
+async def patch(call: ArmCall) -> Response:
+    """PATCH a resource group's tags."""
+    body = await call.body(GroupBody)
+    found = await call.run(call.house.resources.groups.patch, call["subscription"], call["group"], body.tags)
+    return answer(group_wire(found))
+
+
+async def delete(call: ArmCall) -> Response:
+    """DELETE a resource group, with all that is in it."""
+    await call.run(call.house.resources.groups.delete, call["subscription"], call["group"])
+    return no_content(200)
+
+
+async def list_resources(call: ArmCall) -> Response:
+    """GET the resources of a subscription that the caller may read."""
+    return _resources(call, await call.run(call.house.resources.vaults.list_readable, call["subscription"]))
+
+
+async def list_resources_of_group(call: ArmCall) -> Response:
+    """GET the resources of a resource group, likewise."""
+    await call.run(call.house.resources.groups.get, call["subscription"], call["group"])
+    found = await call.run(call.house.resources.vaults.list_readable, call["subscription"])
+    here = fold_name(call["group"])
+    return _resources(call, tuple(vault for vault in found if fold_name(vault.resource_group) == here))
+
+
+def group_wire(group: ResourceGroup) -> dict[str, Any]:
+    """Show a resource group."""
+    return {
+        "id": group_scope(group.subscription_id, group.name),
+        "name": group.name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": group.location,
+        "tags": dict(group.tags),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+
+
+def _resources(call: ArmCall, vaults: tuple[Vault, ...]) -> Response:
+    wanted = _filter(call)
+    kept = [vault for vault in vaults if _fits(vault, wanted)]
+    return call.page(kept, lambda vault: fold_name(vault.name), vault_item_wire)
+
+
+def _filter(call: ArmCall) -> Mapping[str, str]:
+    """Read `$filter`: clauses `field eq 'value'`, all of which have to hold. Raises InvalidResource."""
+    text = call.query.get("$filter", "").strip()
+    wanted: dict[str, str] = {}
+    for clause in re.split(r"\s+and\s+", text, flags=re.IGNORECASE) if text else ():
+        match = _CLAUSE.fullmatch(clause)
+        if match is None or match[1].lower() not in _FIELDS:
+            message = (
+                f"$filter cannot be read at '{clause[:80]}'. It has clauses like \"resourceType eq '{TYPE}'\", joined by and."
+            )
+            raise InvalidResource("InvalidFilterInQueryString", message, "$filter")
+        wanted[match[1].lower()] = match[2].replace("''", "'")
+    return wanted
+
+
+def _fits(vault: Vault, wanted: Mapping[str, str]) -> bool:
+    facts = {
+        "resourcetype": TYPE.lower(),
+        "name": vault.name.lower(),
+        "resourcegroup": vault.resource_group.lower(),
+        "location": fold_location(vault.location),
+    }
+    same = all(fact == _fold(name, wanted[name]) for name, fact in facts.items() if name in wanted)
+    return same and _has_tags(vault.tags, wanted)
+
+
+def _fold(name: str, value: str) -> str:
+    return fold_location(value) if name == "location" else value.lower()
+
+
+def _has_tags(tags: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    if "tagname" not in wanted:
+        return True
+    found = {name.lower(): value for name, value in tags.items()}.get(wanted["tagname"].lower())
+    return found is not None and wanted.get("tagvalue", found) == found
+
+
+ROUTES = (
+    route("GET", _GROUPS, list_groups, RESOURCES),
+    route("GET", _GROUP, show, RESOURCES),
+    route("HEAD", _GROUP, exists, RESOURCES),
+    route("PUT", _GROUP, put, RESOURCES),
+    route("PATCH", _GROUP, patch, RESOURCES),
+    route("DELETE", _GROUP, delete, RESOURCES),
+    route("GET", f"{_GROUP}/resources", list_resources_of_group, RESOURCES),
+    route("GET", "/subscriptions/{subscription}/resources", list_resources, RESOURCES),
+)
