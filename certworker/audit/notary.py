@@ -5,8 +5,8 @@ from datetime import datetime
 
 from certworker.audit.statements import signed_cut, signed_head
 from certworker.clock import Clock, whole_second
-from certworker.crypto.audit_signatures import audit_key_id, new_audit_key, sign_audit
-from certworker.errors import AuditUnavailable
+from certworker.crypto.audit_signatures import audit_key_id, is_signed, new_audit_key, sign_audit
+from certworker.errors import AuditUnavailable, SealBroken
 from certworker.vault.audit.port import AuditKey, ChainCut, ChainHead
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import audit_key_place
@@ -65,12 +65,25 @@ class Notary:
         with self._store.writing() as writer:
             writer.put_chain_head(signed)
 
+    def broken_keys(self) -> tuple[str, ...]:
+        """Name the keys that are not what was sealed here: somebody has put others into the database."""
+        with self._store.reading() as reader:
+            keys = reader.audit_keys()
+        return tuple(key.id for key in keys if not self._is_whole(key))
+
     def put_cut(self, chain_id: str, at: datetime, sequence: int, digest: str) -> None:
         """Sign up to where a chain is about to be deleted, and put that into the database."""
         signer = self.signer()
         cut = ChainCut(chain_id, signer.id, whole_second(at), sequence, digest, b"")
         with self._store.writing() as writer:
             writer.put_chain_cut(replace(cut, signature=signer.sign(signed_cut(cut))))
+
+    def _is_whole(self, key: AuditKey) -> bool:
+        try:
+            private = self._open(key).private_key
+        except SealBroken:
+            return False
+        return audit_key_id(key.public_key) == key.id and is_signed(key.public_key, sign_audit(private, b""), b"")
 
     def _open(self, key: AuditKey) -> Signer:
         private = self._keyring.open(self._system_vault_id(), key.sealed_key, audit_key_place(key.id))

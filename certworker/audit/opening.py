@@ -30,8 +30,9 @@ _log = logging.getLogger(__name__)
 @contextmanager
 def open_audit_log(settings: AuditSettings, store: Store, keyring: Keyring, clock: Clock, role: str) -> Iterator[AuditLog]:
     """Open the log of this process, which was started already; close it at the end. Its chain begins with its first record."""
-    instance = Instance(socket.gethostname(), os.getpid(), role)
-    durability = Durability(settings.sync == "each", settings.group_milliseconds / 1000, settings.unsynced_records)
+    each = settings.sync == "each"
+    instance = Instance(socket.gethostname(), os.getpid(), role, 0 if each else settings.unsynced_records)
+    durability = Durability(each, settings.group_milliseconds / 1000, settings.unsynced_records)
     log = AuditLog(lines_by(settings, instance), Notary(store, keyring, clock), instance, durability, clock)
     owner = f"{instance.host}:{instance.pid}"
     keeper = Keeper(log, Drain(store, log, owner, clock), settings.head_seconds)

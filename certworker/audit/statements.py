@@ -25,6 +25,8 @@ class Instance:
     host: str
     pid: int
     role: str
+    most_unsynced: int
+    """So many records may wait for the disk; none where each is brought to disk by itself."""
 
 
 def opening_text(
@@ -36,6 +38,7 @@ def opening_text(
         "host": instance.host,
         "pid": instance.pid,
         "role": instance.role,
+        "mostUnsynced": instance.most_unsynced,
         "keyId": key[0],
         "publicKey": b64encode(key[1]).decode(),
     }
