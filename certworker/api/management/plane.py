@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from certworker.api.auth import authenticate, bearer_of, management_audiences_of
 from certworker.api.hosts import Place
-from certworker.api.management import metadata
+from certworker.api.management import audit, children, deleted_vaults, metadata, resource_groups, subscriptions, vaults
 from certworker.api.management.call import ArmCall
 from certworker.api.management.errors import ArmChallenged
 from certworker.api.management.routing import ArmRoutes
@@ -31,7 +31,15 @@ from certworker.vault.access import Caller
 from certworker.vault.rights.caller import SERVICE
 from certworker.vault.vaults import SYSTEM_VAULT
 
-ROUTES = (*metadata.ROUTES,)
+ROUTES = (
+    *metadata.ROUTES,
+    *subscriptions.ROUTES,
+    *resource_groups.ROUTES,
+    *deleted_vaults.ROUTES,
+    *vaults.ROUTES,
+    *children.ROUTES,
+    *audit.ROUTES,
+)
 
 FIRST_SEGMENTS: Final = frozenset({"subscriptions", "providers", "metadata", "tenants"})
 """What the paths of this plane begin with, in lower case: by them it is told at the bare domain."""
