@@ -33,6 +33,7 @@ from certworker.vault.audit.acts import is_act, service_record
 from certworker.vault.audit.trail import Trace
 from certworker.vault.events import Event
 from certworker.vault.objects import fold_name
+from certworker.vault.rights.scopes import PROVIDER, group_scope
 from certworker.vault.vaults import Heartbeat
 
 EVENT_LOCK: Final = 0x63657274_6576656E
@@ -46,6 +47,7 @@ _ADD_EVENT = insert(EVENT)
 _ADD_RECORD = insert(AUDIT_PENDING)
 _LAST_EVENT = select(func.coalesce(func.max(EVENT.c.sequence), 0).label("last"))
 _TALLIES = select(VAULT.c.name, TALLY.c.issuer, TALLY.c.result, TALLY.c.count).join(VAULT, VAULT.c.id == TALLY.c.vault_id)
+_PLACE_OF_VAULT = select(VAULT.c.subscription_id, VAULT.c.resource_group, VAULT.c.name).where(VAULT.c.id == bindparam("id"))
 _CHECK_KEYS_NOW = text("SET CONSTRAINTS ALL IMMEDIATE")
 _LOCK_EVENTS = select(func.pg_advisory_xact_lock(EVENT_LOCK))
 
@@ -83,10 +85,14 @@ class EventWriter(EventReader):
     def __init__(self, connection: Connection, clock: Clock) -> None:
         super().__init__(connection, clock)
         self._kept_back: list[Event] = []
+        self._acts: list[Event] = []
+        self._resource_ids: dict[str, str] = {}
 
     def add_event(self, event: Event) -> None:
         """Append an event."""
         self._kept_back.append(event)
+        if is_act(event):
+            self._acts.append(event)
 
     def events(self, after: int, limit: int) -> tuple[Event, ...]:
         """List events in order, this transaction's own among them."""
@@ -100,8 +106,9 @@ class EventWriter(EventReader):
 
     def write_records(self, trace: Trace | None) -> None:
         """Write the audit record of what is under way, once; where nothing is, one of each event. Before the events."""
-        if trace is None:
-            records = [service_record(event) for event in self._kept_back if is_act(event)]
+        if trace is None or trace.record is None:
+            correlation_id = trace.correlation_id if trace else ""
+            records = [service_record(event, self._resource_id(event.vault_id), correlation_id) for event in self._acts]
         else:
             records = [] if trace.committed else [trace.record()]
         if not records:
@@ -110,6 +117,15 @@ class EventWriter(EventReader):
             self._connection.execute(_ADD_RECORD, [{"text": record.text()} for record in records])
         except SQLAlchemyError as error:
             fail(error)
+
+    def _resource_id(self, vault_id: str) -> str:
+        if vault_id not in self._resource_ids:
+            row = self._one(_PLACE_OF_VAULT, id=vault_id)
+            found = (
+                f"{group_scope(row.subscription_id, row.resource_group)}/providers/{PROVIDER}/vaults/{row.name}" if row else ""
+            )
+            self._resource_ids[vault_id] = found
+        return self._resource_ids[vault_id]
 
     def write_events(self) -> None:
         """Write what was kept back. The transaction calls this before it commits."""

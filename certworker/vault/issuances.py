@@ -6,6 +6,7 @@ from datetime import datetime
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import self_sign
 from certworker.errors import BadParameter, Conflict, IssuerNotFound, LeaseLost, OperationInProgress
+from certworker.vault.audit.trail import correlating
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.heads import held_by_deleted
@@ -72,7 +73,7 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         operation = replace(operation, deadline=certificate.renewal.deadline)
         records = self._self_signed(operation, at)
-        with self._store.writing() as writer:
+        with correlating(operation.id), self._store.writing() as writer:
             # its name is held first, as by everybody: of two that wait for each other, the database gives one up
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from certworker.bootstrap import House
+from certworker.vault.audit.trail import correlating
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
 from certworker.worker.round import Group, Round, each, guarded, present
@@ -31,7 +32,8 @@ def operations(house: House, owner: str) -> Round:
 
     def advance(operation: Operation) -> None:
         progression = house.progression
-        guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
+        with correlating(operation.id):
+            guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
 
     return Round(
         "operations", Group.ISSUANCE, lambda at: each(lambda: claim(at), advance), lambda reader: reader.next_operation()

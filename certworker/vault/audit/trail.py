@@ -34,12 +34,13 @@ class NoTrail:
 class Trace:
     """A request, or an act of the service, that is under way.
 
-    `record` makes its record as of now, for a success. `committed` is true once a transaction has been committed that has the
-    record in it.
+    `record` makes its record as of now, for a success; none where the service acts by itself, so that each event has one, with
+    the `correlation_id`. `committed` is true once a transaction has been committed that has the record in it.
     """
 
-    record: Callable[[], AuditRecord]
+    record: Callable[[], AuditRecord] | None
     committed: bool = field(default=False)
+    correlation_id: str = ""
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("certworker_trace", default=None)
@@ -58,3 +59,13 @@ def tracing(trace: Trace) -> Iterator[Trace]:
         yield trace
     finally:
         _CURRENT.reset(token)
+
+
+@contextmanager
+def correlating(correlation_id: str) -> Iterator[None]:
+    """Give one correlation id to what the service does by itself in the block; a request that is under way keeps its own."""
+    if _CURRENT.get() is None:
+        with tracing(Trace(None, correlation_id=correlation_id)):
+            yield
+    else:
+        yield
