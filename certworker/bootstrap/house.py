@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from certworker.audit.reading import AuditEvents
+from certworker.bootstrap.resources import ResourceServices
 from certworker.clock import Clock
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.local import LocalProvider
@@ -20,6 +22,7 @@ from certworker.vault.expiries import Expiries
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
+from certworker.vault.identities.services import Identities
 from certworker.vault.imports import Imports
 from certworker.vault.issuances import Issuances
 from certworker.vault.issuers import Issuers
@@ -54,6 +57,7 @@ from certworker.vault.revocation.services import RevocationServices
 from certworker.vault.revocations import Revocations
 from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
+from certworker.vault.sign_in.services import SignIn
 from certworker.vault.store import Store
 from certworker.vault.updates import Updates
 
@@ -122,8 +126,10 @@ class House:
     master: MasterKeyInForce
     keyring: Keyring
     trail: AuditTrail
+    audit_events: AuditEvents
     access: Access
     directory: Directory
+    sign_in: SignIn
     materials: Materials
     founding: Founding
     certificates: Certificates
@@ -152,3 +158,5 @@ class House:
     dealings: Dealings
     releases: Releases
     lifecycle: Lifecycle
+    identities: Identities
+    resources: ResourceServices

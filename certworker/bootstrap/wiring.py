@@ -8,10 +8,13 @@ from random import Random, SystemRandom
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from certworker.audit.notary import Notary
 from certworker.audit.opening import open_audit_log
+from certworker.audit.reading import AuditEvents
 from certworker.bootstrap.ground import Ground, lay_ground, open_token, source_of_house
 from certworker.bootstrap.house import Dealings, House, KeyLife, Lifecycle, Notification, ObjectBackups
 from certworker.bootstrap.resources import resource_services
+from certworker.bootstrap.signing_in import foreign_tokens, signing_in
 from certworker.clock import Clock, utc_now
 from certworker.errors import SettingsError
 from certworker.issuers.challenges import Challenges
@@ -45,6 +48,7 @@ from certworker.vault.expiries import Expiries
 from certworker.vault.fleet import Fleet
 from certworker.vault.founding import Founding
 from certworker.vault.histories import Histories
+from certworker.vault.identities.services import identity_services
 from certworker.vault.imports import Imports
 from certworker.vault.issuance import Providers
 from certworker.vault.issuances import Issuances
@@ -153,7 +157,8 @@ def build_on(
     challenges, keys = Challenges(store), Keys(store, access)
     local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
     issuing = _issuing(ground, challenges, {"local": local, **providers}, connect)
-    issuances, planner, directory = issuing.issuances, ground.planner, Directory(store, keyring, clock)
+    issuances, planner, foreign = issuing.issuances, ground.planner, foreign_tokens(ground)
+    directory = Directory(store, keyring, clock, foreign)
     return House(
         settings=settings,
         clock=clock,
@@ -162,8 +167,10 @@ def build_on(
         master=ground.master,
         keyring=keyring,
         trail=trail or NoTrail(),
+        audit_events=AuditEvents(store, access, Notary(store, keyring, clock), settings.audit.folder),
         access=access,
         directory=directory,
+        sign_in=signing_in(ground, directory, foreign),
         materials=materials,
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), planner, clock),
@@ -192,6 +199,7 @@ def build_on(
         dealings=_dealings(ground, issuing),
         releases=_releases(ground),
         lifecycle=_lifecycle(ground, issuing, audience or _audience(ground), _revocation(ground, issuances, connect)),
+        identities=identity_services(store, clock),
         resources=resource_services(ground),
     )
 

@@ -1,18 +1,16 @@
 """The directory and its tokens: who there is, and how they show it."""
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.keys import generate_key, public_der
 from certworker.crypto.passwords import password_matches
 from certworker.crypto.tokens import (
     check_times,
-    hash_secret,
     key_set,
     key_thumbprint,
     secret_matches,
@@ -22,11 +20,13 @@ from certworker.crypto.tokens import (
 )
 from certworker.errors import IdentityDisabled, Unauthenticated, WrongTokenAudience, WrongTokenIssuer
 from certworker.vault.access import Caller
+from certworker.vault.identities.credentials import credentials_of, new_client_secret
 from certworker.vault.identities.records import Application, Credential, CredentialKind, Identity, User
 from certworker.vault.keyring import Keyring
 from certworker.vault.places import signing_place
 from certworker.vault.rights.roles import PrincipalType
-from certworker.vault.store import HotReader, Reader, Store, Writer
+from certworker.vault.sign_in.foreign import ForeignTokens
+from certworker.vault.store import HotReader, Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
 
@@ -45,10 +45,11 @@ class AccessToken:
 class Directory:
     """Knows the tenant's applications, gives them tokens, and tells from a token who calls."""
 
-    def __init__(self, store: Store, keyring: Keyring, clock: Clock) -> None:
+    def __init__(self, store: Store, keyring: Keyring, clock: Clock, foreign: ForeignTokens | None = None) -> None:
         self._store = store
         self._keyring = keyring
         self._clock = clock
+        self._foreign = foreign
         self._verified = VerifiedTokens()
 
     def authenticate(self, tenant_id: str, client_id: str, client_secret: str) -> Principal:
@@ -137,17 +138,20 @@ class Directory:
         """Tell from a bearer token who calls; `reader` is a glance.
 
         Raises Unauthenticated where signature, issuer, audience or time is wrong, and at once where whoever calls was disabled
-        or deleted, or the application that sends the token was disabled.
+        or deleted, or the application that sends the token was disabled. Raises Unavailable where a foreign issuer does not
+        show the token's key.
         """
-        known = self._verified.find(token)
+        known, at = self._verified.find(token), self._clock()
+        if known is None and self._foreign and (foreigner := self._foreign.caller(reader, token, tenant_id, audiences)):
+            return foreigner
         key_id, claims = known or (token_key_id(token), None)
-        public_key = next((key.public_key for key in reader.signing_keys(tenant_id) if key.id == key_id), None)
-        if public_key is None:
+        key = next((key for key in reader.signing_keys(tenant_id) if key.id == key_id), None)
+        if key is None or (key.retires and key.retires <= at):
             raise Unauthenticated("The bearer token is signed by a key that this tenant does not have.")
         if claims is None:
-            claims = verify_token(token, public_key, self._clock())
+            claims = verify_token(token, key.public_key, at)
             self._verified.keep(token, key_id, claims)
-        check_times(claims, self._clock())
+        check_times(claims, at)
         _check_claims(claims, tenant_id, issuer, audiences)
         client_id = str(claims.get("appid", ""))
         who = _known(reader, str(claims.get("oid", "")), client_id, tenant_id)
@@ -157,7 +161,8 @@ class Directory:
     def key_set(self, tenant_id: str) -> dict[str, Any]:
         """Show the public keys that a tenant's tokens are checked by, as a JWK set."""
         with self._store.reading() as reader:
-            return key_set({key.id: key.public_key for key in reader.signing_keys(tenant_id)})
+            keys, at = reader.signing_keys(tenant_id), self._clock()
+        return key_set({key.id: key.public_key for key in keys if not key.retires or key.retires > at})
 
     def new_signing_key(self, tenant_id: str, system_vault_id: str) -> SigningKey:
         """Make a key that signs tokens, sealed; the caller adds it."""
@@ -199,29 +204,6 @@ class Directory:
         return vault.id
 
 
-def new_client_secret() -> tuple[str, str]:
-    """Make a client secret of 256 random bits, and its hash."""
-    secret = secrets.token_urlsafe(32)
-    return secret, hash_secret(secret)
-
-
-def first_secret_id(object_id: str) -> str:
-    """Name the secret that a service principal was founded with."""
-    return str(uuid5(UUID(object_id) if _is_guid(object_id) else NAMESPACE_URL, "first secret"))
-
-
-def credentials_of(reader: Reader, client_id: str) -> tuple[Credential, ...]:
-    """List what an application may show; the secret that it was founded with, which has no end, is the first."""
-    principal = reader.principal_by_client(client_id)
-    others = reader.credentials(client_id)
-    if principal is None or not principal.secret_hash:
-        return others
-    key_id = first_secret_id(principal.object_id)
-    name, hashed = "founded with", principal.secret_hash
-    first = Credential(key_id, client_id, CredentialKind.SECRET, principal.created, None, name, secret_hash=hashed)
-    return (first, *others)
-
-
 def _known(reader: HotReader, object_id: str, client_id: str, tenant_id: str) -> Identity:
     """Find who calls. A token is good for an hour; whoever is disabled or deleted is refused at once."""
     found = reader.identity(object_id)
@@ -232,14 +214,6 @@ def _known(reader: HotReader, object_id: str, client_id: str, tenant_id: str) ->
         if one and not one.enabled:
             raise IdentityDisabled(f"'{one.display_name}' is disabled in this directory.")
     return found
-
-
-def _is_guid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _check_claims(claims: Mapping[str, Any], tenant_id: str, issuer: str, audiences: tuple[str, ...]) -> None:

@@ -85,7 +85,8 @@ def test_a_client_may_use_http_basic(call: Caller) -> None:
     good = base64.b64encode(f"{world.administrator.client_id}:{world.client_secret}".encode()).decode()
     sent: dict[str, str | None] = {"client_id": None, "client_secret": None}
     assert ask(call, sent, {"Authorization": f"Basic {good}"}).status_code == 200
-    for bad in ("Basic !", "Basic " + base64.b64encode(b"nocolon").decode(), "Basic " + base64.b64encode(b"a:b").decode()):
+    wrong = base64.b64encode(f"{world.administrator.client_id}:wrong".encode()).decode()
+    for bad in ("Basic !", "Basic " + base64.b64encode(b"nocolon").decode(), f"Basic {wrong}"):
         answer = ask(call, sent, {"Authorization": bad})
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
         assert answer.headers["www-authenticate"].startswith("Basic ")
@@ -95,8 +96,8 @@ def test_a_client_may_use_http_basic(call: Caller) -> None:
     ("changes", "status", "error", "number"),
     [
         ({"client_secret": "wrong"}, 401, "invalid_client", 7000215),
-        ({"client_id": "nobody"}, 401, "invalid_client", 7000215),
-        ({"client_secret": None}, 400, "invalid_request", 900144),
+        ({"client_id": "nobody"}, 400, "unauthorized_client", 700016),
+        ({"client_secret": None}, 401, "invalid_client", 7000218),
         ({"grant_type": None}, 400, "invalid_request", 900144),
         ({"grant_type": "password"}, 400, "unsupported_grant_type", 70003),
         ({"scope": None}, 400, "invalid_request", 900144),
