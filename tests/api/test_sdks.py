@@ -260,7 +260,7 @@ def test_somebody_without_permission_is_refused(clients: Clients) -> None:
     with clients.certificates(credential) as client, pytest.raises(HttpResponseError) as caught:
         client.get_certificate("web")
     assert caught.value.status_code == 403
-    assert "does not have certificates get permission on key vault 'contoso;location=local'" in str(caught.value)
+    assert "Action: 'Microsoft.KeyVault/vaults/certificates/read'" in str(caught.value)
 
 
 def test_the_bare_domain_is_the_first_vault(clients: Clients) -> None:

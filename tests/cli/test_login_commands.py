@@ -162,7 +162,7 @@ def test_whoever_has_no_permission_is_refused(terminal: Terminal) -> None:
     stranger, secret = terminal.world.add_principal("stranger", administrator=False)
     said = terminal.try_("certificate", "list", CERTWORKER_CLIENT_ID=stranger.client_id, CERTWORKER_CLIENT_SECRET=secret)
     assert said.code == 4
-    assert "does not have certificates list permission" in said.err
+    assert "Action: 'Microsoft.KeyVault/vaults/certificates/read'" in said.err
     assert secret not in said.err
 
 

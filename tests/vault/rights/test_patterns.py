@@ -1,0 +1,99 @@
+"""Properties of patterns and scopes: what a pattern covers, and that no scope is taken for another that begins alike."""
+
+import string
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from certworker.vault.rights.roles import Permission, RoleDefinition, matches
+from certworker.vault.rights.scopes import ROOT, covers, fold_scope
+
+SEGMENTS = st.text(string.ascii_letters + string.digits + "-._()", min_size=1, max_size=8)
+SCOPES = st.lists(SEGMENTS, max_size=6).map(lambda segments: "/" + "/".join(segments))
+ACTIONS = st.lists(SEGMENTS, min_size=1, max_size=5).map("/".join)
+PATTERNS = st.text(string.ascii_letters + "*/.+[]^$?\\", max_size=16)
+
+
+def by_hand(pattern: str, action: str) -> bool:
+    """Match as one would without expressions: piece by piece, the first piece at the start and the last one at the end."""
+    pattern, action = pattern.lower(), action.lower()
+    first, *rest = pattern.split("*")
+    if not rest:
+        return pattern == action
+    last = rest.pop()
+    if not action.startswith(first) or len(action) < len(first) + len(last) or not action.endswith(last):
+        return False
+    middle, at = action[len(first) : len(action) - len(last)], 0
+    for piece in rest:
+        at = middle.find(piece, at)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
+
+
+@given(PATTERNS, st.one_of(ACTIONS, st.text(string.ascii_letters + "*/.+[]^$?\\\n", max_size=24)))
+def test_only_a_star_stands_for_anything_else(pattern: str, action: str) -> None:
+    """Nothing else in a pattern means more than itself, and case means nothing."""
+    assert matches(pattern, action) == by_hand(pattern, action)
+
+
+@given(ACTIONS, st.integers(0, 40), st.integers(0, 40))
+def test_a_star_stands_for_any_part_of_an_action(action: str, start: int, length: int) -> None:
+    """Slashes among it, in any case."""
+    pattern = action[:start] + "*" + action[start + length :]
+    assert matches(pattern, action)
+    assert matches(pattern.upper(), action.swapcase())
+    assert matches(action, action)
+    assert not matches(action, f"{action}x")
+    assert not matches(action, f"x{action}")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "covered"),
+    [
+        ("*", "", True),
+        ("*/read", "Microsoft.KeyVault/vaults/read", True),
+        ("*/read", "Microsoft.KeyVault/vaults/reader", False),
+        ("Microsoft.KeyVault/vaults/secrets/*", "Microsoft.KeyVault/vaults/secrets", False),
+        ("Microsoft.KeyVault/vaults/key*/read", "Microsoft.KeyVault/vaults/keyrotationpolicies/read", True),
+        ("Microsoft.KeyVault/vaults/*/read", "microsoft.keyvault/VAULTS/keys/READ", True),
+        ("Microsoft.KeyVault/vaults/*/read", "MicrosoftXKeyVault/vaults/keys/read", False),
+    ],
+)
+def test_patterns_of_roles(pattern: str, action: str, covered: bool) -> None:  # noqa: FBT001
+    """As roles have them."""
+    assert matches(pattern, action) is covered
+
+
+@given(SCOPES, SCOPES)
+def test_a_scope_covers_itself_and_what_is_below_it(above: str, below: str) -> None:
+    """In any case, with or without a slash at its end; and never what only begins with the same letters."""
+    folded, target = fold_scope(above), fold_scope(above + below)
+    assert covers(folded, target)
+    assert covers(fold_scope(above.upper() + "/"), target)
+    assert covers(ROOT, target)
+    if folded != ROOT:
+        assert not covers(folded, folded + "x")
+        assert not covers(folded, fold_scope(f"{above}x{below}"))
+        assert not covers(folded, ROOT)
+
+
+@given(SCOPES, SCOPES)
+def test_scopes_cover_as_their_segments_do(one: str, other: str) -> None:
+    """Segment by segment."""
+    mine, theirs = ([part for part in fold_scope(scope).split("/") if part] for scope in (one, other))
+    assert covers(fold_scope(one), fold_scope(other)) == (theirs[: len(mine)] == mine)
+
+
+def test_what_a_permission_takes_out_another_one_can_grant() -> None:
+    """Actions and data actions are apart; what is taken out is taken out of its own permission only."""
+    keys, all_but_purge = "Microsoft.KeyVault/vaults/keys", Permission(data_actions=("*",), not_data_actions=("*/purge/*",))
+    role = RoleDefinition("1", "Keeper", "", (all_but_purge,))
+    assert role.permits(f"{keys}/read", data=True)
+    assert not role.permits(f"{keys}/read")
+    assert not role.permits(f"{keys}/purge/action", data=True)
+    purging = RoleDefinition("2", "Purger", "", (all_but_purge, Permission(data_actions=(f"{keys}/purge/action",))))
+    assert purging.permits(f"{keys}/purge/action", data=True)
+    assert not purging.permits("Microsoft.KeyVault/vaults/secrets/purge/action", data=True)
