@@ -4,7 +4,7 @@ import json
 from base64 import b64decode
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -59,6 +59,11 @@ class Verification:
     def records(self) -> int:
         """Count the records."""
         return sum(chain.records for chain in self.chains)
+
+
+def shown_verification(found: Verification) -> dict[str, Any]:
+    """Show what was found, as JSON has it."""
+    return {"passed": found.passed, "records": found.records, **asdict(found)}
 
 
 @dataclass(slots=True)

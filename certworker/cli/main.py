@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from certworker.cli import (
+    audit,
     az_setup,
     backup,
     certificate,
@@ -166,6 +167,7 @@ app.add_typer(notices.app, name="notify")
 app.add_typer(revocation.app, name="revocation")
 app.add_typer(vault.app, name="vault")
 app.add_typer(seal.app, name="seal")
+app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.command()(plan.plan)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from starlette.responses import Response
 from certworker.api.management.call import ArmCall, answer
 from certworker.api.management.routing import ResourceType, route
 from certworker.audit.reading import read_time
-from certworker.audit.verifying import Verification
+from certworker.audit.verifying import shown_verification
 from certworker.errors import InvalidResource
 from certworker.vault.audit.search import Search, Shown, position_of
 
@@ -83,11 +82,6 @@ async def _store_verification(call: ArmCall) -> Response:
 
 async def _verification(call: ArmCall) -> Response:
     return answer(shown_verification(await call.run(call.house.audit_events.verify_for_subscription, call["subscription"])))
-
-
-def shown_verification(found: Verification) -> dict[str, Any]:
-    """Show what was found."""
-    return {"passed": found.passed, "records": found.records, **asdict(found)}
 
 
 ROUTES = (
