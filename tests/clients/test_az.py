@@ -1,0 +1,194 @@
+"""Azure's own command line, unmodified, against `certworker dev`: what is in a vault, and what is around it."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509 import load_der_x509_certificate
+
+from certworker.clock import utc_now
+from certworker.crypto.x509 import sign_csr
+from tests.clients.azure import Az, Dev, dev_with_az
+from tests.clients.files import ClientFiles, write_client_files
+
+pytestmark = [pytest.mark.system("openssl"), pytest.mark.installed(".venv/az/.made")]
+
+DEV = ("--vault-name", "dev")
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """Serve a deployment that az knows, for all tests of this file."""
+    with dev_with_az(tmp_path_factory.mktemp("az")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def az(dev: Dev) -> Az:
+    """Give az as the administrator."""
+    return dev.az
+
+
+@pytest.fixture(scope="module")
+def files(dev: Dev) -> ClientFiles:
+    """Write the files that go into the vault."""
+    return write_client_files(dev.folder, utc_now())
+
+
+def signed(files: ClientFiles, csr: str, path: Path) -> Path:
+    """Sign a request as a CA elsewhere does; give the file with the chain, the leaf first."""
+    key = load_pem_private_key(files.ca_key.read_bytes(), None).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    at = utc_now()
+    leaf = sign_csr(b64decode(csr), files.ca_der.read_bytes(), key, at - timedelta(hours=1), at + timedelta(days=30))
+    path.write_bytes(load_der_x509_certificate(leaf).public_bytes(Encoding.PEM) + files.ca_pem.read_bytes())
+    return path
+
+
+def names(found: list[dict[str, Any]]) -> set[str]:
+    """Give the names in a list."""
+    return {item["name"] for item in found}
+
+
+class Vaulted:
+    """One kind of object in the dev vault, by its command."""
+
+    def __init__(self, az: Az, noun: str, name: str) -> None:
+        self._az, self._noun, self._name = az, noun, name
+
+    def __call__(self, verb: str, *more: str) -> Any:  # noqa: ANN401  # az's JSON
+        """Do something to the object."""
+        return self._az("keyvault", self._noun, *verb.split(), *DEV, "--name", self._name, *more)
+
+    def list(self, verb: str) -> set[str]:
+        """List the names that a verb lists."""
+        return names(self._az("keyvault", self._noun, verb, *DEV))
+
+    def restore(self, path: Path) -> Any:  # noqa: ANN401
+        """Restore what a backup holds."""
+        return self._az("keyvault", self._noun, "restore", *DEV, "--file", str(path))
+
+    def lose_and_find(self, backup: Path) -> None:
+        """Go through deletion: delete, list, show, recover, delete, purge, restore."""
+        self("backup", "--file", str(backup))
+        self("delete")
+        assert self._name in self.list("list-deleted")
+        assert self("show-deleted")["scheduledPurgeDate"]
+        assert self("recover")["name"] == self._name
+        self("delete")
+        self("purge")
+        assert self._name not in self.list("list-deleted")
+        assert self.restore(backup)["name"] == self._name
+
+
+def test_every_verb_of_secrets(az: Az, dev: Dev) -> None:
+    """A secret is set, read, listed, changed, written to a file, backed up, deleted, recovered, purged and restored."""
+    secret = Vaulted(az, "secret", "az-secret")
+    assert secret("set", "--value", "first", "--tags", "team=security")["value"] == "first"
+    secret("set", "--value", "second")
+    assert secret("show")["value"] == "second"
+    assert "az-secret" in secret.list("list")
+    assert len(secret("list-versions")) == 2
+    changed = secret("set-attributes", "--content-type", "text/plain", "--expires", "2040-01-01T00:00:00Z")
+    assert (changed["contentType"], changed["attributes"]["expires"][:4]) == ("text/plain", "2040")
+    secret("download", "--file", str(dev.folder / "secret.txt"))
+    assert (dev.folder / "secret.txt").read_text() == "second"
+    secret.lose_and_find(dev.folder / "secret.backup")
+    assert secret("show")["value"] == "second"
+
+
+def test_every_verb_of_keys(az: Az, dev: Dev, files: ClientFiles) -> None:
+    """A key is made, shown, changed, rotated by its policy, written to a file, imported and taken through deletion."""
+    key = Vaulted(az, "key", "az-key")
+    made = key("create", "--kty", "RSA", "--size", "2048")
+    assert made["key"]["kty"] == "RSA"
+    assert "az-key" in key.list("list")
+    assert key("set-attributes", "--tags", "a=b")["tags"] == {"a": "b"}
+    assert key("show")["key"]["kid"] == made["key"]["kid"]
+    key("download", "--encoding", "PEM", "--file", str(dev.folder / "public.pem"))
+    assert "BEGIN PUBLIC KEY" in (dev.folder / "public.pem").read_text()
+    rotation = dev.folder / "rotation.json"
+    action = {"trigger": {"timeAfterCreate": "P90D"}, "action": {"type": "Rotate"}}
+    rotation.write_text(json.dumps({"lifetimeActions": [action], "attributes": {"expiryTime": "P2Y"}}))
+    key("rotation-policy update", "--value", str(rotation))
+    assert key("rotation-policy show")["expiresIn"] == "P2Y"
+    assert key("rotate")["key"]["kid"] != made["key"]["kid"]
+    assert len(key("list-versions")) == 2
+    assert Vaulted(az, "key", "az-imported")("import", "--pem-file", str(files.ca_key))["key"]["kty"] in ("RSA", "EC")
+    key.lose_and_find(dev.folder / "key.backup")
+
+
+def test_keys_are_used(az: Az) -> None:
+    """What a key encrypts it decrypts; what it signs it verifies, and another text it does not."""
+    key = Vaulted(az, "key", "az-used")
+    key("create", "--kty", "RSA", "--size", "2048")
+    plain = b64encode(b"Contoso").decode()
+    encrypted = key("encrypt", "--algorithm", "RSA-OAEP-256", "--value", plain)["result"]
+    assert b64decode(key("decrypt", "--algorithm", "RSA-OAEP-256", "--value", encrypted)["result"]) == b"Contoso"
+    right, wrong = (b64encode(sha256(text).digest()).decode() for text in (b"right", b"wrong"))
+    signature = key("sign", "--algorithm", "RS256", "--digest", right)["signature"]
+    verify = ("verify", "--algorithm", "RS256", "--signature", signature)
+    assert key(*verify, "--digest", right)["isValid"]
+    assert not key(*verify, "--digest", wrong)["isValid"]
+
+
+def test_every_verb_of_certificates(az: Az, dev: Dev, files: ClientFiles) -> None:
+    """A certificate is made by az's own default policy, shown, changed, written to a file, imported, taken through deletion."""
+    certificate = Vaulted(az, "certificate", "az-certificate")
+    policy = dev.folder / "policy.json"
+    policy.write_text(json.dumps(az("keyvault", "certificate", "get-default-policy")))
+    assert certificate("create", "--policy", f"@{policy}")["status"] == "completed"
+    assert certificate("show")["policy"]["issuerParameters"]["name"] == "Self"
+    assert "az-certificate" in certificate.list("list")
+    assert len(certificate("list-versions")) == 1
+    assert certificate("set-attributes", "--tags", "a=b")["tags"] == {"a": "b"}
+    certificate("download", "--file", str(dev.folder / "certificate.pem"))
+    assert "BEGIN CERTIFICATE" in (dev.folder / "certificate.pem").read_text()
+    assert Vaulted(az, "certificate", "az-brought")("import", "--file", str(files.pem))["policy"]["issuerParameters"]
+    certificate.lose_and_find(dev.folder / "certificate.backup")
+
+
+def test_a_certificate_that_another_ca_signs(az: Az, dev: Dev, files: ClientFiles) -> None:
+    """Az makes the request, a CA elsewhere signs it, az merges what it signed; another request is cancelled and forgotten."""
+    policy = az("keyvault", "certificate", "get-default-policy")
+    policy["issuerParameters"]["name"] = "Unknown"
+    policy["lifetimeActions"] = []
+    path = dev.folder / "unknown.json"
+    path.write_text(json.dumps(policy))
+    certificate = Vaulted(az, "certificate", "az-merged")
+    csr = certificate("create", "--policy", f"@{path}")["csr"]
+    assert certificate("pending show")["csr"] == csr
+    merged = certificate("pending merge", "--file", str(signed(files, csr, dev.folder / "chain.pem")))
+    assert merged["name"] == "az-merged"
+    other = Vaulted(az, "certificate", "az-cancelled")
+    other("create", "--policy", f"@{path}")
+    other("pending delete")
+    az.refused(
+        "keyvault", "certificate", "pending", "show", *DEV, "--name", "az-cancelled", saying="PendingCertificateNotFound"
+    )
+
+
+def test_contacts_and_issuers(az: Az) -> None:
+    """Contacts and issuers, with their administrators, come and go."""
+    contact = ("keyvault", "certificate", "contact")
+    az(*contact, "add", *DEV, "--email", "ada@contoso.com", "--name", "Ada")
+    assert [found["email"] for found in az(*contact, "list", *DEV)["contactList"]] == ["ada@contoso.com"]
+    az(*contact, "delete", *DEV, "--email", "ada@contoso.com")
+    issuer, which = ("keyvault", "certificate", "issuer"), (*DEV, "--issuer-name", "az-issuer")
+    az(*issuer, "create", *which, "--provider-name", "DigiCert", "--account-id", "1000001", "--password", "not-a-real-one")
+    assert az(*issuer, "show", *which)["provider"] == "DigiCert"
+    assert "az-issuer" in json.dumps(az(*issuer, "list", *DEV))
+    az(*issuer, "admin", "add", *which, "--email", "bob@contoso.com", "--first-name", "Bob")
+    assert az(*issuer, "admin", "list", *which)[0]["email"] == "bob@contoso.com"
+    az(*issuer, "admin", "delete", *which, "--email", "bob@contoso.com")
+    az(*issuer, "delete", *which)
