@@ -7,6 +7,7 @@ from certworker.bootstrap import House
 from certworker.errors import Unauthenticated, VaultNotFound
 from certworker.settings import Settings
 from certworker.vault.access import Caller
+from certworker.vault.sign_in.scopes import IMPERSONATION
 from certworker.vault.store import HotReader
 from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
@@ -59,6 +60,9 @@ def admit(house: House, place: Place, authorization: str | None) -> Admission:
             caller = house.directory.caller(reader, token, tenant, issuer_of(settings, tenant), audiences_of(settings))
         except Unauthenticated as error:
             raise Challenged(str(error), challenge_of(settings, place, vault, refused=True)) from None
+    if caller.scopes and IMPERSONATION not in caller.scopes:
+        text = f"The bearer token's scp does not have {IMPERSONATION}, without which an application does nothing for its user."
+        raise Challenged(text, challenge_of(settings, place, vault, refused=True))
     return Admission(caller, vault)
 
 

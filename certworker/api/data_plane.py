@@ -27,7 +27,7 @@ from certworker.api import (
     secrets,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
-from certworker.api.auth import Admission, Challenged, admit, find_vault
+from certworker.api.auth import Admission, Challenged, admit, bearer_of, find_vault
 from certworker.api.call import CALL, METER, Call
 from certworker.api.hosts import Place
 from certworker.api.operation_names import UNKNOWN, operation_name
@@ -112,6 +112,8 @@ class DataPlane:
         throttle.charge(vault, operation, key)
 
     async def _admit(self, place: Place, authorization: str | None) -> Admission:
+        if self._house.sign_in.foreign.must_ask(bearer_of(authorization)):
+            return await self._threads.run(admit, self._house, place, authorization)
         return await self._look(admit, place, authorization)
 
     async def _look(self, find: Callable[Concatenate[House, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -12,6 +12,7 @@ from certworker.api.identity.door import Door
 from certworker.api.identity.forms import Form, parse_form, read_form
 from certworker.api.identity.pages import CSRF, csrf_of, hidden, is_own_form, page, sign_in_form
 from certworker.api.identity.refusals import NO_STORE
+from certworker.api.trace import trace_of
 from certworker.vault.sign_in.clients import Client, check_redirect
 from certworker.vault.sign_in.pages import Authorization, check_challenge
 from certworker.vault.sign_in.refusals import SignInRefused, invalid_request
@@ -42,6 +43,7 @@ class AuthorizePage(Door):
         """Answer the request of a browser. A browser is sent nowhere that is not registered, exactly as it is."""
         try:
             form = await read_form(request) if request.method == "POST" else _query(request)
+            trace_of(request.scope).asked_by(form.get("client_id", ""), form.get("login", ""), "authorization_code")
             tenant = await self.tenant(request)
             client = await self.threads.run(self._client, tenant, form)
         except SignInRefused as error:

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from certworker.api.identity.door import Door
 from certworker.api.identity.forms import Form, parse_form, read_form
 from certworker.api.identity.pages import CSRF, csrf_of, hidden, is_own_form, page, sign_in_form
+from certworker.api.trace import trace_of
 from certworker.vault.sign_in.grants import DeviceCode
 from certworker.vault.sign_in.refusals import SignInRefused
 
@@ -21,6 +22,7 @@ class DevicePage(Door):
         if request.method != "POST":
             return _ask_code(request, user_code=_query(request).get("user_code", ""))
         form = await read_form(request)
+        trace_of(request.scope).asked_by(user_name=form.get("login", ""), grant="device_code")
         if not is_own_form(request, form):
             return _ask_code(request, "The page was open for too long, or is not ours. Try again.")
         tenant = await self.tenant(request)

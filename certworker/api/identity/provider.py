@@ -22,6 +22,7 @@ from certworker.api.identity.forms import is_basic, needed, read_form, shown_by
 from certworker.api.identity.refusals import NO_STORE, OAuthError, refusal_of, refusal_response
 from certworker.api.identity.tokens import GRANTS, TokenRequest, exchange
 from certworker.api.threads import Threads
+from certworker.api.trace import trace_of
 from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.vault.sign_in.refusals import SignInRefused
@@ -68,7 +69,9 @@ class IdentityProvider(Door):
             refusal = refusal_of(error)
             if refusal.status == HTTPStatus.INTERNAL_SERVER_ERROR:
                 _log.exception("request %s failed", request_id)
-            await refusal_response(refusal, request_id, whole_second(self.house.clock()))(scope, receive, send)
+            response = refusal_response(refusal, request_id, whole_second(self.house.clock()))
+            trace_of(scope).refuse(response)
+            await response(scope, receive, send)
 
     async def _configuration(self, request: Request) -> Response:
         tenant, place = await self.tenant(request), request.scope[PLACE]
@@ -113,6 +116,7 @@ class IdentityProvider(Door):
 
     async def _exchange(self, request: Request, *, v1: bool) -> Response:
         form = await read_form(request)
+        trace_of(request.scope).asked_by(form.get("client_id", ""), form.get("username", ""), form.get("grant_type", ""))
         tenant = await self.tenant(request)
         shown, issuer = shown_by(request, form), issuer_of(self.house.settings, tenant)
         asked = TokenRequest(self.house, tenant, issuer, form, shown, self._endpoints(request, tenant), v1)
@@ -132,6 +136,7 @@ class IdentityProvider(Door):
 
     async def _device_code(self, request: Request) -> Response:
         form = await read_form(request)
+        trace_of(request.scope).asked_by(form.get("client_id", ""))
         tenant, place, clients = await self.tenant(request), request.scope[PLACE], self.house.sign_in.clients
         client = await self.threads.run(clients.authenticate, tenant, shown_by(request, form), self._endpoints(request, tenant))
         started = await self.threads.run(self.house.sign_in.devices.start, client, needed(form, "scope"))
