@@ -46,9 +46,7 @@ def wish(deployment: Deployment, **changes: Any) -> VaultWish:  # noqa: ANN401 -
 def make(deployment: Deployment, name: str, **changes: Any) -> ShownVault:  # noqa: ANN401 - of any field
     """Make a vault as the administrator."""
     service = deployment.house.resources.vaults
-    return service.put(
-        deployment.administrator, place(deployment, name), wish(deployment, **changes), rbac_by_default=True
-    )
+    return service.put(deployment.administrator, place(deployment, name), wish(deployment, **changes), rbac_by_default=True)
 
 
 def somebody(deployment: Deployment, role_id: str | None, scope: str | None = None) -> Caller:
@@ -75,7 +73,13 @@ def test_a_new_vault_works_at_once(deployment: Deployment) -> None:
     made = make(deployment, "Second", update=VaultUpdate(sku=Sku.PREMIUM, retention_days=7, tags={"team": "a"}))
     vault = made.vault
     assert made.is_new
-    assert (vault.name, vault.sku, vault.retention_days, vault.rbac, vault.tags) == ("Second", Sku.PREMIUM, 7, True, {"team": "a"})
+    assert (vault.name, vault.sku, vault.retention_days, vault.rbac, vault.tags) == (
+        "Second",
+        Sku.PREMIUM,
+        7,
+        True,
+        {"team": "a"},
+    )
     assert (vault.created_by, vault.location) == (deployment.administrator.client_id, "local")
     secrets = deployment.house.secrets
     secrets.set(deployment.administrator, vault, "one", NewSecret("its value"))
@@ -130,15 +134,11 @@ def test_names_are_unique_and_groups_have_to_be_there(deployment: Deployment) ->
     house, administrator = deployment.house, deployment.administrator
     subscription = deployment.vault.subscription_id
     with pytest.raises(ResourceNotFound) as missing:
-        house.resources.vaults.put(
-            administrator, place(deployment, "second", "other"), wish(deployment), rbac_by_default=True
-        )
+        house.resources.vaults.put(administrator, place(deployment, "second", "other"), wish(deployment), rbac_by_default=True)
     assert missing.value.reason == "ResourceGroupNotFound"
     house.resources.groups.put(administrator, subscription, "other", "local", {})
     with pytest.raises(ResourceConflict, match="already in use"):
-        house.resources.vaults.put(
-            administrator, place(deployment, "CONTOSO", "other"), wish(deployment), rbac_by_default=True
-        )
+        house.resources.vaults.put(administrator, place(deployment, "CONTOSO", "other"), wish(deployment), rbac_by_default=True)
     assert house.resources.vaults.delete(administrator, place(deployment, "contoso"))
     with pytest.raises(ResourceConflict, match="was deleted and can still be recovered") as held:
         make(deployment, "contoso")
