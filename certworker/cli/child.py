@@ -6,12 +6,14 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 
 from certworker.api.app import build_app
 from certworker.api.challenges import build_challenge_app
 from certworker.api.handshakes import HandshakeResponder
+from certworker.api.identity.managed import build_managed_app
 from certworker.api.ops import build_ops_app
 from certworker.api.sealed import build_sealed_app, build_sealed_ops_app, sealed_context
 from certworker.api.serve import BackgroundServer, serve
@@ -21,8 +23,9 @@ from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.logs import set_up_logging
 from certworker.cli.sockets import inherit
 from certworker.clock import utc_now
-from certworker.errors import CertworkerError
+from certworker.errors import CertworkerError, SetupError
 from certworker.metrics import Metrics
+from certworker.seal.private_files import read_private
 from certworker.settings import Settings, load_settings
 from certworker.worker.round import Group
 from certworker.worker.rounds import Rounds
@@ -65,7 +68,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--config", required=True)
     parser.add_argument("--ready", type=int, required=True)
     parser.add_argument("--parent", type=int, required=True)
-    for name in ("--https", "--ops", "--http01", "--tlsalpn01"):
+    for name in ("--https", "--ops", "--http01", "--tlsalpn01", "--managed"):
         parser.add_argument(name, type=int, nargs="*", default=())
     return parser.parse_args(arguments)
 
@@ -112,8 +115,9 @@ def _run_api(house: House, options: argparse.Namespace) -> None:
     ops = BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)) if options.ops else None
     rotation = Thread(target=_follow_rotation, args=(certificate, stopping), name="rotation", daemon=True)
     rotation.start()
-    if ops:
-        ops.start()
+    beside = [*([ops] if ops else []), *_managed(house, options.managed)]
+    for server in beside:
+        server.start()
     try:
         serve(
             build_app(house),
@@ -124,8 +128,19 @@ def _run_api(house: House, options: argparse.Namespace) -> None:
         )
     finally:
         stopping.set()
-        if ops:
-            ops.stop()
+        for server in beside:
+            server.stop()
+
+
+def _managed(house: House, numbers: Sequence[int]) -> list[BackgroundServer]:
+    """Serve the managed identities that the settings name, each on the socket that was bound for it, in their order."""
+    servers = []
+    for (name, found), listener in zip(house.settings.identity.managed.items(), inherit(numbers), strict=True):
+        header = read_private(found.header_file, f"identity.managed.{name}.header_file") if found.header_file else ""
+        if found.header_file and not header:
+            raise SetupError(f"identity.managed.{name}.header_file: the file {found.header_file} is empty.")
+        servers.append(BackgroundServer(build_managed_app(house, found, header), [listener]))
+    return servers
 
 
 def _follow_rotation(certificate: ServerCertificate, stopping: Event) -> None:

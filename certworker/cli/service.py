@@ -19,7 +19,16 @@ from certworker.errors import CertworkerError, SetupError
 from certworker.settings import PREFIX, Settings, load_settings
 
 STOP_MARGIN_SECONDS = 5
-_NEED_RESTART = ("database_url", "server.listen", "server.port", "metrics.listen", "metrics.port", "challenges", "seal")
+_NEED_RESTART = (
+    "database_url",
+    "server.listen",
+    "server.port",
+    "metrics.listen",
+    "metrics.port",
+    "challenges",
+    "seal",
+    "identity.managed",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -58,15 +67,20 @@ class Service:
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []
         self._tlsalpn01: list[socket.socket] = []
+        self._managed: list[socket.socket] = []
 
     def bind(self) -> None:
         """Listen on every port. Raises SetupError where one is taken."""
         settings = self._settings
-        self._sockets.callback(lambda: listening.close([*self._https, *self._ops, *self._http01, *self._tlsalpn01]))
+        self._sockets.callback(
+            lambda: listening.close([*self._https, *self._ops, *self._http01, *self._tlsalpn01, *self._managed])
+        )
         if self._role is not Role.WORKER:
             self._https = listening.bind(settings.server.listen, settings.server.port, "server.port")
             # where the port was left to the system, the processes learn it from here
             os.environ[PREFIX + "SERVER__PORT"] = str(listening.port_of(self._https))
+            for name, found in settings.identity.managed.items():
+                self._managed += listening.bind((found.listen,), found.port, f"identity.managed.{name}.port")
         self._ops = listening.bind((settings.metrics.listen,), settings.metrics.port, "metrics.port")
         if self._role is not Role.API:
             asked = settings.challenges
@@ -107,7 +121,7 @@ class Service:
             return [self._program("sealed", "sealed", bound)]
         programs = []
         if self._role is not Role.WORKER:
-            sockets = {"--https": self._https, "--ops": self._ops}
+            sockets = {"--https": self._https, "--ops": self._ops, "--managed": self._managed}
             count = self._settings.server.processes
             programs += [self._program("api", f"api-{number}", sockets) for number in range(1, count + 1)]
         if self._role is not Role.API:

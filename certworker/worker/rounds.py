@@ -34,6 +34,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.rotations,
     upkeep.expiries,
     upkeep.clearance,
+    upkeep.signing_keys,
     upkeep.vault_purges,
     upkeep.spare_keys,
     notices.oblivion,

@@ -47,6 +47,11 @@ def vault_purges(house: House, _owner: str) -> Round:
     return Round("vault purges", Group.UPKEEP, run, lambda reader: reader.next_vault_purge())
 
 
+def signing_keys(house: House, _owner: str) -> Round:
+    """Put new keys in the place of those that have signed tokens for long enough, and delete those that have retired."""
+    return Round("signing-keys", Group.UPKEEP, house.sign_in.signing_keys.tend, interval=UPKEEP_INTERVAL)
+
+
 def clearance(house: House, _owner: str) -> Round:
     """Take down stale challenge responses, assertions and budgets, purge what is due, and destroy unused keys in the token."""
 
@@ -62,6 +67,7 @@ def clearance(house: House, _owner: str) -> Round:
     def clear(at: datetime) -> int:
         with house.store.writing() as writer:
             stale = writer.delete_expired_challenges(at) + writer.delete_expired_assertions(at) + writer.forget_spent(at)
+            stale += writer.delete_expired_grants(at)
             purgeable = writer.purgeable(at, MOST_A_ROUND)
         purged = sum(purge(head, at) for head in purgeable)
         # what was purged may have had a key in the token, which is destroyed outside of the transaction
