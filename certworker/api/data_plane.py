@@ -9,6 +9,7 @@ from starlette.routing import Match, Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api import (
+    access,
     certificates,
     contacts,
     deleted_keys,
@@ -57,6 +58,7 @@ ROUTES = (
     *key_operations.ROUTES,
     *releases.ROUTES,
     *own.ROUTES,
+    *access.ROUTES,
     *notices.ROUTES,
     *renewals.ROUTES,
     *mass_replacement.ROUTES,

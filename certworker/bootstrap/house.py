@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from certworker.audit.reading import AuditEvents
+from certworker.bootstrap.governance import Governance
 from certworker.bootstrap.resources import ResourceServices
 from certworker.clock import Clock
 from certworker.issuers.challenges import Challenges
@@ -55,6 +56,7 @@ from certworker.vault.requested import RequestedRenewals
 from certworker.vault.resilience.failover import Failover
 from certworker.vault.revocation.services import RevocationServices
 from certworker.vault.revocations import Revocations
+from certworker.vault.rights.explanation import Explanations
 from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
 from certworker.vault.sign_in.services import SignIn
@@ -155,8 +157,10 @@ class House:
     contacts: ContactBook
     requested: RequestedRenewals
     histories: Histories
+    explanations: Explanations
     dealings: Dealings
     releases: Releases
     lifecycle: Lifecycle
     identities: Identities
     resources: ResourceServices
+    governance: Governance

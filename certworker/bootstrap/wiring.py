@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from certworker.audit.notary import Notary
 from certworker.audit.opening import open_audit_log
 from certworker.audit.reading import AuditEvents
+from certworker.bootstrap.governance import governance
 from certworker.bootstrap.ground import Ground, lay_ground, open_token, source_of_house
 from certworker.bootstrap.house import Dealings, House, KeyLife, Lifecycle, Notification, ObjectBackups
 from certworker.bootstrap.resources import resource_services
@@ -84,6 +85,7 @@ from certworker.vault.resilience.setbacks import Setbacks
 from certworker.vault.revocation.consequences import Consequences
 from certworker.vault.revocation.services import RevocationServices, revocation_services
 from certworker.vault.revocations import Revocations
+from certworker.vault.rights.explanation import Explanations
 from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
@@ -196,11 +198,13 @@ def build_on(
         contacts=ContactBook(store, access),
         requested=RequestedRenewals(store, access, issuances),
         histories=Histories(store, access),
+        explanations=Explanations(store, access),
         dealings=_dealings(ground, issuing),
         releases=_releases(ground),
         lifecycle=_lifecycle(ground, issuing, audience or _audience(ground), _revocation(ground, issuances, connect)),
         identities=identity_services(store, clock),
         resources=resource_services(ground),
+        governance=governance(ground),
     )
 
 

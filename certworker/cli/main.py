@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from certworker.cli import (
+    access,
     audit,
     az_setup,
     backup,
@@ -115,12 +116,14 @@ def init(
     """
     from certworker.bootstrap import open_house  # noqa: PLC0415
     from certworker.cli.first_key import first_master_key  # noqa: PLC0415
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings, new = load_settings(config), new_vault(sku, retention_days, purge_protection)
     with (
         first_master_key(settings, shares, threshold) as first,
         open_house(settings, source=first.source) as house,
+        recorded(settings, "DeploymentInit"),
     ):
         founded = house.founding.found(vault, administrator, new)
     shown: dict[str, object] = {
@@ -166,6 +169,7 @@ app.add_typer(contact.app, name="contact")
 app.add_typer(notices.app, name="notify")
 app.add_typer(revocation.app, name="revocation")
 app.add_typer(vault.app, name="vault")
+app.add_typer(access.app, name="access")
 app.add_typer(seal.app, name="seal")
 app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")

@@ -1,0 +1,63 @@
+"""Who may do what, and by which assignment or access policy: under the path of our own, on a vault's host."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from certworker.api.call import Call, answer, route
+from certworker.api.own import PREFIX
+from certworker.errors import BadParameter
+from certworker.vault.objects import check_name
+from certworker.vault.rights.explanation import Explanation, Ground, Right
+
+_MOST_LETTERS = 128
+
+
+async def explain(call: Call) -> Response:
+    """GET /certworker/v1/access?objectId=&applicationId=&name=: the caller's own rights without an objectId."""
+    name = call.query.get("name") or None
+    found = await call.run(
+        call.house.explanations.explain,
+        _id(call, "objectId"),
+        _id(call, "applicationId"),
+        check_name(name) if name else None,
+    )
+    return answer(explanation_wire(found))
+
+
+def _id(call: Call, field: str) -> str | None:
+    text = call.query.get(field.lower(), "")
+    if len(text) > _MOST_LETTERS or not text.isprintable():
+        raise BadParameter(f"{field} is no id of the directory, such as a GUID.", field)
+    return text or None
+
+
+def explanation_wire(found: Explanation) -> dict[str, Any]:
+    """Show what somebody may do, and why."""
+    return {
+        "vault": found.vault.name,
+        "model": "roles" if found.vault.rbac else "access policies",
+        "objectId": found.object_id,
+        "applicationId": found.application_id,
+        "name": found.name,
+        "groups": list(found.groups),
+        "value": [_right_wire(right) for right in found.rights],
+    }
+
+
+def _right_wire(right: Right) -> dict[str, Any]:
+    return {
+        "noun": right.noun,
+        "permission": right.permission,
+        "dataAction": right.data_action,
+        "by": [_ground_wire(ground) for ground in right.grounds],
+    }
+
+
+def _ground_wire(ground: Ground) -> dict[str, Any]:
+    wire = {"kind": ground.kind.value, "principalId": ground.principal_id, "scope": ground.scope}
+    more = {"role": ground.role, "assignmentId": ground.assignment_id, "applicationId": ground.application_id}
+    return wire | {name: value for name, value in more.items() if value is not None}
+
+
+ROUTES = (route("GET", PREFIX + "access", explain),)

@@ -1,0 +1,22 @@
+"""Rights from the command line."""
+
+from certworker.vault.rights.scopes import object_scope
+from tests.cli.terminal import Terminal
+from tests.support.operations import assign
+
+SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
+
+
+def test_it_tells_what_somebody_may_do_and_why(terminal: Terminal) -> None:
+    """For one object; as a table and as JSON; that somebody may do nothing is said in words."""
+    vault, house = terminal.world.vault, terminal.world.house
+    with house.store.writing() as writer:
+        writer.add_group_member("security", "ada")
+    assign(house, "security", SECRETS_USER, object_scope(vault, "secrets", "db"))
+    told = terminal("access", "check", "--object-id", "ada", "--name", "db")
+    assert [row[:2] for row in told.table()] == [["secrets", "get"], ["secrets", "list"]]
+    assert f"Key Vault Secrets User at {object_scope(vault, 'secrets', 'db')} of the group security" in told.out
+    found = terminal("access", "check", "--object-id", "ada", "--name", "db", "--json").json
+    assert [right["permission"] for right in found["value"]] == ["get", "list"]
+    assert "ada may do nothing in contoso, which goes by roles." in terminal("access", "check", "--object-id", "ada").out
+    assert "Key Vault Administrator at /subscriptions/" in terminal("access", "check").out
