@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
 from certworker.api.management.call import ArmCall, answer, no_content
-from certworker.api.management.resource_types import RESOURCES
+from certworker.api.management.resource_types import RESOURCE_LISTS, RESOURCES
 from certworker.api.management.routing import route
 from certworker.api.management.wire_vaults import TYPE, vault_item_wire
 from certworker.errors import InvalidResource, ResourceNotFound
@@ -148,6 +148,6 @@ ROUTES = (
     route("PUT", _GROUP, put, RESOURCES),
     route("PATCH", _GROUP, patch, RESOURCES),
     route("DELETE", _GROUP, delete, RESOURCES),
-    route("GET", f"{_GROUP}/resources", list_resources_of_group, RESOURCES),
-    route("GET", "/subscriptions/{subscription}/resources", list_resources, RESOURCES),
+    route("GET", f"{_GROUP}/resources", list_resources_of_group, RESOURCE_LISTS),
+    route("GET", "/subscriptions/{subscription}/resources", list_resources, RESOURCE_LISTS),
 )

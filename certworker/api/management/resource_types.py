@@ -55,6 +55,8 @@ RESOURCES = ResourceType(
         "2025-04-01",
     ),
 )
+# clients of Key Vault ask for the next page of resources with an api-version of vaults
+RESOURCE_LISTS = ResourceType("resources", tuple(sorted({*RESOURCES.versions, *VAULT_VERSIONS})))
 SUBSCRIPTIONS = ResourceType(
     "subscriptions",
     (

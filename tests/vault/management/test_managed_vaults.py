@@ -161,7 +161,7 @@ def test_what_is_put_again_changes_what_was_said(deployment: Deployment) -> None
     assert (vault.retention_days, vault.purge_protection, vault.public_access, vault.tags) == (30, True, False, {})
     assert vault.deployment.machines
     for update in (VaultUpdate(retention_days=31), VaultUpdate(purge_protection=False)):
-        with pytest.raises(BadParameter, match="has been set already|irreversible"):
+        with pytest.raises(BadParameter, match=r"has been set already|irreversible"):
             make(deployment, "second", update=update)
     with pytest.raises(InvalidResource, match="cannot be moved"):
         make(deployment, "second", location="eastus")
