@@ -21,6 +21,7 @@ CertworkerError
 ├── NotFound
 │   ├── VaultNotFound  CertificateNotFound  KeyNotFound  SecretNotFound
 │   ├── OperationNotFound  IssuerNotFound  ContactsNotFound
+│   ├── DirectoryObjectNotFound  a user, a group, an application, a credential
 │   └── ResourceNotFound         ... on the management plane; `reason` says what of it
 ├── Conflict                     something else is in the way
 │   ├── OperationInProgress      ... a certificate operation
@@ -232,6 +233,12 @@ class ResourceNotFound(NotFound):
     def __init__(self, message: str, reason: str = "ResourceNotFound") -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class DirectoryObjectNotFound(NotFound):
+    """There is no such user, group, application or credential."""
+
+    code = "directory_object_not_found"
 
 
 class Conflict(CertworkerError):

@@ -17,7 +17,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from certworker.api.addresses import ClientAddresses
 from certworker.api.data_plane import REGION, DataPlane, allowed_methods
-from certworker.api.errors import error_response, key_vault_error
+from certworker.api.errors import error_response
+from certworker.api.graph.call import VERSION
+from certworker.api.graph.errors import graph_error_response
+from certworker.api.graph.plane import GraphPlane
 from certworker.api.hosts import Place, Plane, place_of
 from certworker.api.identity import IdentityProvider
 from certworker.api.management.errors import arm_error_response
@@ -58,6 +61,7 @@ class Front:
         self._addresses = ClientAddresses(house.settings.server.trusted_proxies, house.settings.server.proxy_header)
         self._identity = IdentityProvider(house, threads)
         self._management = ManagementPlane(house, threads)
+        self._graph = GraphPlane(house, threads)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, whatever happens, and log one line of it: no query string, no header."""
@@ -84,11 +88,12 @@ class Front:
         if place.plane is Plane.MANAGEMENT or (place.plane is Plane.BARE and first.lower() in FIRST_SEGMENTS):
             exchange.manages = True
             await self._management.serve(place, exchange.header(b"authorization"), scope, receive, send)
+        elif exchange.asks_directory or (place.plane is Plane.BARE and first == VERSION):
+            exchange.asks_directory = True
+            await self._graph.serve(place, exchange.header(b"authorization"), scope, receive, send)
         elif place.plane is Plane.LOGIN or (place.plane is Plane.BARE and first not in COLLECTIONS):
             exchange.trace.begin_sign_in()
             await self._identity.serve(place, exchange.request_id, scope, receive, send)
-        elif place.plane is Plane.GRAPH:
-            await _not_served(place)(scope, receive, send)
         else:
             exchange.always = self._of_vaults
             await self._vaults.serve(place, exchange.header(b"authorization"), scope, receive, send)
@@ -103,6 +108,8 @@ class Front:
             await self._refuse(unavailable, exchange, scope)(scope, receive, send)
 
     def _refuse(self, error: Exception, exchange: "_Exchange", scope: Scope) -> Response:
+        if exchange.asks_directory:
+            return graph_error_response(error, exchange.request_id, self._house.clock())
         if exchange.manages:
             return arm_error_response(error, exchange.request_id)
         if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004
@@ -121,6 +128,7 @@ class _Exchange:
         self.request_id = str(uuid4())
         self.status = 0
         self.manages = self.place.plane is Plane.MANAGEMENT
+        self.asks_directory = self.place.plane is Plane.GRAPH
         self.always: tuple[tuple[bytes, bytes], ...] = _ALWAYS
         self.scope = scope
         self._house = house
@@ -182,9 +190,3 @@ class _Exchange:
         address = self.trace.address
         family, kind = ("InterNetworkV6", "Ipv6") if ":" in address else ("InterNetwork", "Ipv4")
         return f"conn_type={kind};addr={address};act_addr_fam={family};"
-
-
-def _not_served(place: Place) -> Response:
-    """Answer for a plane that is not there, in the shape of Azure Resource Manager's errors, which is Key Vault's."""
-    message = f"This release does not serve the {place.plane} plane."
-    return key_vault_error(404, "NotFound", message)

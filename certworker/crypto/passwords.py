@@ -2,6 +2,7 @@
 
 import hmac
 import os
+import secrets
 import unicodedata
 from base64 import b64decode, b64encode
 
@@ -57,3 +58,11 @@ def _derive(password: str, salt: bytes, log_n: int, r: int, p: int) -> bytes:
     # the same letters give the same key, however a keyboard composes them; half a character matches nothing
     text = unicodedata.normalize("NFKC", password).encode(errors="replace")
     return Scrypt(salt, _SIZE, 2**log_n, r, p).derive(text)
+
+
+def new_password() -> str:
+    """Make a password of 120 random bits that a person can type, and that is fit to be chosen."""
+    while True:
+        password = "-".join(secrets.token_urlsafe(4)[:5] for _ in range(4))
+        if sum(any(map(test, password)) for test in (str.islower, str.isupper, str.isdigit)) == _KINDS_NEEDED:
+            return password

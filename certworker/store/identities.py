@@ -82,6 +82,12 @@ _APPLICATION = select(APPLICATION).where(APPLICATION.c.client_id == bindparam("c
 _APPLICATION_BY_OBJECT = select(APPLICATION).where(APPLICATION.c.object_id == bindparam("object_id"))
 _APPLICATIONS = select(APPLICATION).where(APPLICATION.c.tenant_id == bindparam("tenant_id")).order_by(APPLICATION.c.number)
 _CREDENTIALS = select(CREDENTIAL).where(CREDENTIAL.c.client_id == bindparam("client_id")).order_by(CREDENTIAL.c.number)
+_ALL_CREDENTIALS = (
+    select(CREDENTIAL)
+    .join(APPLICATION, APPLICATION.c.client_id == CREDENTIAL.c.client_id)
+    .where(APPLICATION.c.tenant_id == bindparam("tenant_id"))
+    .order_by(CREDENTIAL.c.number)
+)
 _FEDERATED = (
     select(FEDERATED_CREDENTIAL)
     .where(FEDERATED_CREDENTIAL.c.client_id == bindparam("client_id"))
@@ -147,6 +153,10 @@ class IdentityReader(Transaction):
     def credentials(self, client_id: str) -> tuple[Credential, ...]:
         """List the secrets and certificates of an application, those that have ended among them."""
         return tuple(map(credential_record, self._all(_CREDENTIALS, client_id=client_id)))
+
+    def all_credentials(self, tenant_id: str) -> tuple[Credential, ...]:
+        """List the secrets and certificates of all applications of a tenant."""
+        return tuple(map(credential_record, self._all(_ALL_CREDENTIALS, tenant_id=tenant_id)))
 
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """List the foreign tokens that an application may show."""

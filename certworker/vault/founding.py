@@ -6,7 +6,8 @@ from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import Conflict, SetupError
-from certworker.vault.directory import Directory, new_client_secret
+from certworker.vault.directory import Directory
+from certworker.vault.identities.credentials import new_client_secret
 from certworker.vault.keyring import Keyring
 from certworker.vault.rights.built_in_roles import KEY_VAULT_ADMINISTRATOR, OWNER
 from certworker.vault.rights.roles import PrincipalType, RoleAssignment

@@ -46,6 +46,9 @@ class IdentityReader(IdentityGlance, Protocol):
     def credentials(self, client_id: str) -> tuple[Credential, ...]:
         """List the secrets and certificates of an application, those that have ended among them."""
 
+    def all_credentials(self, tenant_id: str) -> tuple[Credential, ...]:
+        """List the secrets and certificates of all applications of a tenant."""
+
     def federated_credentials(self, client_id: str) -> tuple[FederatedCredential, ...]:
         """List the foreign tokens that an application may show."""
 

@@ -1,0 +1,1 @@
+"""The directory's plane: Microsoft Graph, as far as identity commands and role assignments need it."""
