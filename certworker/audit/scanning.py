@@ -125,6 +125,14 @@ class Scan:
             self._gaps.extend(part for part in parts if part[0] <= part[1])
 
 
+def first_sequence(file: LogFile) -> int:
+    """Read which record a file begins with; 0 where its first line is none."""
+    with file.path.open("rb") as lines:
+        line = lines.readline()
+    found = _INTEGRITY.search(line[-TAIL - 120 : -TAIL])
+    return int(found[2]) if found else 0
+
+
 class SeenIds:
     """The ids of records, to count those that come twice."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from certworker.audit.lines import NO_HASH
-from certworker.audit.scanning import LogFile, Scan, SeenIds, log_files
+from certworker.audit.scanning import LogFile, Scan, SeenIds, first_sequence, log_files
 from certworker.audit.statements import CLOSING, OPENING, SIGNATURE, signed_line
 from certworker.audit.witness import Witness
 from certworker.crypto.audit_signatures import audit_key_id, is_signed
@@ -22,7 +22,10 @@ STALE: Final = timedelta(minutes=2)
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """A chain. `after_head` are records that no signature covers yet; `at_risk` so many a power cut may have cost at most."""
+    """A chain. `after_head` are records that no signature covers yet.
+
+    `at_risk` is how many a power cut may have cost at most; none where the opening, which tells that, was deleted by its age.
+    """
 
     chain_id: str
     host: str
@@ -36,7 +39,7 @@ class ChainReport:
     ended: str
     closed: bool
     after_head: int
-    at_risk: int
+    at_risk: int | None
     findings: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -113,7 +116,9 @@ def _open(chain_id: str, files: tuple[LogFile, ...], witness: Witness | None) ->
     cut = witness.cuts.get(chain_id) if witness else None
     head = witness.heads.get(chain_id) if witness else None
     if files[0].number > 1 and cut:
-        scan.start = (cut.sequence, bytes.fromhex(cut.hash))
+        # a process that was killed before it deleted what it had signed as deleted has left a file over
+        begin = first_sequence(files[0])
+        scan.start = (cut.sequence, bytes.fromhex(cut.hash)) if not 0 < begin <= cut.sequence else None
     elif files[0].number > 1 and witness is None:
         scan.start = None
         chain.notes.append("begins with a later file: what was before is not here")
@@ -237,7 +242,7 @@ def _report(chain: _Chain, witness: Witness | None) -> ChainReport:
         ended=_text_time(scan.last_line),
         closed=closed,
         after_head=max(0, scan.last - head.sequence) if head else scan.last,
-        at_risk=0 if closed else int(chain.opening.get("mostUnsynced", 0)),
+        at_risk=0 if closed else chain.opening.get("mostUnsynced"),
         findings=tuple(found),
         notes=tuple(chain.notes),
     )

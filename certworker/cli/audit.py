@@ -238,7 +238,7 @@ def _verify(folder: Path, witness: Any, all_hosts: bool) -> "Verification":  # n
 
 def _show(found: "Verification") -> None:
     for chain in found.chains:
-        end = "closed" if chain.closed else f"not closed; a power cut may have cost {chain.at_risk} records at most"
+        end = "closed" if chain.closed else f"not closed; a power cut may have cost {_count(chain.at_risk)} at most"
         span = f"{chain.first}-{chain.last}, {chain.begun} to {chain.ended}"
         typer.echo(plain(f"{chain.chain_id}  {chain.role}@{chain.host}  {chain.records} records ({span}); {end}"))
         for note in chain.notes:
@@ -251,6 +251,10 @@ def _show(found: "Verification") -> None:
         typer.echo(plain(f"WRONG: {finding}"))
     verdict = "as they were written" if found.passed else "NOT as they were written"
     tell(f"{found.records} records in {len(found.chains)} chains: {verdict}.")
+
+
+def _count(at_risk: int | None) -> str:
+    return "as many records as its opening said, which is deleted," if at_risk is None else f"{at_risk} records"
 
 
 def _print(record: Shown, *, as_json: bool) -> None:
