@@ -11,7 +11,19 @@ from starlette.types import Receive, Scope, Send
 
 from certworker.api.auth import authenticate, bearer_of, management_audiences_of
 from certworker.api.hosts import Place
-from certworker.api.management import audit, children, deleted_vaults, metadata, resource_groups, subscriptions, vaults
+from certworker.api.management import (
+    audit,
+    children,
+    deleted_vaults,
+    diagnostics,
+    metadata,
+    resource_groups,
+    role_assignments,
+    role_definitions,
+    storage_accounts,
+    subscriptions,
+    vaults,
+)
 from certworker.api.management.call import ArmCall
 from certworker.api.management.errors import ArmChallenged
 from certworker.api.management.routing import ArmRoutes
@@ -39,6 +51,10 @@ ROUTES = (
     *vaults.ROUTES,
     *children.ROUTES,
     *audit.ROUTES,
+    *role_definitions.ROUTES,
+    *role_assignments.ROUTES,
+    *diagnostics.ROUTES,
+    *storage_accounts.ROUTES,
 )
 
 FIRST_SEGMENTS: Final = frozenset({"subscriptions", "providers", "metadata", "tenants"})
