@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Lock
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +28,7 @@ from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
 from certworker.vault.store import HotReader, Reader
 from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Answers = dict[tuple[object, ...], Any]
 Generation = Callable[[], tuple[object, object]]
@@ -127,12 +128,12 @@ class Glance(HotReader):
             self._registered, ("role", tenant_id, role_id), lambda reader: reader.role_definition(tenant_id, role_id)
         )
 
-    def remember(self, name: tuple[object, ...], decide: Callable[[], T]) -> T:
+    def remember(self, name: tuple[object, ...], decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Give what `decide` gives, and keep it by `name` until the registry changes."""
         try:
             decided: T = self._registered[name]
         except KeyError:
-            decided = decide()
+            decided = decide(*args, **kwargs)
             _keep(self._registered, name, decided)
         return decided
 

@@ -1,7 +1,7 @@
 """Access policies, roles and groups: what is asked and what is changed."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,6 +23,7 @@ from certworker.store.transaction import Transaction
 from certworker.vault.rights.policies import AccessPolicy
 from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _WITHIN = select(GROUP_MEMBER.c.group_id).where(GROUP_MEMBER.c.member_id == bindparam("object_id")).cte(recursive=True)
@@ -46,9 +47,9 @@ _ADD_POLICIES = insert(ACCESS_POLICY)
 class RightsReader(Transaction):
     """What can be asked of rights."""
 
-    def remember(self, name: tuple[object, ...], decide: Callable[[], T]) -> T:  # noqa: ARG002
+    def remember(self, name: tuple[object, ...], decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:  # noqa: ARG002
         """Give what `decide` gives: a transaction keeps nothing."""
-        return decide()
+        return decide(*args, **kwargs)
 
     def groups_of(self, object_id: str) -> frozenset[str]:
         """List all groups that a principal is in, by itself or by other groups."""

@@ -50,20 +50,8 @@ class Access:
             return
         if reader is None:
             with self._store.glance() as own:
-                self._require(own, caller, vault, noun, permission, name, role_permission)
-        else:
-            self._require(reader, caller, vault, noun, permission, name, role_permission)
-
-    def _require(
-        self,
-        reader: HotReader,
-        caller: Caller,
-        vault: Vault,
-        noun: str,
-        permission: str,
-        name: str | None,
-        role_permission: str | None,
-    ) -> None:
+                self.require(caller, vault, noun, permission, own, name=name, role_permission=role_permission)
+            return
         if vault.name == SYSTEM_VAULT or caller.tenant_id != vault.tenant_id:
             raise _denied(reader, caller, vault, noun, permission)
         if vault.rbac:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,10 @@ from certworker.crypto.keys import generate_key, private_pem
 from certworker.crypto.x509 import self_sign
 from certworker.vault.drafts import certificate_request
 from certworker.vault.lifetime import self_signed_validity
+from certworker.vault.objects import new_version
 from certworker.vault.policy import complete
+from certworker.vault.rights.policies import MOST_POLICIES, AccessPolicy
+from certworker.vault.secrets import NewSecret
 from tests.bench.load import Load
 from tests.bench.openbao import PROGRAM, OpenBao, openbao
 from tests.bench.raw import raw_rate
@@ -111,6 +114,25 @@ def _self_signed() -> tuple[bytes, bytes]:
     return key, self_sign(key, certificate_request(policy), begin, end)
 
 
+def decisions(deployment: Deployment) -> list[Measured]:
+    """Compare a decision by roles and one by 1,024 access policies with the secret get that asks for one."""
+    house, by_roles, who = deployment.house, deployment.vault, deployment.administrator
+    by_policies = replace(by_roles, id=new_version(), name="by-policies", rbac=False)
+    many = [AccessPolicy(who.tenant_id, f"object-{number}", {"secrets": ("get",)}) for number in range(MOST_POLICIES - 1)]
+    house.secrets.set(who, by_roles, "web", NewSecret("value"))
+    with house.store.writing() as writer:
+        writer.add_vault(by_policies)
+        writer.put_access_policies(by_policies.id, (*many, AccessPolicy(who.tenant_id, who.object_id, {"secrets": ("get",)})))
+
+    def decide() -> None:
+        for vault in (by_roles, by_policies):
+            house.access.require(who, vault, "secrets", "get", reader, name="web")
+
+    with house.store.glance() as reader:
+        get = Reference("secret get, in process", repeated(lambda: house.secrets.get(who, by_roles, "web")), 10)
+        return compare("decision by roles and decision by access policies, together", repeated(decide), get)
+
+
 def requests(folder: Path, ours: Service, bare: Load, theirs: OpenBao) -> list[Measured]:
     """Compare requests through the full road: TLS, token, permission, database."""
     measured = []
@@ -156,7 +178,8 @@ def main() -> int:
         )
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        results += issuance(stack.enter_context(open_deployment(folder, utc_now)))
+        deployment = stack.enter_context(open_deployment(folder, utc_now))
+        results += [*issuance(deployment), *decisions(deployment)]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     return 0

@@ -38,12 +38,8 @@ def roles_at(reader: RightsGlance, caller: Caller, folded: str) -> list[Held]:
 
 def permits(reader: RightsGlance, caller: Caller, scope: str, action: str, *, data: bool) -> bool:
     """Tell whether a role that is assigned to the caller, or to a group of theirs, permits an action at a scope."""
-
-    def decide() -> bool:
-        return any(role.permits(action, data=data) for _, role in roles_at(reader, caller, fold_scope(scope)))
-
     name = ("permits", caller.tenant_id, caller.object_id, caller.groups, scope, action, data)
-    return reader.remember(name, decide)
+    return reader.remember(name, _permits, reader, caller, scope, action, data=data)
 
 
 def places_in(reader: RightsGlance, caller: Caller, vault: Vault, action: str) -> frozenset[str]:
@@ -51,30 +47,35 @@ def places_in(reader: RightsGlance, caller: Caller, vault: Vault, action: str) -
 
     One answer holds for all objects, so that what is remembered does not grow with them.
     """
-
-    def decide() -> frozenset[str]:
-        here, found = fold_scope(vault_scope(vault)), set()
-        for assignment, role in roles_of(reader, caller):
-            scope = fold_scope(assignment.scope)
-            is_above = covers(scope, here)
-            if (is_above or covers(here, scope)) and role.permits(action, data=True):
-                found.add(WHOLE_VAULT if is_above else scope)
-        return frozenset(found)
-
-    return reader.remember(("places", caller.tenant_id, caller.object_id, caller.groups, vault.id, action), decide)
+    name = ("places", caller.tenant_id, caller.object_id, caller.groups, vault.id, action)
+    return reader.remember(name, _places, reader, caller, vault, action)
 
 
 def granted(reader: RightsGlance, caller: Caller, vault: Vault, noun: str, permission: str) -> bool:
     """Tell whether an access policy of the vault grants the caller a permission."""
-
-    def decide() -> bool:
-        return any(policy.grants(noun, permission) for policy in policies_for(reader, caller, vault))
-
-    who = (caller.object_id, caller.client_id, caller.is_user, caller.groups)
-    return reader.remember(("granted", vault.id, *who, noun, permission), decide)
+    name = ("granted", vault.id, caller.object_id, caller.client_id, caller.is_user, caller.groups, noun, permission)
+    return reader.remember(name, _granted, reader, caller, vault, noun, permission)
 
 
 def policies_for(reader: RightsGlance, caller: Caller, vault: Vault) -> list[AccessPolicy]:
     """List the access policies of a vault that hold for a caller."""
     principals = principals_of(reader, caller)
     return [policy for policy in reader.access_policies(vault.id) if policy.holds_for(caller, principals)]
+
+
+def _permits(reader: RightsGlance, caller: Caller, scope: str, action: str, *, data: bool) -> bool:
+    return any(role.permits(action, data=data) for _, role in roles_at(reader, caller, fold_scope(scope)))
+
+
+def _places(reader: RightsGlance, caller: Caller, vault: Vault, action: str) -> frozenset[str]:
+    here, found = fold_scope(vault_scope(vault)), set()
+    for assignment, role in roles_of(reader, caller):
+        scope = fold_scope(assignment.scope)
+        is_above = covers(scope, here)
+        if (is_above or covers(here, scope)) and role.permits(action, data=True):
+            found.add(WHOLE_VAULT if is_above else scope)
+    return frozenset(found)
+
+
+def _granted(reader: RightsGlance, caller: Caller, vault: Vault, noun: str, permission: str) -> bool:
+    return any(policy.grants(noun, permission) for policy in policies_for(reader, caller, vault))

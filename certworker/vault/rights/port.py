@@ -1,18 +1,19 @@
 """The port to what rights rest on: groups, access policies, roles and their assignments."""
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from certworker.vault.rights.policies import AccessPolicy
 from certworker.vault.rights.roles import RoleAssignment, RoleDefinition
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class RightsGlance(Protocol):
     """What every decision asks for."""
 
-    def remember(self, name: tuple[object, ...], decide: Callable[[], T]) -> T:
+    def remember(self, name: tuple[object, ...], decide: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Give what `decide` gives; a glance keeps it by `name`, until anything changes that it may rest on."""
 
     def groups_of(self, object_id: str) -> frozenset[str]:
