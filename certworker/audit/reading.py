@@ -4,7 +4,6 @@ import socket
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from certworker.audit.notary import Notary
 from certworker.audit.searching import Visible, search_files
@@ -13,14 +12,13 @@ from certworker.audit.witness import read_witness
 from certworker.errors import ResourceNotFound, Unavailable
 from certworker.vault.access import Access
 from certworker.vault.audit.search import Search, Shown, properties_of
+from certworker.vault.management.diagnostics import READ_RECORDS as READ
+from certworker.vault.management.diagnostics import routed_to
 from certworker.vault.management.stores import STORAGE_PROVIDER, StorageAccount
 from certworker.vault.rights.caller import Caller
 from certworker.vault.rights.scopes import group_scope, subscription_scope, vault_scope
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
-
-READ: Final = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read"
-"""The data action that readers of the log need."""
 
 
 class AuditEvents:
@@ -94,12 +92,9 @@ class AuditEvents:
 def _routed(reader: Reader, account: StorageAccount) -> Mapping[str, str]:
     """Tell from when on records count, by the vault's id and by its resource id in lower case."""
     routed: dict[str, str] = {}
-    for setting in reader.settings_for_store(account.name):
-        vault = reader.vault(setting.vault_id)
-        if vault and setting.routes:
-            since = f"{setting.since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-            for key in _keys(vault):
-                routed[key] = min(since, routed.get(key, since))
+    for found in routed_to(reader, account):
+        since = f"{found.since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        routed |= dict.fromkeys(_keys(found.vault), since)
     return routed
 
 

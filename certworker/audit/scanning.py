@@ -39,7 +39,7 @@ def log_files(folder: Path) -> Mapping[str, tuple[LogFile, ...]]:
 
 @dataclass(slots=True)
 class Scan:
-    """What a chain's files hold: from which record to which, what is wrong, and the hashes that were asked for.
+    """What a chain's files hold: from which record to which, what is wrong, and those that were asked for.
 
     `start` is the sequence number and the hash of the record before the first one that is expected; none where what came
     before was deleted and its hash is not known: then the first line is taken as it says.
@@ -56,6 +56,7 @@ class Scan:
     findings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     hashes: dict[int, str] = field(default_factory=dict)
+    lines: dict[int, bytes] = field(default_factory=dict)
     first_line: bytes = b""
     last_line: bytes = b""
     before_last: bytes = NO_HASH
@@ -113,7 +114,7 @@ class Scan:
         if self.records == 1:
             self.first, self.first_line = sequence, line
         if sequence in self.wanted:
-            self.hashes[sequence] = digest.hex()
+            self.hashes[sequence], self.lines[sequence] = digest.hex(), line
         if sequence >= expected:
             self.before_last, self.last_line = self.last_hash, line
             self.last, self.last_hash = sequence, digest

@@ -17,7 +17,7 @@ from certworker.crypto.audit_signatures import audit_key_id, is_signed
 from certworker.vault.audit.port import ChainCut, ChainHead
 
 STALE: Final = timedelta(minutes=2)
-"""A head that is older than its chain's last record by more than this was not put there by a process that went on."""
+"""A process that writes for longer than this without a new head did not reach the database, or somebody put its head back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,8 @@ def _open(chain_id: str, files: tuple[LogFile, ...], witness: Witness | None) ->
         scan.start = None
         chain.notes.append("begins with a later file: what was before is not here")
     scan.wanted = frozenset(one.sequence for one in (cut, head) if one)
+    if head:
+        scan.wanted |= {head.sequence + 1}
     if files[0].number == 1:
         _read_opening(chain, witness)
     return chain
@@ -190,11 +192,11 @@ def _check_against(chain: _Chain, head: ChainHead | None, cut: ChainCut | None) 
         chain.findings.append(f"record {head.sequence} is not the one that was signed: the chain was written anew")
     if head.closed and scan.last > head.sequence:
         chain.findings.append(f"records {head.sequence + 1} to {scan.last} come after its end")
-    last_at = _time_of(scan.last_line)
-    if scan.last > head.sequence and last_at and last_at - head.at > STALE:
+    since, until = _time_of(scan.lines.get(head.sequence + 1, b"")), _time_of(scan.last_line)
+    if since and until and until - since > STALE:
         chain.findings.append(
-            f"the signed head is of {head.at:%Y-%m-%d %H:%M:%S}, long before the last record: an older one was put back, or "
-            "the database was away until the process ended"
+            f"no signed head follows that of {head.at:%Y-%m-%d %H:%M:%S}, though records do: an older one was put back, or the "
+            "database was away until the process ended"
         )
 
 

@@ -266,7 +266,7 @@ def _print(record: Shown, *, as_json: bool) -> None:
 
 def _row(record: Shown) -> tuple[object, ...]:
     claims, properties = claims_of(record), properties_of(record)
-    caller = next((claims[name] for name in ("upn", "unique_name", "appid", "oid") if claims.get(name)), "")
+    caller = next((claims[name] for name in ("upn", "appid", "objectidentifier") if claims.get(name)), "")
     about = str(properties.get("id") or properties.get("name") or properties.get("requestUri", ""))
     status = properties.get("httpStatusCode")
     return (

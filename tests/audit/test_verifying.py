@@ -5,6 +5,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from certworker.crypto.audit_signatures import audit_key_id, new_audit_key, sign
 from certworker.errors import BadParameter
 from certworker.vault.audit.port import AuditKey
 from tests.audit.ledger import HOST, Ledger
+from tests.support.clock import FakeClock
 
 Lines = list[bytes]
 
@@ -124,6 +126,28 @@ def test_a_head_that_is_gone_or_older_is_found(ledger: Ledger) -> None:
     with ledger.deployment.house.store.writing() as writer:
         writer.put_chain_head(forged)
     assert f"the head of the chain {chain_id} in the database has a wrong signature" in said(ledger)
+
+
+def test_a_head_that_was_put_back_is_found(ledger: Ledger, clock: FakeClock) -> None:
+    """An older head, signed as it is, does not hold when the process went on for long; a pause before its last words does."""
+    log, house = ledger.log(), ledger.deployment.house
+    log.append(ledger.record(1))
+    log.sync()
+    log.put_head()
+    with house.store.reading() as reader:
+        (older,) = reader.chain_heads()
+    clock.advance(timedelta(hours=1))
+    log.append(ledger.record(2))
+    assert ledger.verify().passed
+    clock.advance(timedelta(hours=1))
+    log.append(ledger.record(3))
+    log.sync()
+    log.put_head()
+    assert ledger.verify().passed
+    with house.store.writing() as writer:
+        writer.put_chain_head(older)
+    assert "no signed head follows" in said(ledger)
+    log.close()
 
 
 def test_a_forged_chain_is_found(ledger: Ledger) -> None:
