@@ -11,7 +11,7 @@ from certworker.vault.management.scopes import find_scope, find_vault
 from certworker.vault.management.stores import DiagnosticSetting, StorageAccount
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.caller import Caller
-from certworker.vault.rights.scopes import fold_scope, vault_scope
+from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vaults import Vault
 
@@ -50,8 +50,7 @@ class ShownSetting:
 class Routed:
     """A vault whose records are to be seen in a store, from `since` on."""
 
-    vault_id: str
-    """Its resource id."""
+    vault: Vault
     since: datetime
 
 
@@ -122,26 +121,15 @@ class Diagnostics:
             self._access.require_action(caller, resource, READ, reader)
             _vault(reader, resource)
 
-    def stores_of(self, vault: Vault) -> tuple[str, ...]:
-        """List the resource ids of the stores in which a vault's records can be read now."""
-        with self._store.reading() as reader:
-            names = {found.storage_account for found in reader.diagnostic_settings(vault.id) if found.routes}
-            accounts = filter(None, map(reader.storage_account, sorted(names)))
-            return tuple(account.resource_id for account in accounts)
 
-    def vaults_of(self, store_id: str) -> tuple[Routed, ...]:
-        """List the vaults whose records can be read in a store, each once; a deleted vault's too. Raises ResourceNotFound."""
-        with self._store.reading() as reader:
-            name = store_id.rstrip("/").rsplit("/", 1)[-1]
-            account = reader.storage_account(name)
-            if account is None or fold_scope(account.resource_id) != fold_scope(store_id):
-                raise ResourceNotFound(f"The store '{store_id[:300]}' was not found.")
-            since: dict[str, datetime] = {}
-            for setting in reader.settings_for_store(name):
-                if setting.routes:
-                    since[setting.vault_id] = min(setting.since, since.get(setting.vault_id, setting.since))
-            vaults = {vault_id: reader.vault(vault_id) for vault_id in since}
-            return tuple(Routed(vault_scope(vault), since[vault_id]) for vault_id, vault in vaults.items() if vault)
+def routed_to(reader: Reader, account: StorageAccount) -> tuple[Routed, ...]:
+    """List the vaults whose records can be read in a store, each once; a deleted vault's too, until it is purged."""
+    since: dict[str, datetime] = {}
+    for setting in reader.settings_for_store(account.name):
+        if setting.routes:
+            since[setting.vault_id] = min(setting.since, since.get(setting.vault_id, setting.since))
+    vaults = {vault_id: reader.vault(vault_id) for vault_id in since}
+    return tuple(Routed(vault, since[vault_id]) for vault_id, vault in vaults.items() if vault)
 
 
 def find_account(reader: Reader, tenant_id: str, resource_id: str) -> StorageAccount:
