@@ -1,6 +1,8 @@
 """Who may do what, told over the API."""
 
+from certworker.vault.rights.policies import AccessPolicy
 from tests.api.world import Caller
+from tests.support.operations import go_by_policies
 
 PATH = "/certworker/v1/access"
 ADMINISTRATOR, OWNER = "Key Vault Administrator", "Owner"
@@ -32,3 +34,31 @@ def test_what_cannot_be_asked_is_400(call: Caller) -> None:
     """A name that nothing can have, and an id that is none."""
     assert call("GET", f"{PATH}?name=a_b").status_code == 400
     assert call("GET", f"{PATH}?objectId={'x' * 200}").json()["error"]["message"].startswith("objectId is no id")
+
+
+def test_a_vault_that_goes_by_access_policies_refuses_in_its_own_words(call: Caller) -> None:
+    """Whoever has other permissions is refused by policy, whoever has none is denied access; both are told who they are."""
+    world = call.world
+    user, _ = world.add_principal("by-policy", administrator=False)
+    headers = {"Authorization": f"Bearer {world.token(user)}"}
+    policy = AccessPolicy(world.tenant, user.object_id, {"secrets": ("Set",)})
+    plain = go_by_policies(world.house, world.vault, policy)
+    try:
+        assert call("PUT", "/secrets/by-policy", {"value": "1"}, headers=headers).status_code == 200
+        error = call("GET", "/secrets/by-policy", headers=headers).json()["error"]
+        assert (error["code"], error["innererror"]["code"]) == ("Forbidden", "ForbiddenByPolicy")
+        who = f"appid={user.client_id};oid={user.object_id};numgroups=0;iss={world.issuer}"
+        vault = "Vault: contoso;location=local"
+        assert error["message"] == f'Operation is not allowed.\r\nOperation: "get"\r\nCaller: {who}\r\n{vault}'
+        error = call("GET", "/keys", headers=headers).json()["error"]
+        assert (error["code"], error["innererror"]["code"]) == ("Forbidden", "AccessDenied")
+        said = (
+            f"The user, group or application '{who}' does not have keys list permission on key vault 'contoso;location=local'."
+        )
+        assert error["message"] == said
+        assert call("GET", "/secrets/by-policy").json()["error"]["innererror"]["code"] == "AccessDenied"
+    finally:
+        go_by_policies(world.house, plain)
+        with world.house.store.writing() as writer:
+            writer.replace_vault(world.vault)
+    assert call("GET", "/secrets/by-policy").json()["value"] == "1"
