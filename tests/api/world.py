@@ -21,7 +21,7 @@ from certworker.api.app import build_app
 from certworker.api.serve import BackgroundServer
 from certworker.bootstrap import House, make_master_key, open_house
 from certworker.cli.sockets import bind, port_of
-from certworker.settings import HsmSettings, Seal, Server, Settings
+from certworker.settings import AuditSettings, HsmSettings, IdentitySettings, Network, Seal, Server, Settings
 from certworker.vault.founding import assign_administrator
 from certworker.vault.notification.audience import Audience
 from certworker.vault.vaults import Principal, Sku, Vault
@@ -93,6 +93,8 @@ def open_world(
     *,
     anew: bool = False,
     audience: Audience | None = None,
+    identity: IdentitySettings | None = None,
+    network: Network | None = None,
 ) -> Iterator[World]:
     """Found a deployment in `folder`; where it has a token, its vault is of the premium SKU.
 
@@ -103,6 +105,9 @@ def open_world(
         seal=Seal(master_key_file=folder / "master.key"),
         server=Server(port=port),
         hsm=hsm or HsmSettings(),
+        audit=AuditSettings(folder=folder / "audit"),
+        **({"identity": identity} if identity else {}),
+        **({"network": network} if network else {}),
     )
     put_up = None if anew else put_deployment(folder, clock)
     make_master_key(settings.seal.master_key_file)
@@ -196,7 +201,7 @@ def make_authority(folder: Path) -> TestAuthority:
         )
         .sign(root_key, hashes.SHA256())
     )
-    names = [x509.DNSName(name) for name in ("localhost", "login.localhost", "*.vault.localhost")]
+    names = [x509.DNSName(name) for name in ("localhost", "login.localhost", "management.localhost", "*.vault.localhost")]
     leaf = (
         x509.CertificateBuilder(root_name, x509.Name([]), leaf_key.public_key(), 2, BEGIN, END)
         .add_extension(x509.SubjectAlternativeName(names), critical=True)
@@ -220,10 +225,12 @@ def serve_world(
     authority: TestAuthority,
     hsm: HsmSettings | None = None,
     audience: Audience | None = None,
+    identity: IdentitySettings | None = None,
+    network: Network | None = None,
 ) -> Iterator[World]:
     """Found a deployment and serve it over TLS, on a free port of loopback."""
     sockets, before = bind(("127.0.0.1",), 0, "tests"), set(threading.enumerate())
-    with open_world(folder, clock, port_of(sockets), hsm, audience=audience) as world:
+    with open_world(folder, clock, port_of(sockets), hsm, audience=audience, identity=identity, network=network) as world:
         server = BackgroundServer(build_app(world.house), sockets, authority.context)
         server.start()
         try:

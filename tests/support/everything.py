@@ -22,7 +22,10 @@ from certworker.vault.resilience.memory import FailureMemory, MemoryKey, digest_
 from certworker.vault.resilience.ports import Bucket
 from certworker.vault.revocation.compromised import CompromisedKey
 from certworker.vault.revocation.sources import Source, SourceKind
+from certworker.vault.rights.policies import AccessPolicy
+from certworker.vault.rights.roles import Permission, RoleDefinition
 from certworker.vault.rotation_policy import KeyRotation, RotationPolicy
+from certworker.vault.sign_in.grants import AuthorizationCode, DeviceCode, DeviceState, Guesses, RefreshToken
 from certworker.vault.spare_keys import SpareKey
 from certworker.vault.store import Writer
 from certworker.vault.vaults import Contact, Heartbeat, Vault
@@ -73,7 +76,9 @@ def fill(deployment: Deployment) -> None:
         assert writer.claim_delivery("mail", "a worker that is gone", at, timedelta(minutes=5))
         writer.add_silence(Silence("7" * 32, vault.id, "test-*", None, at + timedelta(days=1), "somebody", "a drill", at))
         add_stores(writer, vault, at)
+        add_rights(writer, vault, at)
         add_people(writer, deployment.vault.tenant_id, at)
+        add_grants(writer, deployment.vault.tenant_id, at)
         writer.set_master_key_id(house.master.id, at)
         writer.beat(Heartbeat("rounds", at, 0.1 + 0.2, failed=False))
         writer.put_chain_head(ChainHead("8" * 32, "host", "a key", at, at, 1 << 40, "00" * 32, b"signature", closed=False))
@@ -91,6 +96,14 @@ def add_stores(writer: Writer, vault: Vault, at: datetime) -> None:
     writer.put_diagnostic_setting(DiagnosticSetting(vault.id, "all", account.name, ("AuditEvent",), ("audit",), at, at, at))
 
 
+def add_rights(writer: Writer, vault: Vault, at: datetime) -> None:
+    """Add an access policy, and a role of the tenant's own."""
+    writer.put_access_policies(vault.id, (AccessPolicy(vault.tenant_id, "user-1", {"keys": ("get", "list")}, "filled"),))
+    permission = Permission(("Microsoft.KeyVault/vaults/read",), (), ("*",), ("Microsoft.KeyVault/vaults/secrets/*",))
+    role = RoleDefinition("role-1", "Watcher", "Looks.", (permission,), (f"/subscriptions/{vault.subscription_id}",))
+    writer.put_role_definition(replace(role, tenant_id=vault.tenant_id, built_in=False, created=at, updated=at))
+
+
 def add_people(writer: Writer, tenant_id: str, at: datetime) -> None:
     """Add a user in a group, and an application with a credential of each kind."""
     writer.add_user(User("user-1", tenant_id, "ada@contoso.test", "Ada", at, password_hash="scrypt$none"))
@@ -101,6 +114,16 @@ def add_people(writer: Writer, tenant_id: str, at: datetime) -> None:
     audiences = ("api://exchange",)
     writer.add_federated_credential(FederatedCredential("f-1", "filled", "ci", "https://ci.test", "main", audiences))
     writer.add_owner("app-1", "user-1")
+
+
+def add_grants(writer: Writer, tenant_id: str, at: datetime) -> None:
+    """Add what waits to be exchanged for tokens, and a password that was tried in vain."""
+    client, user, end = "filled", "user-1", at + timedelta(days=1)
+    who, url = (tenant_id, client, user), "http://localhost"
+    writer.add_authorization_code(AuthorizationCode("hash-1", *who, url, "challenge", "openid", "", "family", end))
+    writer.add_device_code(DeviceCode("hash-2", "BCDFGHJKL", tenant_id, client, "openid", 5, end, DeviceState.GRANTED, user))
+    writer.add_refresh_token(RefreshToken("hash-3", "family", *who, at, at, end, at))
+    writer.put_guesses(Guesses("digest", 3, at, end))
 
 
 def a_spare_key(deployment: Deployment) -> SpareKey:
