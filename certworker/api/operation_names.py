@@ -1,11 +1,16 @@
 """What each operation is called in the audit log: the service's own words, and words of the same kind for what is ours.
 
-A route is told by its method and its path, as the routers have it. A test holds every route of every plane against this table.
+A route is told by its method and its path, as the routers have it. Those of vaults and of the identity provider are in a table;
+the other planes are made of resources, whose paths are names already.
 """
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 from typing import Final
+
+from certworker.api.paths import COLLECTIONS
 
 AUTHENTICATION: Final = "Authentication"
 """A request that brought no token, or none that holds: what it was for is in its URI."""
@@ -78,6 +83,7 @@ DATA_PLANE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("POST", f"{_OWN}/certificates/{{name}}/revoke"): "CertificateRevoke",
         ("POST", f"{_OWN}/issuers/{{name}}/test"): "CertificateIssuerTest",
         ("POST", f"{_OWN}/issuers/{{name}}/roll-key"): "CertificateIssuerRollKey",
+        ("GET", f"{_OWN}/access"): "AccessExplain",
         ("GET", f"{_OWN}/plan"): "RenewalPlanList",
         ("GET", f"{_OWN}/certificates/{{name}}/plan"): "RenewalPlanGet",
         ("POST", f"{_OWN}/certificates/{{name}}/pause"): "RenewalPause",
@@ -107,7 +113,26 @@ LOGIN: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     }
 )
 
-_NAMES: Final = MappingProxyType({**DATA_PLANE, **LOGIN})
+_KEY_VAULT: Final = "/subscriptions/{subscription}/providers/Microsoft.KeyVault"
+_DELETED: Final = f"{_KEY_VAULT}/locations/{{location}}/deletedVaults/{{vault}}"
+
+MANAGEMENT: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
+    {
+        ("GET", f"{_KEY_VAULT}/deletedVaults"): "VaultListDeleted",
+        ("GET", _DELETED): "VaultGetDeleted",
+        ("POST", f"{_DELETED}/purge"): "VaultPurge",
+        ("POST", f"{_KEY_VAULT}/checkNameAvailability"): "VaultCheckNameAvailability",
+        ("GET", "/subscriptions/{subscription}/locations"): "LocationList",
+    }
+)
+"""Where the service's word is another than what the path says."""
+
+_NAMES: Final = MappingProxyType({**DATA_PLANE, **LOGIN, **MANAGEMENT})
+_VERBS: Final = MappingProxyType({"GET": "Get", "HEAD": "Get", "PUT": "Put", "PATCH": "Patch", "DELETE": "Delete", "POST": "Add"})
+_SCOPE: Final = re.compile(r".*/providers/(?!\{)[^/]+(?=/)|/subscriptions/\{\w+\}(?:/resourceGroups/\{\w+\})?(?=/)")
+"""What a path begins with to say where the resource is."""
+_SILENT: Final = frozenset({"certworker", "locations", "v1.0", "v2.0", "$ref", ".well-known", "oauth2"})
+"""Words of paths that say nothing of what is asked for."""
 
 _STATUSES: Final = MappingProxyType(
     {
@@ -128,8 +153,38 @@ _STATUSES: Final = MappingProxyType(
 
 
 def operation_name(method: str, path: str) -> str | None:
-    """Name the operation of a route; none for one that is not in the table."""
-    return _NAMES.get((method, path)) or (_NAMES.get(("GET", path)) if method == "HEAD" else None)
+    """Name the operation of a route; none for one of a vault that is not in the table."""
+    found = _NAMES.get((method, path)) or (_NAMES.get(("GET", path)) if method == "HEAD" else None)
+    if found is None and path.split("/", 2)[1] not in COLLECTIONS:
+        return _name_by_path(method, path)
+    return found
+
+
+@cache
+def _name_by_path(method: str, path: str) -> str:
+    """Name the operation of a resource by its path: vaults/{vault} is a VaultPut, vaults a VaultList.
+
+    What a POST does is the last word: vaults/{vault}/deploy is a VaultDeploy. What is inside of a resource has its name before.
+    """
+    segments = [segment for segment in _SCOPE.sub("", path).split("/")[1:] if segment not in _SILENT]
+    words = [segment for segment in segments if not segment.startswith("{")] or ["Resource"]
+    nouns = "".join(_singular(word) for word in words)
+    if method == "POST" and segments and not segments[-1].startswith("{"):
+        acts = not words[-1].endswith("s")
+        return "".join(map(_singular, words[:-1])) + _capital(words[-1]) if acts else f"{nouns}Add"
+    lists = method in {"GET", "HEAD"} and segments and not segments[-1].startswith("{") and words[-1].endswith("s")
+    return f"{nouns}{'List' if lists else _VERBS[method]}"
+
+
+def _singular(word: str) -> str:
+    if word.endswith("ies"):
+        return f"{_capital(word)[:-3]}y"
+    return _capital(word).removesuffix("s")
+
+
+def _capital(word: str) -> str:
+    plain = re.sub(r"[^0-9A-Za-z]", " ", word).strip()
+    return "".join(part[:1].upper() + part[1:] for part in plain.split())
 
 
 def success_status(operation: str) -> int:

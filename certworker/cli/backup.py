@@ -38,11 +38,16 @@ def create(
 
     The master key is not in it. Keep a copy of that apart: a backup opens only under the master key that it was made under.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.whole_file import whole_file  # noqa: PLC0415  # `--help` and completion start without them
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    with open_master_keys(settings) as keys, whole_file(file, force=force) as opened:
+    with (
+        recorded(settings, "DeploymentBackup", apart=True),
+        open_master_keys(settings) as keys,
+        whole_file(file, force=force) as opened,
+    ):
         contents = deployment_backups(settings.database_url, keys).create(opened)
     _show(contents, as_json=as_json)
     tell(f"{file} is a backup. It opens under the master key {contents.header.master_key_id}, which is not in it.")
@@ -81,10 +86,15 @@ def restore(config: ConfigOption, file: BackupFile, *, as_json: AsJson = False) 
     A backup that is damaged or belongs to another master key is refused before anything is changed. Work that was in progress
     is taken up again by the next `certworker run`.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    with open_backup(file) as opened, open_master_keys(settings) as keys:
+    with (
+        open_backup(file) as opened,
+        open_master_keys(settings) as keys,
+        recorded(settings, "DeploymentRestore", apart=True),
+    ):
         contents = deployment_backups(settings.database_url, keys).restore(opened)
     _show(contents, as_json=as_json)
     tell(f"Restored as it was at {contents.header.created:%Y-%m-%dT%H:%M:%SZ}. Start it: certworker run -c {config}")

@@ -56,6 +56,7 @@ def rotate_master(
     Backups of the database that were made before open under the old master key only: keep that as long as you keep them.
     """
     from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
     from certworker.cli.seal_status import master_key_id  # noqa: PLC0415
     from certworker.seal.rotation import is_unfinished, rotate_master_key  # noqa: PLC0415
@@ -71,7 +72,8 @@ def rotate_master(
             typer.echo(f"The rotation that was broken off is finished: the master key {house.master.id} is in force.")
             return
         source, rotation = house.master_source, MasterKeyRotation(house.store, house.clock)
-        done = rotate_master_key(source, house.master, rotation, new_key_file)
+        with recorded(settings, "MasterKeyRotate"):
+            done = rotate_master_key(source, house.master, rotation, new_key_file)
     typer.echo(f"The master key {done.new} is in force, and wraps {done.vault_keys} vault keys. It was {done.old}.")
     tell(done.to_do or f"Back up {source}, apart from the database: without it nothing opens.")
 
@@ -89,13 +91,15 @@ def rotate_vault_keys(
     kept: backups of objects open under them. Ends with 1 where records remain.
     """
     from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
     from certworker.vault.resealing import VaultKeyRotation  # noqa: PLC0415
 
     settings = _load(config)
     with open_house(settings, source=opened_source(settings)) as house:
         rotation = VaultKeyRotation(house.store, house.keyring, house.clock)
-        done = [rotation.rotate(found, anew=anew) for found in _vaults(house.store, vault)]
+        with recorded(settings, "VaultKeyRotate"):
+            done = [rotation.rotate(found, anew=anew) for found in _vaults(house.store, vault)]
     rows = [(one.vault.name, one.term, one.is_new_term, one.records, one.remaining) for one in done]
     show_table(("VAULT", "TERM", "NEW", "SEALED ANEW", "REMAINING"), rows)
     _tell_broken(done)
@@ -109,17 +113,24 @@ def unseal(config: Config) -> None:
 
     It is asked for without echo; or each line of standard input is one.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import unseal_service  # noqa: PLC0415
 
-    typer.echo(unseal_service(_load(config), secret_lines))
+    settings = _load(config)
+    with recorded(settings, "DeploymentUnseal", apart=True):
+        told = unseal_service(settings, secret_lines)
+    typer.echo(told)
 
 
 @app.command("seal")
 def seal_again(config: Config) -> None:
     """Seal the service that runs here again: it forgets the key, and answers 503 until it is unsealed."""
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.seal.channel import ask  # noqa: PLC0415
 
-    ask(_load(config).seal.socket, {"ask": "seal"})
+    settings = _load(config)
+    with recorded(settings, "DeploymentSeal", apart=True):
+        ask(settings.seal.socket, {"ask": "seal"})
     typer.echo("The service is being sealed.")
 
 
@@ -136,13 +147,15 @@ def enable(
     Then set `kind` in [seal] and restart the service. Copies of the plain file open everything still: destroy them, or rotate
     the master key afterwards.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import new_seal  # noqa: PLC0415
     from certworker.seal.enclosing import enclose  # noqa: PLC0415
 
     settings = _load(config)
     if settings.seal.elsewhere:
         raise SetupError("A seal wraps the master key in its file, and the settings take it from elsewhere.")
-    enclose(settings.seal, new_seal(kind, shares, threshold), partial(_show_shares, threshold))
+    with recorded(settings, "SealEnable", apart=True):
+        enclose(settings.seal, new_seal(kind, shares, threshold), partial(_show_shares, threshold))
     tell(f'Now set  kind = "{kind}"  in [seal] of {config}, and restart the service.')
 
 
@@ -152,6 +165,7 @@ def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> N
 
     What opens the seal now is asked for first, unless the service is unsealed.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import adopt, new_seal, opened_source  # noqa: PLC0415
     from certworker.seal.enclosing import change_lock  # noqa: PLC0415
     from certworker.seal.master_file import MasterFile  # noqa: PLC0415
@@ -162,13 +176,15 @@ def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> N
     if settings.seal.kind is SealKind.NONE or not isinstance(source, MasterFile):
         raise SetupError("There is no seal ([seal] kind is none).")
     new = new_seal(settings.seal.kind, shares, threshold)
-    adopt(settings.seal, change_lock(source, new, partial(_show_shares, threshold)))
+    with recorded(settings, "SealChange", apart=True):
+        adopt(settings.seal, change_lock(source, new, partial(_show_shares, threshold)))
     tell("Older copies of the master key file still open with what opened them: rotate the master key, and destroy them.")
 
 
 @app.command()
 def disable(config: Config) -> None:
     """Take the seal off: the file holds the master key itself from now on. Then set `kind` to none and restart the service."""
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
     from certworker.seal.enclosing import disclose  # noqa: PLC0415
     from certworker.seal.master_file import MasterFile  # noqa: PLC0415
@@ -178,7 +194,8 @@ def disable(config: Config) -> None:
     source = opened_source(settings)
     if settings.seal.kind is SealKind.NONE or not isinstance(source, MasterFile):
         raise SetupError("There is no seal ([seal] kind is none).")
-    disclose(source)
+    with recorded(settings, "SealDisable", apart=True):
+        disclose(source)
     tell(f'Now set  kind = "none"  in [seal] of {config}, and restart the service.')
 
 

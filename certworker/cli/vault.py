@@ -62,7 +62,9 @@ def update(
 
     A premium vault becomes standard only without keys in the token.
     """
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
+    from certworker.vault.rights.scopes import vault_scope  # noqa: PLC0415
     from certworker.vault.vault_properties import VaultUpdate  # noqa: PLC0415
 
     wanted = VaultUpdate(sku, retention_days, purge_protection)
@@ -70,7 +72,9 @@ def update(
         raise typer.BadParameter("nothing is to change: name --sku, --retention-days or --purge-protection")
     settings = load_settings(config)
     with _properties(settings) as properties:
-        _show(settings, properties.update(name, wanted), as_json=as_json)
+        with recorded(settings, "VaultPatch", vault_scope(properties.show(name))):
+            updated = properties.update(name, wanted)
+        _show(settings, updated, as_json=as_json)
 
 
 def new_vault(sku: Sku | None, retention_days: int | None, purge_protection: bool | None) -> "NewVault":  # noqa: FBT001
