@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 CATEGORY = "AuditEvent"
+_JSON: Final = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+"""Made once: `dumps` makes one for each record, which takes longer than the record."""
 
 
 class Result(StrEnum):
@@ -54,7 +56,7 @@ class AuditRecord:
         }
         return {
             "recordId": self.id,
-            "time": f"{self.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}",
+            "time": self.at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z",
             "category": CATEGORY,
             "operationName": self.operation,
             "operationVersion": self.operation_version,
@@ -71,7 +73,7 @@ class AuditRecord:
 
     def text(self) -> str:
         """Write it as one line of JSON."""
-        return json.dumps(self.wire(), ensure_ascii=True, separators=(",", ":"))
+        return _JSON.encode(self.wire())
 
     def _signature(self) -> str:
         return "OK" if self.result is Result.SUCCESS else str(self.status)
