@@ -17,6 +17,7 @@ from certworker.cli import (
     contact,
     csr,
     drill,
+    identity,
     issuer,
     key,
     notices,
@@ -170,6 +171,7 @@ app.add_typer(notices.app, name="notify")
 app.add_typer(revocation.app, name="revocation")
 app.add_typer(vault.app, name="vault")
 app.add_typer(access.app, name="access")
+app.add_typer(identity.app, name="identity")
 app.add_typer(seal.app, name="seal")
 app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")

@@ -201,7 +201,8 @@ def make_authority(folder: Path) -> TestAuthority:
         )
         .sign(root_key, hashes.SHA256())
     )
-    names = [x509.DNSName(name) for name in ("localhost", "login.localhost", "management.localhost", "*.vault.localhost")]
+    hosts = ("localhost", "login.localhost", "management.localhost", "graph.localhost", "*.vault.localhost")
+    names = [x509.DNSName(host) for host in hosts]
     leaf = (
         x509.CertificateBuilder(root_name, x509.Name([]), leaf_key.public_key(), 2, BEGIN, END)
         .add_extension(x509.SubjectAlternativeName(names), critical=True)

@@ -22,6 +22,8 @@ class PrincipalBody(GraphBody):
     account_enabled: bool | None = None
     display_name: Text | None = None
     key_credentials: list[KeyCredential] | None = None
+    service_principal_type: Text | None = None
+    alternative_names: list[Text] | None = None
 
     def changes(self) -> dict[str, Any]:
         """Give what was sent, by the names of the record."""
@@ -38,11 +40,23 @@ async def list_principals(call: GraphCall) -> Response:
 async def create_principal(call: GraphCall) -> Response:
     """Let an application act in the tenant."""
     body, enabled = await call.body(PrincipalBody), True
+    if body.service_principal_type == "ManagedIdentity":
+        return await _create_managed_identity(call, body)
     if body.app_id is None:
         raise BadParameter("A service principal has the appId of its application.", "appId")
     if body.account_enabled is not None:
         enabled = body.account_enabled
     view = await call.run(call.house.identities.service_principals.create, body.app_id, enabled=enabled)
+    return call.one(show_principal(view), "servicePrincipals", 201)
+
+
+async def _create_managed_identity(call: GraphCall, body: PrincipalBody) -> Response:
+    """Add a managed identity. Microsoft's Graph does not do so; its resource manager has a provider for it."""
+    if body.display_name is None or len(body.alternative_names or ()) != 1:
+        raise BadParameter("A managed identity has a displayName, and in alternativeNames the one id of its resource.")
+    service, (resource_id,) = call.house.identities.service_principals, body.alternative_names or ("",)
+    made = await call.run(service.create_managed_identity, body.display_name, resource_id)
+    view = await call.run(service.get, made.object_id)
     return call.one(show_principal(view), "servicePrincipals", 201)
 
 
