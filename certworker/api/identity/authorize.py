@@ -79,7 +79,7 @@ class AuthorizePage(Door):
             raise SignInRefused("login_required", 50058, "Nobody stays signed in here: the user has to see the page.")
         return Authorization(client, form["redirect_uri"], form["scope"], challenge, form.get("nonce", "")[:_LONGEST])
 
-    def _show(self, request: Request, asked: Authorization, form: Form, problem: str = "") -> Response:
+    def _show(self, request: Request, asked: Authorization, form: Form, problem: SignInRefused | None = None) -> Response:
         carried = {name: form[name] for name in _CARRIED if form.get(name)} | {CSRF: csrf_of(request)}
         wanted = read_scope(asked.scope)
         told = f"{asked.client.name} asks you to sign in, and may then act for you at {wanted.audience or 'the directory'}."
@@ -88,14 +88,15 @@ class AuthorizePage(Door):
 
     async def _sign_in(self, request: Request, tenant: str, asked: Authorization, form: Form) -> Response:
         if not is_own_form(request, form):
-            return self._show(request, asked, form, "The page was open for too long, or is not ours. Try again.")
+            return self._show(request, asked, form, invalid_request(165000, "The page was open for too long. Try again."))
         if form["answer"] != "sign-in":
             raise SignInRefused("access_denied", 65004, "The user declined to sign in.")
         sign_in = self.house.sign_in
         try:
-            user = await self.threads.run(sign_in.passwords.check, tenant, form.get("login", ""), form.get("passwd", ""))
+            fields = (form.get(name, "") for name in ("login", "passwd", "newpasswd"))
+            user = await self.threads.run(sign_in.passwords.check, tenant, *fields)
         except SignInRefused as error:
-            return self._show(request, asked, form, str(error))
+            return self._show(request, asked, form, error)
         return _send_back(request, form, {"code": await self.threads.run(sign_in.codes.give, asked, user)})
 
 

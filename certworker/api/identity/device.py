@@ -38,17 +38,18 @@ class DevicePage(Door):
         return await self._ask_password(request, tenant, code)
 
     async def _let_in(self, request: Request, tenant: str, code: DeviceCode, form: Form) -> Response:
-        sign_in, name = self.house.sign_in, form.get("login", "")
+        sign_in = self.house.sign_in
         try:
-            user = await self.threads.run(sign_in.passwords.check, tenant, name, form.get("passwd", ""))
+            fields = (form.get(field, "") for field in ("login", "passwd", "newpasswd"))
+            user = await self.threads.run(sign_in.passwords.check, tenant, *fields)
         except SignInRefused as error:
-            return await self._ask_password(request, tenant, code, str(error), name)
+            return await self._ask_password(request, tenant, code, error, form.get("login", ""))
         if not await self.threads.run(sign_in.devices.settle, code, user):
             return _ask_code(request, _UNKNOWN)
         return page(request, "Signed in", "<p>The device goes on by itself. You can close this page.</p>")
 
     async def _ask_password(
-        self, request: Request, tenant: str, code: DeviceCode, problem: str = "", user_name: str = ""
+        self, request: Request, tenant: str, code: DeviceCode, problem: SignInRefused | None = None, user_name: str = ""
     ) -> Response:
         client = await self.threads.run(self.house.sign_in.clients.find, tenant, code.client_id)
         told = f"{client.name} waits on another device with the code {code.user_code}. Go on only if it is yours."

@@ -17,9 +17,14 @@ from starlette.responses import HTMLResponse, Response
 
 from certworker.api.identity.door import PLACE
 from certworker.api.identity.forms import Form
+from certworker.vault.sign_in.passwords import MUST_CHANGE
+from certworker.vault.sign_in.refusals import SignInRefused
 
 COOKIE: Final = "__Host-certworker-form"
 CSRF: Final = "csrf"
+_CHOOSING: Final = (
+    '<label>New password<input name="newpasswd" type="password" autocomplete="new-password" required maxlength="256"></label>'
+)
 _VALUE: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _STYLE: Final = (
     "body{font:16px/1.5 system-ui,sans-serif;background:#f3f4f6;color:#111827;margin:0}"
@@ -81,14 +86,18 @@ def hidden(fields: Mapping[str, str]) -> str:
     return "".join(f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">' for name, value in fields.items())
 
 
-def sign_in_form(action: str, carried: Mapping[str, str], told: str, problem: str = "", user_name: str = "") -> str:
+def sign_in_form(
+    action: str, carried: Mapping[str, str], told: str, problem: SignInRefused | None = None, user_name: str = ""
+) -> str:
     """Write the form for name and password. `told` says who wants it and for what."""
-    alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
+    alert = f'<p role="alert">{escape(str(problem))}</p>' if problem else ""
+    choosing = _CHOOSING if problem and problem.number == MUST_CHANGE else ""
     return (
         f'<p>{escape(told)}</p>{alert}<form method="post" action="{escape(action)}">{hidden(carried)}'
         '<label>User name<input name="login" autocomplete="username" required maxlength="320" '
         f'value="{escape(user_name)}"></label>'
         '<label>Password<input name="passwd" type="password" autocomplete="current-password" required maxlength="256"></label>'
+        f"{choosing}"
         '<button name="answer" value="sign-in">Sign in</button>'
         '<button class="quiet" name="answer" value="cancel" formnovalidate>Cancel</button></form>'
     )

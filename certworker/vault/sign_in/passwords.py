@@ -6,15 +6,19 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from certworker.clock import Clock, whole_second
-from certworker.errors import IdentityDisabled, Unauthenticated
+from certworker.errors import BadParameter, IdentityDisabled, Unauthenticated
 from certworker.settings.identity import IdentitySettings
 from certworker.vault.directory import Directory
 from certworker.vault.identities.records import User, fold_user_name
+from certworker.vault.identities.users import Users
+from certworker.vault.rights.caller import Caller
 from certworker.vault.sign_in.grants import Guesses
 from certworker.vault.sign_in.refusals import invalid_grant
 from certworker.vault.store import Store
 
 LONGEST_LOCK: Final = timedelta(hours=1)
+MUST_CHANGE: Final = 50055
+"""The number of a refusal that a new password mends."""
 _MOST_DOUBLINGS: Final = 12
 
 
@@ -23,16 +27,18 @@ class PasswordCheck:
 
     def __init__(self, store: Store, directory: Directory, settings: IdentitySettings, clock: Clock) -> None:
         self._store = store
+        self._users = Users(store, clock)
         self._directory = directory
         self._guesses = settings.guesses
         self._lock = timedelta(seconds=settings.lockout_seconds)
         self._clock = clock
 
-    def check(self, tenant_id: str, user_name: str, password: str) -> User:
+    def check(self, tenant_id: str, user_name: str, password: str, new_password: str = "") -> User:
         """Give the user of a name whose password this is. Raises SignInRefused.
 
         A try counts before it is made, so that many at once gain nothing; the right password takes the count back. Names that
-        nobody has are counted likewise: whether there is one is not told.
+        nobody has are counted likewise: whether there is one is not told. Whoever has a password that somebody else has set
+        chooses a `new_password`.
         """
         digest = _digest(tenant_id, user_name)
         if wait := self._count(digest):
@@ -45,9 +51,15 @@ class PasswordCheck:
             raise invalid_grant(50126, "Error validating credentials due to invalid username or password.") from None
         with self._store.writing() as writer:
             writer.delete_guesses(digest)
-        if user.must_change_password:
-            raise invalid_grant(50055, "The password is expired: it was set by somebody else, and must be changed first.")
-        return user
+        if not user.must_change_password:
+            return user
+        if not new_password:
+            raise invalid_grant(MUST_CHANGE, "Choose a new password: the one of now was set by somebody else.")
+        try:
+            self._users.change_password(Caller(user.object_id, "", tenant_id), password, new_password)
+        except BadParameter as error:
+            raise invalid_grant(MUST_CHANGE, str(error)) from None
+        return replace(user, must_change_password=False)
 
     def _count(self, digest: str) -> int:
         """Count a try; where it is too early for one, give the seconds to wait."""
