@@ -94,7 +94,7 @@ async def put(call: ArmCall) -> Response:
         tuple(one.permission() for one in sent.permissions or ()),
         sent.assignable_scopes or (),
     )
-    role, is_new = await call.run(call.house.governance.role_definitions.put, call["name"], new)
+    role, is_new = await call.run(call.house.governance.role_definitions.put, call["scope"], call["name"], new)
     return _answer(call, role, 201 if is_new else 200)
 
 

@@ -73,16 +73,16 @@ class RoleDefinitions:
         roles = sorted((*built_in_roles().values(), *shown), key=lambda role: role.name.casefold())
         return tuple(role for role in roles if _fits(role, target, wanted))
 
-    def put(self, caller: Caller, role_id: str, new: NewRole) -> tuple[RoleDefinition, bool]:
-        """Make a custom role or change it; tell whether it is new. Needs the right at every scope that the role is for.
+    def put(self, caller: Caller, scope: str, role_id: str, new: NewRole) -> tuple[RoleDefinition, bool]:
+        """Make a custom role or change it; tell whether it is new. Needs the right at every scope that it is, or was, for.
 
         Raises AuthorizationFailed, InvalidResource, ResourceConflict, ResourceNotFound.
         """
         role_id = check_guid(role_id, "roleDefinitionId")
         with self._store.writing() as writer:
             before = writer.role_definition(caller.tenant_id, role_id)
-            for scope in (*new.assignable_scopes, *(before.assignable_scopes if before else ())):
-                self._access.require_action(caller, scope, WRITE, writer)
+            for place in (scope, *new.assignable_scopes, *(before.assignable_scopes if before else ())):
+                self._access.require_action(caller, place, WRITE, writer)
             if role_id in built_in_roles():
                 raise _immutable(role_id)
             scopes = _check_scopes(writer, caller.tenant_id, new.assignable_scopes)

@@ -45,9 +45,10 @@ def custom(arm: Arm, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     return {"properties": role | changes}
 
 
-def put_role(arm: Arm, role_id: str, role: dict[str, Any], by: Principal | None = None) -> httpx.Response:
+def put_role(arm: Arm, role_id: str, role: dict[str, Any], by: Principal | None = None, scope: str = "") -> httpx.Response:
     """PUT a role."""
-    return arm("PUT", f"{arm.subscription}/providers/{AUTHORIZATION}/roleDefinitions/{role_id}?{ROLES}", role, by)
+    within = scope or arm.subscription
+    return arm("PUT", f"{within}/providers/{AUTHORIZATION}/roleDefinitions/{role_id}?{ROLES}", role, by)
 
 
 def test_an_assignment_lets_in_and_its_end_shuts_out(arm: Arm) -> None:
@@ -227,9 +228,11 @@ def test_a_custom_role_needs_the_right_wherever_it_is_for(arm: Arm) -> None:
     role_id = str(uuid4())
     giver = arm.somebody("giver", (USER_ACCESS_ADMINISTRATOR, arm.group))
     refused = (403, "AuthorizationFailed")
-    assert told(put_role(arm, role_id, custom(arm), giver)) == refused
+    assert told(put_role(arm, role_id, custom(arm), giver, arm.group)) == refused
+    assert told(put_role(arm, role_id, custom(arm, assignableScopes=[]), arm.somebody("nobody"))) == refused
     assert put_role(arm, role_id, custom(arm)).status_code == 201
-    assert told(put_role(arm, role_id, custom(arm, assignableScopes=[arm.group]), giver)) == refused
+    taken_over = custom(arm, assignableScopes=[arm.group])
+    assert told(put_role(arm, role_id, taken_over, giver, arm.group)) == refused
     path = f"{arm.group}/providers/{AUTHORIZATION}/roleDefinitions/{role_id}?{ROLES}"
     assert told(arm("DELETE", path, principal=giver)) == refused
     assert told(put_role(arm, READER, custom(arm))) == refused
