@@ -10,16 +10,18 @@ from certworker.api.bodies import Body, Text
 from certworker.api.management.call import ArmCall, answer, no_content
 from certworker.api.management.resource_types import RESOURCE_LISTS, RESOURCES
 from certworker.api.management.routing import route
+from certworker.api.management.storage_accounts import account_wire
 from certworker.api.management.wire_vaults import TYPE, vault_item_wire
 from certworker.errors import InvalidResource, ResourceNotFound
 from certworker.vault.management.places import fold_location
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.scopes import group_scope
-from certworker.vault.vaults import ResourceGroup, Vault
+from certworker.vault.vaults import ResourceGroup
 
 _GROUPS: Final = "/subscriptions/{subscription}/resourceGroups"
 _GROUP: Final = f"{_GROUPS}/{{group}}"
 _CLAUSE: Final = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
+_SHOWN: Final = ("id", "name", "type", "location", "tags")
 _FIELDS: Final = ("resourcetype", "name", "resourcegroup", "location", "tagname", "tagvalue")
 
 
@@ -75,15 +77,14 @@ async def delete(call: ArmCall) -> Response:
 
 async def list_resources(call: ArmCall) -> Response:
     """GET the resources of a subscription that the caller may read."""
-    return _resources(call, await call.run(call.house.resources.vaults.list_readable, call["subscription"]))
+    return _page(call, await _resources(call))
 
 
 async def list_resources_of_group(call: ArmCall) -> Response:
     """GET the resources of a resource group, likewise."""
     await call.run(call.house.resources.groups.get, call["subscription"], call["group"])
-    found = await call.run(call.house.resources.vaults.list_readable, call["subscription"])
-    here = fold_name(call["group"])
-    return _resources(call, tuple(vault for vault in found if fold_name(vault.resource_group) == here))
+    here = call["group"].lower()
+    return _page(call, [found for found in await _resources(call) if _group_of(found) == here])
 
 
 def group_wire(group: ResourceGroup) -> dict[str, Any]:
@@ -98,10 +99,25 @@ def group_wire(group: ResourceGroup) -> dict[str, Any]:
     }
 
 
-def _resources(call: ArmCall, vaults: tuple[Vault, ...]) -> Response:
+async def _resources(call: ArmCall) -> list[dict[str, Any]]:
+    vaults = await call.run(call.house.resources.vaults.list_readable, call["subscription"])
+    stores = await call.run(call.house.governance.storage_accounts.list, call["subscription"])
+    return [*map(vault_item_wire, vaults), *map(account_wire, stores)]
+
+
+def _page(call: ArmCall, resources: list[dict[str, Any]]) -> Response:
     wanted = _filter(call)
-    kept = [vault for vault in vaults if _fits(vault, wanted)]
-    return call.page(kept, lambda vault: fold_name(vault.name), vault_item_wire)
+    kept = sorted((found for found in resources if _fits(found, wanted)), key=_key)
+    return call.page(kept, _key, lambda found: {name: found[name] for name in _SHOWN if name in found})
+
+
+def _key(resource: Mapping[str, Any]) -> str:
+    return fold_name(resource["id"])
+
+
+def _group_of(resource: Mapping[str, Any]) -> str:
+    group: str = resource["id"].split("/")[4]
+    return group.lower()
 
 
 def _filter(call: ArmCall) -> Mapping[str, str]:
@@ -119,15 +135,15 @@ def _filter(call: ArmCall) -> Mapping[str, str]:
     return wanted
 
 
-def _fits(vault: Vault, wanted: Mapping[str, str]) -> bool:
+def _fits(resource: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
     facts = {
-        "resourcetype": TYPE.lower(),
-        "name": vault.name.lower(),
-        "resourcegroup": vault.resource_group.lower(),
-        "location": fold_location(vault.location),
+        "resourcetype": resource["type"].lower(),
+        "name": resource["name"].lower(),
+        "resourcegroup": _group_of(resource),
+        "location": fold_location(resource["location"]),
     }
     same = all(fact == _fold(name, wanted[name]) for name, fact in facts.items() if name in wanted)
-    return same and _has_tags(vault.tags, wanted)
+    return same and _has_tags(resource.get("tags") or {}, wanted)
 
 
 def _fold(name: str, value: str) -> str:
