@@ -8,21 +8,26 @@ from certworker.api.call import Call, answer, route
 from certworker.api.own import PREFIX
 from certworker.errors import BadParameter
 from certworker.vault.objects import check_name
-from certworker.vault.rights.explanation import Explanation, Ground, Right
+from certworker.vault.rights.explanation import Explanation, Ground, Holding, Right
 
 _MOST_LETTERS = 128
 
 
 async def explain(call: Call) -> Response:
     """GET /certworker/v1/access?objectId=&applicationId=&name=: the caller's own rights without an objectId."""
-    name = call.query.get("name") or None
-    found = await call.run(
-        call.house.explanations.explain,
-        _id(call, "objectId"),
-        _id(call, "applicationId"),
-        check_name(name) if name else None,
-    )
-    return answer(explanation_wire(found))
+    who = (_id(call, "objectId"), _id(call, "applicationId"))
+    return answer(explanation_wire(await call.run(call.house.explanations.explain, *who, _name(call))))
+
+
+async def list_(call: Call) -> Response:
+    """GET /certworker/v1/access/holdings?name=: all that gives anybody something in the vault."""
+    found = await call.run(call.house.explanations.holdings, _name(call))
+    return answer({"value": [_holding_wire(holding) for holding in found]})
+
+
+def _name(call: Call) -> str | None:
+    name = call.query.get("name")
+    return check_name(name) if name else None
 
 
 def _id(call: Call, field: str) -> str | None:
@@ -54,10 +59,15 @@ def _right_wire(right: Right) -> dict[str, Any]:
     }
 
 
+def _holding_wire(holding: Holding) -> dict[str, Any]:
+    permissions = {noun: list(words) for noun, words in holding.permissions.items()}
+    return {**_ground_wire(holding.ground), "permissions": permissions}
+
+
 def _ground_wire(ground: Ground) -> dict[str, Any]:
     wire = {"kind": ground.kind.value, "principalId": ground.principal_id, "scope": ground.scope}
     more = {"role": ground.role, "assignmentId": ground.assignment_id, "applicationId": ground.application_id}
     return wire | {name: value for name, value in more.items() if value is not None}
 
 
-ROUTES = (route("GET", PREFIX + "access", explain),)
+ROUTES = (route("GET", PREFIX + "access", explain), route("GET", PREFIX + "access/holdings", list_))

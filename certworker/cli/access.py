@@ -51,6 +51,33 @@ def check(
         typer.echo(f"{plain(found['objectId'])} may do nothing in {plain(found['vault'])}, which goes by {found['model']}.")
 
 
+@app.command(name="list")
+def list_(
+    *,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Only what counts for the key, secret and certificate of this name.")
+    ] = None,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List every role assignment or access policy that lets somebody do something in the vault, and what.
+
+    For those who may read role assignments at the vault.
+    """
+    with open_vault(vault_url) as vault:
+        found = vault.call("GET", "/certworker/v1/access/holdings", **({"name": name} if name else {}))
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        [plain(holding["principalId"]), noun, " ".join(words), _ground(holding, holding["principalId"])]
+        for holding in found["value"]
+        for noun, words in holding["permissions"].items()
+        if words
+    ]
+    show_table(("PRINCIPAL", "KIND", "PERMISSIONS", "BY"), rows)
+
+
 def _ground(ground: Wire, object_id: str) -> str:
     whose = "" if ground["principalId"] == object_id else f" of the group {ground['principalId']}"
     through = f" through {ground['applicationId']}" if "applicationId" in ground else ""

@@ -20,3 +20,6 @@ def test_it_tells_what_somebody_may_do_and_why(terminal: Terminal) -> None:
     assert [right["permission"] for right in found["value"]] == ["get", "list"]
     assert "ada may do nothing in contoso, which goes by roles." in terminal("access", "check", "--object-id", "ada").out
     assert "Key Vault Administrator at /subscriptions/" in terminal("access", "check").out
+    listed = terminal("access", "list", "--name", "db")
+    assert ["security", "secrets", "get", "list"] in [row[:4] for row in listed.table()]
+    assert terminal("access", "list", "--json").json["value"][-1]["permissions"] == {"secrets": ["get", "list"]}

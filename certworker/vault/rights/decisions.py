@@ -25,10 +25,15 @@ def roles_of(reader: RightsGlance, caller: Caller) -> list[Held]:
     """List the roles that a caller has anywhere in their tenant, by themselves or by a group."""
     found = []
     for assignment in reader.role_assignments(caller.tenant_id, principals_of(reader, caller)):
-        role = built_in_roles().get(assignment.role_id) or reader.role_definition(caller.tenant_id, assignment.role_id)
+        role = role_of(reader, assignment)
         if role:
             found.append((assignment, role))
     return found
+
+
+def role_of(reader: RightsGlance, assignment: RoleAssignment) -> RoleDefinition | None:
+    """Find the role that is assigned; none where it is a custom one that is gone."""
+    return built_in_roles().get(assignment.role_id) or reader.role_definition(assignment.tenant_id, assignment.role_id)
 
 
 def roles_at(reader: RightsGlance, caller: Caller, folded: str) -> list[Held]:

@@ -1,12 +1,13 @@
 """Why somebody may do something in a vault: by which role assignment, or by which access policy."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from certworker.vault.access import Access, Caller
 from certworker.vault.rights.data_actions import DATA_ACTIONS
-from certworker.vault.rights.decisions import Held, policies_for, principals_of, roles_of
+from certworker.vault.rights.decisions import Held, policies_for, principals_of, role_of, roles_of
 from certworker.vault.rights.policies import WORDS, AccessPolicy
 from certworker.vault.rights.scopes import covers, fold_scope, object_scope, vault_scope
 from certworker.vault.store import Reader, Store
@@ -60,6 +61,14 @@ class Explanation:
     rights: tuple[Right, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one role assignment or access policy gives: noun -> permissions. It may be for a group."""
+
+    ground: Ground
+    permissions: Mapping[str, tuple[str, ...]]
+
+
 class Explanations:
     """Explains rights to those whose own they are, and to those who may read role assignments."""
 
@@ -91,6 +100,13 @@ class Explanations:
             rights = self._rights(reader, who, vault, name) if who.tenant_id == vault.tenant_id else ()
         return Explanation(vault, who.object_id, application_id, name, tuple(groups), rights)
 
+    def holdings(self, caller: Caller, vault: Vault, name: str | None = None) -> tuple[Holding, ...]:
+        """List all that gives anybody something in a vault, or with the objects of one name. Raises AuthorizationFailed."""
+        self._access.require_action(caller, vault_scope(vault), READ_ASSIGNMENTS)
+        with self._store.reading() as reader:
+            found = _of_roles(reader, vault, name) if vault.rbac else _of_policies(reader, vault)
+            return tuple(holding for holding in found if any(holding.permissions.values()))
+
     def _rights(self, reader: Reader, who: Caller, vault: Vault, name: str | None) -> tuple[Right, ...]:
         if vault.rbac:
             held = roles_of(reader, who)
@@ -106,7 +122,7 @@ def _by_roles(held: list[Held], vault: Vault, noun: str, word: str, name: str | 
     action = DATA_ACTIONS[noun, word]
     target = fold_scope(object_scope(vault, noun, name) if name else vault_scope(vault))
     grounds = tuple(
-        Ground(GroundKind.ROLE_ASSIGNMENT, assignment.principal_id, assignment.scope, role.name, assignment.id)
+        _of_assignment((assignment, role))
         for assignment, role in held
         if covers(fold_scope(assignment.scope), target) and role.permits(action, data=True)
     )
@@ -114,9 +130,42 @@ def _by_roles(held: list[Held], vault: Vault, noun: str, word: str, name: str | 
 
 
 def _by_policies(policies: list[AccessPolicy], vault: Vault, noun: str, word: str) -> Right:
-    grounds = tuple(
-        Ground(GroundKind.ACCESS_POLICY, policy.object_id, vault_scope(vault), application_id=policy.application_id)
-        for policy in policies
-        if policy.grants(noun, word)
-    )
+    grounds = tuple(_of_policy(policy, vault) for policy in policies if policy.grants(noun, word))
     return Right(noun, word, DATA_ACTIONS[noun, word], grounds)
+
+
+def _of_roles(reader: Reader, vault: Vault, name: str | None) -> Iterator[Holding]:
+    here = fold_scope(vault_scope(vault))
+    targets = {noun: fold_scope(object_scope(vault, noun, name)) if name else here for noun in NOUNS}
+    for assignment in reader.all_role_assignments(vault.tenant_id):
+        role, scope = role_of(reader, assignment), fold_scope(assignment.scope)
+        if role is None:
+            continue
+        # without a name, what holds for single objects is listed as well, with its own scope
+        nouns = [
+            noun
+            for noun, target in targets.items()
+            if covers(scope, target) or (name is None and covers(f"{here}/{noun}", scope))
+        ]
+        words = {
+            noun: tuple(
+                sorted(word for of, word in DATA_ACTIONS if of == noun and role.permits(DATA_ACTIONS[of, word], data=True))
+            )
+            for noun in nouns
+        }
+        yield Holding(_of_assignment((assignment, role)), words)
+
+
+def _of_policies(reader: Reader, vault: Vault) -> Iterator[Holding]:
+    for policy in reader.access_policies(vault.id):
+        words = {noun: tuple(sorted(word for word in WORDS[noun] if policy.grants(noun, word))) for noun in NOUNS}
+        yield Holding(_of_policy(policy, vault), words)
+
+
+def _of_assignment(held: Held) -> Ground:
+    assignment, role = held
+    return Ground(GroundKind.ROLE_ASSIGNMENT, assignment.principal_id, assignment.scope, role.name, assignment.id)
+
+
+def _of_policy(policy: AccessPolicy, vault: Vault) -> Ground:
+    return Ground(GroundKind.ACCESS_POLICY, policy.object_id, vault_scope(vault), application_id=policy.application_id)

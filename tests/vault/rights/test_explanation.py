@@ -7,6 +7,7 @@ import pytest
 from certworker.errors import AuthorizationFailed
 from certworker.vault.access import Caller
 from certworker.vault.rights.built_in_roles import READER
+from certworker.vault.rights.data_actions import DATA_ACTIONS
 from certworker.vault.rights.explanation import Explanation, Ground, GroundKind
 from certworker.vault.rights.policies import AccessPolicy
 from certworker.vault.rights.scopes import object_scope, subscription_scope, vault_scope
@@ -89,3 +90,23 @@ def test_nobody_is_told_of_another_tenant(deployment: Deployment, place: str) ->
     vault: Vault = replace(deployment.vault, tenant_id="another") if place == "vault" else deployment.vault
     caller = replace(deployment.administrator, tenant_id="another") if place == "caller" else deployment.administrator
     assert deployment.house.explanations.explain(caller, vault).rights == ()
+
+
+def test_all_that_gives_anybody_something_is_listed(deployment: Deployment) -> None:
+    """Roles above the vault, for it and for single objects of it; roles that open nothing are left out, and neighbours too."""
+    house, vault, who = deployment.house, deployment.vault, deployment.administrator
+    assign(house, "auditors", READER, vault_scope(vault))
+    assign(house, "ada", SECRETS_USER, object_scope(vault, "secrets", "web"))
+    assign(house, "grace", CRYPTO_USER, object_scope(vault, "secrets", "web"))
+    assign(house, "other", SECRETS_USER, vault_scope(replace(vault, name="contoso2")))
+    found = {holding.ground.principal_id: holding.permissions for holding in house.explanations.holdings(who, vault)}
+    assert found == {"ada": {"secrets": ("get", "list")}, who.object_id: found[who.object_id]}
+    assert {(noun, word) for noun, words in found[who.object_id].items() for word in words} == set(DATA_ACTIONS)
+    for name, expected in (("WEB", {"ada", who.object_id}), ("web2", {who.object_id})):
+        named = house.explanations.holdings(who, vault, name)
+        assert {holding.ground.principal_id for holding in named} == expected
+    with pytest.raises(AuthorizationFailed):
+        house.explanations.holdings(Caller("ada", "terminal", vault.tenant_id), vault)
+    policies = (AccessPolicy(vault.tenant_id, "ada", {"keys": ("Sign",)}, "portal"), AccessPolicy(vault.tenant_id, "none", {}))
+    (only,) = house.explanations.holdings(who, go_by_policies(house, vault, *policies))
+    assert (only.ground.application_id, only.permissions["keys"]) == ("portal", ("sign",))
