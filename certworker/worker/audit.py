@@ -20,7 +20,7 @@ def draining(house: House, owner: str) -> Round:
     """Drain the records that wait. Where this process keeps no log, they wait for one that does."""
     log = house.trail
     if not isinstance(log, AuditLog):
-        return Round("audit-draining", Group.AUDIT, lambda _: 0)
+        return Round("audit-draining", Group.AUDIT, lambda _: 0, interval=PRUNING_INTERVAL)
     drain = Drain(house.store, log, owner, house.clock)
 
     def due(reader: Reader) -> datetime | None:
@@ -32,7 +32,7 @@ def draining(house: House, owner: str) -> Round:
 def pruning(house: House, _owner: str) -> Round:
     """Delete files of the log whose time is over."""
     if not isinstance(house.trail, AuditLog) or not house.settings.audit.keep_days:
-        return Round("audit-pruning", Group.AUDIT, lambda _: 0)
+        return Round("audit-pruning", Group.AUDIT, lambda _: 0, interval=PRUNING_INTERVAL)
     notary, settings = Notary(house.store, house.keyring, house.clock), house.settings.audit
 
     def run(at: datetime) -> int:
