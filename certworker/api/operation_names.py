@@ -84,6 +84,7 @@ DATA_PLANE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("POST", f"{_OWN}/issuers/{{name}}/test"): "CertificateIssuerTest",
         ("POST", f"{_OWN}/issuers/{{name}}/roll-key"): "CertificateIssuerRollKey",
         ("GET", f"{_OWN}/access"): "AccessExplain",
+        ("GET", f"{_OWN}/access/holdings"): "AccessHoldingList",
         ("GET", f"{_OWN}/plan"): "RenewalPlanList",
         ("GET", f"{_OWN}/certificates/{{name}}/plan"): "RenewalPlanGet",
         ("POST", f"{_OWN}/certificates/{{name}}/pause"): "RenewalPause",
@@ -134,6 +135,10 @@ _SCOPE: Final = re.compile(r".*/providers/(?!\{)[^/]+(?=/)|/subscriptions/\{\w+\
 _SILENT: Final = frozenset({"certworker", "locations", "v1.0", "v2.0", "$ref", ".well-known", "oauth2"})
 """Words of paths that say nothing of what is asked for."""
 
+_DIRECTORY: Final = ("User", "Group", "Application", "ServicePrincipal", "ApplicationFederatedIdentityCredential")
+_REFERRED: Final = ("GroupMember", "GroupOwner", "ApplicationOwner", "ServicePrincipalOwner", "DirectoryRoleMember")
+"""What is made and changed in the directory; and what only refers from one object to another."""
+
 _STATUSES: Final = MappingProxyType(
     {
         "CertificateCreate": 202,
@@ -147,6 +152,11 @@ _STATUSES: Final = MappingProxyType(
         "NoticeTest": 202,
         "SilenceSet": 201,
         "SilenceDelete": 204,
+        **{f"{noun}Add": 201 for noun in _DIRECTORY},
+        **{f"{noun}{verb}": 204 for noun in _DIRECTORY for verb in ("Patch", "Delete")},
+        **{f"{noun}{verb}": 204 for noun in _REFERRED for verb in ("Add", "Delete")},
+        **{f"{noun}RemovePassword": 204 for noun in ("Application", "ServicePrincipal")},
+        "MeChangePassword": 204,
     }
 )
 """The statuses of operations that succeed, where they are not 200: a change's record is written before its answer is."""

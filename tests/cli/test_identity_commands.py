@@ -85,7 +85,9 @@ def test_applications_by_the_api(terminal: Terminal) -> None:
     assert "https://shop.test/back" in shown
     assert "http://localhost" in shown
     terminal("identity", "app", "disable", "shop")
-    assert not house.directory.principal(made["servicePrincipalId"]).enabled
+    principal = house.directory.principal(made["servicePrincipalId"])
+    assert principal is not None
+    assert not principal.enabled
     terminal("identity", "app", "delete", "shop", "--yes")
     assert house.directory.application(made["appId"]) is None
 

@@ -14,9 +14,11 @@ from certworker.api.bodies import BodyType, parse_body
 from certworker.api.graph.filters import matching, ordered, searched
 from certworker.api.hosts import Place
 from certworker.api.threads import Threads
+from certworker.api.trace import TRACE
 from certworker.bootstrap import House
 from certworker.errors import BadParameter
 from certworker.vault.access import Caller
+from certworker.vault.identities.rules import is_guid
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -57,6 +59,13 @@ class GraphCall:
     async def body(self, model: type[BodyType]) -> BodyType:
         """Read the JSON body. Raises BadParameter, TooLarge."""
         return await parse_body(self.request, model)
+
+    def about(self, *object_ids: str) -> None:
+        """Tell the audit record of whom a request is that the path does not name."""
+        trace = self.request.scope.get(TRACE)
+        known = ",".join(one for one in object_ids if is_guid(one))
+        if trace and known:
+            trace.details["targetIds"] = known
 
     def check_query(self) -> None:
         """Refuse what would change the answer, and is not known. Raises BadParameter."""

@@ -70,6 +70,7 @@ async def update_group(call: GraphCall) -> Response:
     changes = body.changes()
     if changes or not (members or owners):
         await call.run(groups.update, call["id"], changes)
+    call.about(*members, *owners)
     for member in members:
         await call.run(groups.add_member, call["id"], member)
     for owner in owners:
@@ -104,6 +105,7 @@ async def _members(call: GraphCall, *, transitive: bool) -> Response:
 async def add_member(call: GraphCall) -> Response:
     """Put somebody, or another group, into a group."""
     reference = await call.body(Reference)
+    call.about(reference.object_id)
     await call.run(call.house.identities.groups.add_member, call["id"], reference.object_id)
     return no_content()
 

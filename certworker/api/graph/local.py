@@ -71,7 +71,7 @@ class LocalDirectory:
         call = GraphCall(self._house, self._threads, place, self._caller, query, request, params)
         call.check_query()
         response = await handler(call)
-        return json.loads(response.body) if response.body else None
+        return json.loads(bytes(response.body)) if response.body else None
 
     def close(self) -> None:
         """End the threads."""

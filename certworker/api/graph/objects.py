@@ -82,7 +82,9 @@ async def list_administrators(call: GraphCall) -> Response:
 async def add_administrator(call: GraphCall) -> Response:
     """Let a user or a service principal administer the directory."""
     _check_role(call)
-    await _set_administrator(call, (await call.body(Reference)).object_id, administrator=True)
+    reference = await call.body(Reference)
+    call.about(reference.object_id)
+    await _set_administrator(call, reference.object_id, administrator=True)
     return no_content()
 
 

@@ -21,6 +21,7 @@ def owner_routes(prefix: str, owned: OwnedId) -> tuple[GraphRoute, ...]:
 
     async def add(call: GraphCall) -> Response:
         reference = await call.body(Reference)
+        call.about(reference.object_id)
         await call.run(call.house.identities.objects.add_owner, await owned(call), reference.object_id)
         return no_content()
 
