@@ -94,8 +94,8 @@ async def put(call: ArmCall) -> Response:
         tuple(one.permission() for one in sent.permissions or ()),
         sent.assignable_scopes or (),
     )
-    role, is_new = await call.run(call.house.governance.role_definitions.put, call["scope"], call["name"], new)
-    return _answer(call, role, 201 if is_new else 200)
+    role = await call.run(call.house.governance.role_definitions.put, call["scope"], call["name"], new)
+    return _answer(call, role, 201)  # also where it was changed: clients take nothing else
 
 
 async def delete(call: ArmCall) -> Response:

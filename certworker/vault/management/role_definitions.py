@@ -73,8 +73,8 @@ class RoleDefinitions:
         roles = sorted((*built_in_roles().values(), *shown), key=lambda role: role.name.casefold())
         return tuple(role for role in roles if _fits(role, target, wanted))
 
-    def put(self, caller: Caller, scope: str, role_id: str, new: NewRole) -> tuple[RoleDefinition, bool]:
-        """Make a custom role or change it; tell whether it is new. Needs the right at every scope that it is, or was, for.
+    def put(self, caller: Caller, scope: str, role_id: str, new: NewRole) -> RoleDefinition:
+        """Make a custom role or change it. Needs the right at every scope that it is, or was, for.
 
         Raises AuthorizationFailed, InvalidResource, ResourceConflict, ResourceNotFound.
         """
@@ -106,7 +106,7 @@ class RoleDefinitions:
                 role = replace(role, created=before.created, created_by=before.created_by)
             writer.put_role_definition(role)
             _check_unassigned(writer, role, scopes)
-        return role, before is None
+        return role
 
     def delete(self, caller: Caller, scope: str, role_id: str) -> RoleDefinition | None:
         """Delete a custom role that nobody has, and give it; none where there was none.

@@ -79,7 +79,9 @@ def test_role_definitions(served: World, authority: TestAuthority) -> None:
     )
     made = arm.role_definitions.create_or_update(subscription, role_id, wish)
     assert made.permissions[0].actions == ["Microsoft.KeyVault/vaults/deploy/action"]
-    assert arm.role_definitions.get_by_id(made.id).role_name == "Deployer"
+    wish.role_name = "Releaser"
+    assert arm.role_definitions.create_or_update(subscription, role_id, wish).role_name == "Releaser"
+    assert arm.role_definitions.get_by_id(made.id).role_name == "Releaser"
     assert [role.name for role in arm.role_definitions.list(subscription, filter="type eq 'CustomRole'")] == [role_id]
     assert len(list(arm.role_definitions.list(subscription))) > 15
     assert arm.role_definitions.delete(subscription, role_id).name == role_id

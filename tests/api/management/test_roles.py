@@ -192,7 +192,7 @@ def test_a_custom_role_from_its_making_to_its_end(arm: Arm) -> None:
     elsewhere = custom(arm, assignableScopes=[arm.vault])
     assert told(put_role(arm, role_id, elsewhere)) == (409, "RoleDefinitionHasAssignments")
     changed = put_role(arm, role_id, custom(arm, roleName="Onlooker"))
-    assert (changed.status_code, changed.json()["properties"]["roleName"]) == (200, "Onlooker")
+    assert (changed.status_code, changed.json()["properties"]["roleName"]) == (201, "Onlooker")
     listed = arm("GET", f"{arm.vault}/providers/{AUTHORIZATION}/roleDefinitions?$filter=roleName eq 'onlooker'&{ROLES}")
     assert [one["name"] for one in listed.json()["value"]] == [role_id]
     assignments = f"{arm.group}/providers/{AUTHORIZATION}/roleAssignments?$filter=principalId eq '{watcher.object_id}'&{ROLES}"
