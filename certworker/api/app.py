@@ -132,7 +132,7 @@ class _Exchange:
         self.always: tuple[tuple[bytes, bytes], ...] = _ALWAYS
         self.scope = scope
         self._house = house
-        self.trace = RequestTrace(scope, self.place, self.request_id, addresses.of(scope), house.clock)
+        self.trace = RequestTrace(scope, self._headers, self.place, self.request_id, addresses.of(scope), house.clock)
         self._kept = False
 
     def header(self, name: bytes) -> str | None:

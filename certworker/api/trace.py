@@ -6,6 +6,7 @@ error its code alone, since a text may tell of what was sent.
 
 import json
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
@@ -48,6 +49,7 @@ class RequestTrace:
 
     __slots__ = (
         "_begun",
+        "_headers",
         "_signs_in",
         "address",
         "at",
@@ -61,10 +63,13 @@ class RequestTrace:
         "vault",
     )
 
-    def __init__(self, scope: Scope, place: Place, request_id: str, address: str, clock: Clock) -> None:
+    def __init__(
+        self, scope: Scope, headers: Mapping[bytes, bytes], place: Place, request_id: str, address: str, clock: Clock
+    ) -> None:
         self._begun = perf_counter()
         self.at = clock()
         self.scope = scope
+        self._headers = headers
         self.place = place
         self.request_id = request_id
         self.address = address
@@ -127,6 +132,7 @@ class RequestTrace:
         return self._record(identifier, operation, status, Result.FAILURE if failed else Result.SUCCESS)
 
     def _record(self, identifier: str, operation: str, status: int, result: Result) -> AuditRecord:
+        version = self._version()
         return AuditRecord(
             id=identifier,
             at=self.at,
@@ -134,8 +140,8 @@ class RequestTrace:
             resource_id=self._resource(),
             result=result,
             status=status,
-            request_uri=self._uri(),
-            operation_version=self._version(),
+            request_uri=self._uri(version),
+            operation_version=version,
             description="" if result is Result.SUCCESS else self.refusal or _phrase(status),
             duration_ms=round((perf_counter() - self._begun) * 1000),
             caller_address=self.address,
@@ -158,8 +164,7 @@ class RequestTrace:
             return match[0][:_LONGEST_PATH]
         return f"/tenants/{self.caller.tenant_id}" if self.caller and self.caller.tenant_id else ""
 
-    def _uri(self) -> str:
-        version = self._version()
+    def _uri(self, version: str) -> str:
         return f"{self.place.url}{self._path()}{f'?api-version={version}' if version else ''}"
 
     def _path(self) -> str:
@@ -198,7 +203,8 @@ class RequestTrace:
         return text if text.isascii() and text.isprintable() else _cleaned(text)
 
     def _header(self, name: bytes) -> str | None:
-        return next((value.decode("latin-1") for key, value in self.scope["headers"] if key == name), None)
+        value = self._headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
 
 def trace_of(scope: Scope) -> RequestTrace:
