@@ -40,7 +40,6 @@ from certworker.errors import (
     WrongTokenIssuer,
 )
 from certworker.vault.access import Caller
-from certworker.vault.rights.caller import SERVICE
 from certworker.vault.vaults import SYSTEM_VAULT
 
 ROUTES = (
@@ -59,6 +58,8 @@ ROUTES = (
 
 FIRST_SEGMENTS: Final = frozenset({"subscriptions", "providers", "metadata", "tenants"})
 """What the paths of this plane begin with, in lower case: by them it is told at the bare domain."""
+NOBODY: Final = Caller("", "", "")
+"""Who calls what is open to all."""
 _NO_TOKEN: Final = "Authentication failed. The 'Authorization' header is missing or is not of the Bearer scheme."  # noqa: S105
 
 
@@ -73,7 +74,8 @@ class ManagementPlane:
     async def serve(self, place: Place, authorization: str | None, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request. Raises what the error table knows, and ArmChallenged."""
         path = scope["path"]
-        caller = None if _is_open(path) else await self._threads.run(self._admit, authorization, path)
+        is_open = self._routes.is_open(scope["method"], path)
+        caller = None if is_open else await self._threads.run(self._admit, authorization, path)
         trace_of(scope).caller = caller
         query = query_of(scope["query_string"])
         if not query.get("api-version"):
@@ -83,7 +85,7 @@ class ManagementPlane:
         scope["route"] = found
         version = found.of.version_of(query)
         request = Request(scope, receive, send)
-        call = ArmCall(self._house, self._threads, place, caller or SERVICE, version, query, request, params)
+        call = ArmCall(self._house, self._threads, place, caller or NOBODY, version, query, request, params)
         response = await found.handler(call)
         await response(scope, receive, send)
 
@@ -128,7 +130,3 @@ class ManagementPlane:
         with self._house.store.glance() as reader:
             system = reader.vault_by_name(SYSTEM_VAULT)
         return f"{self._house.settings.authority}/{system.tenant_id if system else 'common'}"
-
-
-def _is_open(path: str) -> bool:
-    return path.split("/", 2)[1].lower() == "metadata"

@@ -74,6 +74,11 @@ class ArmRoutes:
 
     def __init__(self, routes: Sequence[ArmRoute]) -> None:
         self._routes = tuple(routes)
+        self._open = tuple(found for found in routes if found.is_open)
+
+    def is_open(self, method: str, path: str) -> bool:
+        """Tell whether the route that answers a request needs no token."""
+        return any(found.pattern.fullmatch(path) for found in self._open) and self.find(method, path)[0].is_open
 
     def find(self, method: str, path: str) -> tuple[ArmRoute, Mapping[str, str]]:
         """Find the route of a request, with what stands in its path for names.

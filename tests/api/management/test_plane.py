@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -31,6 +32,14 @@ def test_endpoints_are_one_object_without_a_token(call: Caller) -> None:
     assert found["suffixes"]["keyVaultDns"] == "vault.localhost:8443"
     assert found["resourceManager"] == f"{ARM}/"
     assert _get(call, "https://localhost:8443/Metadata/Endpoints?api-version=2019-05-01").json()["value"] == [found]
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_what_only_looks_open_is_not(call: Caller, method: str) -> None:
+    """A path that begins like the open one lets nobody in."""
+    path = f"{ARM}/metadata/providers/Microsoft.Authorization/roleDefinitions/{uuid4()}?api-version=2022-04-01"
+    response = call.bare(method, path, {})
+    assert (response.status_code, _error(response)) == (401, "AuthenticationFailed")
 
 
 def test_without_a_token_nothing_is_told(call: Caller) -> None:
