@@ -205,7 +205,7 @@ def test_a_managed_identity_needs_no_secret(logins: Logins, kind: str, monkeypat
         identity=world.administrator.object_id,
         kind=kind,
         port=port_of(sockets),
-        **file,  # type: ignore[arg-type]
+        **file,
     )
     server = BackgroundServer(build_managed_app(world.house, settings, header if file else ""), sockets)
     server.start()
