@@ -118,7 +118,7 @@ def time_of(text: str | None, field: str) -> datetime | None:
 
 def _certificate(key: str) -> bytes:
     try:
-        return b64decode(key, validate=True)
+        return b64decode("".join(key.split()), validate=True)  # az leaves the line breaks of a PEM file in it
     except (Base64Error, ValueError):
         raise BadParameter("key is a certificate in DER form, in Base64.", "key") from None
 
