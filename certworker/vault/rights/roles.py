@@ -75,7 +75,10 @@ class RoleAssignment:
 
 
 def matches(pattern: str, action: str) -> bool:
-    """Tell whether a pattern covers an action; case does not matter."""
+    """Tell whether a pattern covers an action; case does not matter.
+
+    A star that is a whole segment stands for none as well: Key Vault Reader, with `vaults/*/read`, reads the vault itself.
+    """
     return _compiled(pattern).fullmatch(action) is not None
 
 
@@ -85,4 +88,5 @@ def _matches_any(patterns: Iterable[str], action: str) -> bool:
 
 @lru_cache(4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.IGNORECASE | re.DOTALL)
+    words = ".*".join(map(re.escape, pattern.split("*")))
+    return re.compile(re.sub(r"/\.\*(?=/)", "(?:/.*)?", words), re.IGNORECASE | re.DOTALL)

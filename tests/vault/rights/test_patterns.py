@@ -16,7 +16,13 @@ PATTERNS = st.text(string.ascii_letters + "*/.+[]^$?\\", max_size=16)
 
 
 def by_hand(pattern: str, action: str) -> bool:
-    """Match as one would without expressions: piece by piece, the first piece at the start and the last one at the end."""
+    """Match as one would without expressions; a star between slashes may stand for nothing, one of the slashes with it."""
+    places = [place for place in range(len(pattern)) if pattern.startswith("/*/", place)]
+    return by_hand_alone(pattern, action) or any(by_hand(pattern[:place] + pattern[place + 2 :], action) for place in places)
+
+
+def by_hand_alone(pattern: str, action: str) -> bool:
+    """Match piece by piece, the first piece at the start and the last one at the end."""
     pattern, action = pattern.lower(), action.lower()
     first, *rest = pattern.split("*")
     if not rest:
@@ -60,6 +66,8 @@ def test_a_star_stands_for_any_part_of_an_action(action: str, start: int, length
         ("Microsoft.KeyVault/vaults/key*/read", "Microsoft.KeyVault/vaults/keyrotationpolicies/read", True),
         ("Microsoft.KeyVault/vaults/*/read", "microsoft.keyvault/VAULTS/keys/READ", True),
         ("Microsoft.KeyVault/vaults/*/read", "MicrosoftXKeyVault/vaults/keys/read", False),
+        ("Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaults/read", True),
+        ("Microsoft.KeyVault/vaults/*/read", "Microsoft.KeyVault/vaultsread", False),
     ],
 )
 def test_patterns_of_roles(pattern: str, action: str, covered: bool) -> None:  # noqa: FBT001
