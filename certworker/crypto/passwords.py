@@ -64,5 +64,8 @@ def new_password() -> str:
     """Make a password of 120 random bits that a person can type, and that is fit to be chosen."""
     while True:
         password = "-".join(secrets.token_urlsafe(4)[:5] for _ in range(4))
-        if sum(any(map(test, password)) for test in (str.islower, str.isupper, str.isdigit)) == _KINDS_NEEDED:
+        if (
+            password[0].isalnum()
+            and sum(any(map(test, password)) for test in (str.islower, str.isupper, str.isdigit)) == _KINDS_NEEDED
+        ):
             return password

@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime, timedelta
+from string import ascii_letters
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from certworker.crypto.tokens import hash_secret
@@ -20,8 +21,8 @@ _FOREVER = timedelta(days=36500)
 
 
 def new_client_secret() -> tuple[str, str]:
-    """Make a client secret of 256 random bits, and its hash."""
-    secret = secrets.token_urlsafe(32)
+    """Make a client secret of over 256 random bits, and its hash. None begins with a hyphen: programs take it for an option."""
+    secret = f"{secrets.choice(ascii_letters)}{secrets.token_urlsafe(32)}"
     return secret, hash_secret(secret)
 
 
