@@ -238,7 +238,8 @@ may_not application "delete the secret" keyvault secret delete "${secret[@]}"
 may_not administrator "read the secret: the two planes are apart" keyvault secret show "${secret[@]}"
 
 say "9. The auditors read the log, and nobody else."
-events="$store_id/certworker/auditEvents?api-version=2026-11-01"
+# az looks for what follows /subscriptions/ among the subscriptions that it was shown, and the application was shown none
+events="${store_id/subscriptions/%73ubscriptions}/certworker/auditEvents?api-version=2026-11-01"
 may auditor "reads the log" rest --method get --url "$events" --output json
 for operation in VaultPut KeyCreate KeySign SecretGet; do
     grep -q "\"$operation\"" "$work/out" || fail "the log does not tell of $operation"
