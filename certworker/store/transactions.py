@@ -101,7 +101,10 @@ class SqlWriter(
 class SqlStore:
     """A database. Opened after a process has started; its connections are never shared over a fork."""
 
-    def __init__(self, reading: Engine, writing: Engine, clock: Clock, lock_wait: timedelta) -> None:
+    def __init__(
+        self, reading: Engine, writing: Engine, clock: Clock, lock_wait: timedelta, *, records_acts: bool = True
+    ) -> None:
+        self._records_acts = records_acts
         self._reading = reading
         self._writing = writing
         self._clock = clock
@@ -134,7 +137,8 @@ class SqlStore:
         with self._group.joined() if self._group else self._alone() as connection:
             writer = SqlWriter(connection, self._clock)
             yield writer
-            writer.write_records(trace)
+            if trace or self._records_acts:
+                writer.write_records(trace)
             writer.write_events()
         if trace:
             trace.committed = True

@@ -33,14 +33,14 @@ class Recorder:
 
     def all(self) -> list[Any]:
         """List every record, those that were appended first."""
-        return [*(record.wire() for record in self.appended), *self.pending()]
+        return [*(json.loads(record.text()) for record in self.appended), *self.pending()]
 
     @contextmanager
     def told(self) -> Iterator[list[Any]]:
         """Give what is recorded while the block lasts, once it is over."""
         appended, waiting, new = len(self.appended), len(self.pending()), list[Any]()
         yield new
-        new += [record.wire() for record in self.appended[appended:]] + self.pending()[waiting:]
+        new += [json.loads(record.text()) for record in self.appended[appended:]] + self.pending()[waiting:]
 
 
 def recorded(world: World) -> tuple[Caller, Recorder]:

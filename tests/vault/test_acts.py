@@ -67,6 +67,6 @@ def test_what_others_wrote_is_no_part_of_a_record() -> None:
     """The text of a CA's refusal stays out; its code is told."""
     detail = {"vault": "contoso", "error": "secret words of a CA", "code": "rejected"}
     record = service_record(Event(EventType.OPERATION_FAILED, START, "v", ObjectKind.CERTIFICATE, "web", detail=detail))
-    wire = record.wire()
+    wire = json.loads(record.text())
     assert (wire["resultType"], wire["resultDescription"]) == ("Failure", "rejected")
     assert "secret words" not in record.text()

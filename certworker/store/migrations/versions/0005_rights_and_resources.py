@@ -87,6 +87,7 @@ def _make_rights() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_role_definition"),
         sa.UniqueConstraint("tenant_id", "folded", name="uq_role_definition_tenant_id_folded"),
     )
+    once = ("principal_id", "role_id", "folded_scope")
     words = ("id", "tenant_id", "scope", "folded_scope", "role_id", "principal_id", "principal_type")
     op.create_table(
         "role_assignment",
@@ -96,7 +97,7 @@ def _make_rights() -> None:
         sa.Column("description", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("number", name="pk_role_assignment"),
         sa.UniqueConstraint("tenant_id", "id", name="uq_role_assignment_tenant_id_id"),
-        sa.UniqueConstraint("principal_id", "role_id", "folded_scope", name="uq_role_assignment_principal_id_role_id_folded_scope"),
+        sa.UniqueConstraint(*once, name="_".join(("uq_role_assignment", *once))),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_role_assignment_principal_id", "role_assignment", ["principal_id"])
