@@ -129,7 +129,9 @@ MANAGEMENT: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 """Where the service's word is another than what the path says."""
 
 _NAMES: Final = MappingProxyType({**DATA_PLANE, **LOGIN, **MANAGEMENT})
-_VERBS: Final = MappingProxyType({"GET": "Get", "HEAD": "Get", "PUT": "Put", "PATCH": "Patch", "DELETE": "Delete", "POST": "Add"})
+_VERBS: Final = MappingProxyType(
+    {"GET": "Get", "HEAD": "Get", "PUT": "Put", "PATCH": "Patch", "DELETE": "Delete", "POST": "Add"}
+)
 _SCOPE: Final = re.compile(r".*/providers/(?!\{)[^/]+(?=/)|/subscriptions/\{\w+\}(?:/resourceGroups/\{\w+\})?(?=/)")
 """What a path begins with to say where the resource is."""
 _SILENT: Final = frozenset({"certworker", "locations", "v1.0", "v2.0", "$ref", ".well-known", "oauth2"})
