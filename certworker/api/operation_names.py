@@ -23,7 +23,7 @@ _USE_NAMES: Final = MappingProxyType({"wrapkey": "KeyWrap", "unwrapkey": "KeyUnw
 
 def _nouns() -> Mapping[tuple[str, str], str]:
     """Name what keys, secrets and certificates have alike."""
-    names = {}
+    names: dict[tuple[str, str], str] = {}
     for noun, word in (("keys", "Key"), ("secrets", "Secret"), ("certificates", "Certificate")):
         names |= {
             ("GET", f"/{noun}"): f"{word}List",
@@ -109,6 +109,8 @@ DATA_PLANE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
 LOGIN: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
     {
         ("POST", "/{tenant}/oauth2/v2.0/token"): "TokenIssue",
+        ("GET", "/metadata/identity/oauth2/token"): "TokenIssue",
+        ("GET", "/{path:path}"): "TokenIssue",
         ("GET", "/{tenant}/v2.0/.well-known/openid-configuration"): "OpenIdConfigurationGet",
         ("GET", "/{tenant}/discovery/v2.0/keys"): "TokenKeysGet",
     }

@@ -16,7 +16,7 @@ from uuid import uuid4
 from starlette.responses import Response
 from starlette.types import Scope
 
-from certworker.api.hosts import Place
+from certworker.api.hosts import Place, Plane
 from certworker.api.operation_names import AUTHENTICATION, UNKNOWN, operation_name, success_status
 from certworker.clock import Clock
 from certworker.vault.audit.record import AuditRecord, Result
@@ -39,6 +39,7 @@ _CLIENT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F
 _RESOURCE: Final = re.compile(
     r"(?:/subscriptions/[^/]+)?(?:/resourceGroups/[^/]+)?(?:/providers/[^/]+(?:/[^/]+/[^/]+)?)?", re.IGNORECASE
 )
+_BY_PATH: Final = frozenset({Plane.MANAGEMENT, Plane.BARE})
 _OWN: Final = "/certworker/v1"
 _LONGEST_CLIENT: Final = 256
 _LONGEST_PATH: Final = 2048
@@ -96,7 +97,7 @@ class RequestTrace:
     def refuse(self, response: Response) -> None:
         """Read the error's code, and the inner one, out of the answer that tells of it: of any plane, or OAuth's."""
         try:
-            content = json.loads(response.body)
+            content = json.loads(bytes(response.body))
             error = content["error"]
             if isinstance(error, str):
                 self.refusal = f"{error}/AADSTS{content['error_codes'][0]}"
@@ -159,7 +160,8 @@ class RequestTrace:
     def _resource(self) -> str:
         if self.vault:
             return vault_scope(self.vault)
-        match = _RESOURCE.match(self.scope["path"])
+        # on a host that is nobody's, a path that looks like a vault's is none
+        match = _RESOURCE.match(self.scope["path"]) if self.place.plane in _BY_PATH else None
         if match and match[0]:
             return match[0][:_LONGEST_PATH]
         return f"/tenants/{self.caller.tenant_id}" if self.caller and self.caller.tenant_id else ""

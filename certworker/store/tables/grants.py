@@ -179,7 +179,8 @@ def refresh_token_values(token: RefreshToken) -> Values:
 
 def guesses_record(row: Found[Any]) -> Guesses:
     """Make the record of what was tried in vain."""
-    return Guesses(digest=row.digest, count=row.count, last=row.last, locked_until=row.locked_until)
+    count = row._mapping["count"]  # noqa: SLF001 - a row has a method of that name
+    return Guesses(digest=row.digest, count=count, last=row.last, locked_until=row.locked_until)
 
 
 def guesses_values(guesses: Guesses) -> Values:

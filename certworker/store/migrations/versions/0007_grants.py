@@ -26,9 +26,8 @@ def upgrade() -> None:
         _time("polled", nullable=True),
     )
     op.create_index("ix_device_code_user_code", "device_code", ["user_code"], unique=True)
-    words = ("family", "tenant_id", "client_id", "object_id")
     times = (_time("signed_in"), _time("issued"), _time("expires"), _time("used", nullable=True))
-    _make("refresh_token", *_words(words), *times)
+    _make("refresh_token", *_words(("family", "tenant_id", "client_id", "object_id")), *times)
     for column in ("family", "object_id"):
         op.create_index(f"ix_refresh_token_{column}", "refresh_token", [column])
     op.create_table(
