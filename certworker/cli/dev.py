@@ -77,7 +77,7 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
 
 def _hints(home: Home, output: Path | None) -> list[str]:
     hints = [f"Ready: {home.dev_json} tells clients where and as whom."]
-    hints.append(f"For Azure's own command line: eval \"$(certworker az-setup --home {shlex.quote(str(home.folder))})\"")
+    hints.append(f'For Azure\'s own command line: eval "$(certworker az-setup --home {shlex.quote(str(home.folder))})"')
     if output:
         hints.append(f"What the processes say goes to {output}.")
     if not resolves(f"{VAULT}.vault.localhost"):
