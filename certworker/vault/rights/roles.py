@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from itertools import pairwise
 
 
 class PrincipalType(StrEnum):
@@ -88,5 +89,16 @@ def _matches_any(patterns: Iterable[str], action: str) -> bool:
 
 @lru_cache(4096)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    words = ".*".join(map(re.escape, pattern.split("*")))
-    return re.compile(re.sub(r"/\.\*(?=/)", "(?:/.*)?", words), re.IGNORECASE | re.DOTALL)
+    """Each piece is taken at its first place and kept there: no pattern costs more than its length times the action's."""
+    pieces = pattern.split("*")
+    optional = [before.endswith("/") and after.startswith("/") for before, after in pairwise(pieces)]
+    # the slash before such a star goes with it; wherever the star begins is one, be it the next piece's
+    words = [
+        re.escape(piece.removesuffix("/")) + "(?=/)" if leads else re.escape(piece)
+        for piece, leads in zip(pieces, [*optional, False], strict=True)
+    ]
+    found = words[0]
+    for number, (star, word) in enumerate(zip(optional, words[1:], strict=True), 2):
+        part = ("(?:/.*?)??" if star else ".*?") + word
+        found += part if number == len(words) else f"(?>{part})"
+    return re.compile(found, re.IGNORECASE | re.DOTALL)

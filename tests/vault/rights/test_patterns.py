@@ -1,6 +1,7 @@
 """Properties of patterns and scopes: what a pattern covers, and that no scope is taken for another that begins alike."""
 
 import string
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ SEGMENTS = st.text(string.ascii_letters + string.digits + "-._()", min_size=1, m
 SCOPES = st.lists(SEGMENTS, max_size=6).map(lambda segments: "/" + "/".join(segments))
 ACTIONS = st.lists(SEGMENTS, min_size=1, max_size=5).map("/".join)
 PATTERNS = st.text(string.ascii_letters + "*/.+[]^$?\\", max_size=16)
+STARRED = st.text("a*/", max_size=10)
 
 
 def by_hand(pattern: str, action: str) -> bool:
@@ -45,6 +47,12 @@ def test_only_a_star_stands_for_anything_else(pattern: str, action: str) -> None
     assert matches(pattern, action) == by_hand(pattern, action)
 
 
+@given(STARRED, st.text("ab/", max_size=12))
+def test_many_stars_match_as_one_would(pattern: str, action: str) -> None:
+    """Between slashes, beside each other, at either end."""
+    assert matches(pattern, action) == by_hand(pattern, action)
+
+
 @given(ACTIONS, st.integers(0, 40), st.integers(0, 40))
 def test_a_star_stands_for_any_part_of_an_action(action: str, start: int, length: int) -> None:
     """Slashes among it, in any case."""
@@ -73,6 +81,16 @@ def test_a_star_stands_for_any_part_of_an_action(action: str, start: int, length
 def test_patterns_of_roles(pattern: str, action: str, covered: bool) -> None:  # noqa: FBT001
     """As roles have them."""
     assert matches(pattern, action) is covered
+
+
+@pytest.mark.parametrize("piece", ["*", "*a", "a*", "*/", "/*", "*s*/"])
+def test_no_pattern_takes_long(piece: str) -> None:
+    """Whoever may make roles cannot hold up everybody's decisions by one with many stars."""
+    action = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
+    pattern, begun = f"M{piece * 400}#", process_time()
+    assert not matches(pattern, action)
+    assert not matches(pattern, action * 20)
+    assert process_time() - begun < 1
 
 
 @given(SCOPES, SCOPES)
