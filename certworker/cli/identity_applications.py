@@ -141,7 +141,7 @@ def create_identity(
     vault_url: VaultUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a managed identity: a service principal without a credential. `identity.managed` of the settings serves its tokens."""
+    """Add a managed identity: a service principal without a credential. `identity.managed` in the settings gives its tokens."""
     body = {"displayName": name, "servicePrincipalType": "ManagedIdentity", "alternativeNames": [resource_id]}
     with directory(config, vault_url) as people:
         show_one(people.call("POST", "/servicePrincipals", body), _IDENTITY, as_json=as_json)
