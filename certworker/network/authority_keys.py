@@ -90,7 +90,11 @@ class DiscoveredKeys:
     def _renew(self, authority: str, key_id: str) -> _Known:
         """Ask, unless another thread has just done so; not all threads wait for one slow authority."""
         lock = self._locks.setdefault(authority, Lock())
-        if not lock.acquire(timeout=PATIENCE_SECONDS):
+        known = self._known.get(authority)
+        believed = known is not None and key_id in known.keys and self._is_within(self._believed, known.since)
+        if not lock.acquire(timeout=0 if believed else PATIENCE_SECONDS):
+            if known and believed:
+                return known
             raise Unavailable(f"The {self._what} {httpx.URL(authority).host} is being asked for its keys.", ASKED_LATER)
         try:
             known = self._known.get(authority)

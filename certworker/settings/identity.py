@@ -27,7 +27,7 @@ class ForeignIssuer(Section):
     )
     skew_seconds: int = Field(60, ge=0, le=600, description="seconds that the issuer's clock may differ by")
     longest_seconds: int = Field(86400, ge=60, le=2592000, description="seconds that a token may hold at the most, from `iat`")
-    object_id_claim: str = Field("sub", description="claim that names who calls; what is no GUID, a GUID is made of")
+    object_id_claim: str = Field("sub", description="claim that names who calls; the object id is made of it and the issuer")
     application_claim: str = Field("azp", description="claim that names the application; none in a token: the issuer's name")
     user_name_claim: str = Field("preferred_username", description="claim with the name that is shown and logged")
     groups_claim: str = Field("", description="claim with the groups that count for access; none: its tokens have none")

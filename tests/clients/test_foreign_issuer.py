@@ -163,7 +163,7 @@ def test_its_groups_and_its_audience_count(tmp_path: Path) -> None:
             folder = tmp_path / str(expected)
             folder.mkdir()
             with open_world(folder, clock, anew=True, **own) as world:  # type: ignore[arg-type]
-                assign(world, GROUP)
+                assign(world, foreign_id(issuer.url, GROUP))
                 assert status(Caller(world), issuer.token()) == expected
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, Protocol
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, uuid5
 
 from certworker.clock import Clock
 from certworker.crypto.foreign_tokens import Claims, UnprovenToken, prove_by_key, read_token
@@ -109,11 +109,11 @@ class ForeignTokens:
 
 
 def foreign_id(issuer: str, value: str) -> str:
-    """Give the object id of what a foreign issuer calls so: the value itself where it is a GUID, else one made of both."""
-    try:
-        return str(UUID(value))
-    except ValueError:
-        return str(uuid5(NAMESPACE_URL, f"{issuer}#{value}"))
+    """Give the object id of what a foreign issuer calls so, made of both, even where the value is a GUID.
+
+    So no issuer speaks for another one's people, nor for somebody who was deleted here and whose roles were not.
+    """
+    return str(uuid5(NAMESPACE_URL, f"{issuer.rstrip('/')}#{value}"))
 
 
 def _caller(reader: HotReader, trusted: Trusted, claims: Claims, tenant_id: str) -> Caller:

@@ -1,9 +1,13 @@
 """When a token of others holds."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from certworker.crypto.foreign_tokens import Claims
 from certworker.errors import Unauthenticated
+
+_LATEST: Final = 1e12
+"""No time is later, in Unix seconds; nor is what JSON has for no number and for infinity, which some read."""
 
 
 def check_span(claims: Claims, at: datetime, skew: timedelta, longest: timedelta) -> None:
@@ -19,6 +23,6 @@ def check_span(claims: Claims, at: datetime, skew: timedelta, longest: timedelta
 
 
 def _time(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LATEST:
         raise Unauthenticated("The token does not say when it expires.")
     return float(value)
