@@ -29,6 +29,17 @@ _CODE = select(AUTHORIZATION_CODE).where(AUTHORIZATION_CODE.c.hash == bindparam(
 _DEVICE_CODE = select(DEVICE_CODE).where(DEVICE_CODE.c.hash == bindparam("hash"))
 _DEVICE_CODE_OF_USER = select(DEVICE_CODE).where(DEVICE_CODE.c.user_code == bindparam("user_code"))
 _REFRESH_TOKEN = select(REFRESH_TOKEN).where(REFRESH_TOKEN.c.hash == bindparam("hash"))
+_REFRESH_TOKEN_HELD = _REFRESH_TOKEN.with_for_update()
+_FAMILY_HELD = (
+    select(REFRESH_TOKEN.c.hash)
+    .where(REFRESH_TOKEN.c.family == bindparam("family"))
+    .order_by(REFRESH_TOKEN.c.hash)
+    .with_for_update()
+)
+_CODES_HELD, _DEVICE_CODES_HELD, _REFRESH_TOKENS_HELD = (
+    select(table.c.hash).where(table.c.object_id == bindparam("object_id")).order_by(table.c.hash).with_for_update()
+    for table in (AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN)
+)
 _GUESSES = select(GUESSES).where(GUESSES.c.digest == bindparam("digest"))
 _GUESSES_HELD = _GUESSES.with_for_update()
 
@@ -95,6 +106,11 @@ class GrantWriter(GrantReader):
         """Add a refresh token."""
         self._add(REFRESH_TOKEN, refresh_token_values(token), "The refresh token is taken.")
 
+    def hold_refresh_token(self, token_hash: str) -> RefreshToken | None:
+        """Find a refresh token, and keep others from using or ending it until the end."""
+        row = self._one(_REFRESH_TOKEN_HELD, hash=token_hash)
+        return refresh_token_record(row) if row else None
+
     def use_refresh_token(self, token_hash: str, at: datetime) -> bool:
         """Use a refresh token; tell whether it was the first time."""
         unused = (REFRESH_TOKEN.c.hash == token_hash, REFRESH_TOKEN.c.used.is_(None))
@@ -102,11 +118,15 @@ class GrantWriter(GrantReader):
 
     def delete_refresh_family(self, family: str) -> int:
         """End all refresh tokens of a family; give the count."""
+        # what is being exchanged has an heir that is seen only once that is done
+        self._all(_FAMILY_HELD, family=family)
         return self._delete(REFRESH_TOKEN, {"family": family})
 
-    def delete_refresh_tokens_of(self, object_id: str) -> int:
-        """End all refresh tokens of a user; give the count."""
-        return self._delete(REFRESH_TOKEN, {"object_id": object_id})
+    def delete_grants_of(self, object_id: str) -> int:
+        """End all codes and refresh tokens of a user; give the count."""
+        for held in (_CODES_HELD, _DEVICE_CODES_HELD, _REFRESH_TOKENS_HELD):
+            self._all(held, object_id=object_id)
+        return sum(self._delete(table, {"object_id": object_id}) for table in (AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN))
 
     def hold_guesses(self, digest: str, at: datetime) -> Guesses:
         """Find what was tried in vain for a user name, or begin to count, and keep others from doing so until the end."""

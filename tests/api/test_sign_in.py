@@ -186,6 +186,68 @@ def test_a_refresh_token_is_its_clients_and_ends(sign_ins: SignIns, clock: FakeC
     assert sign_ins.refused(refresh_token=token, **going_on)[1:] == ("invalid_grant", 700082)
 
 
+def test_what_cannot_be_given_costs_no_refresh_token(sign_ins: SignIns, clock: FakeClock) -> None:
+    """A resource that nobody has is refused, and the client goes on with the token that it has."""
+    token = sign_ins.by_password().json()["refresh_token"]
+    going_on = {"grant_type": "refresh_token", "refresh_token": token}
+    assert sign_ins.refused(scope="https://nowhere.test/.default", **going_on)[1] == "invalid_resource"
+    clock.advance(AGAIN)
+    assert sign_ins.token(scope=OFFLINE, **going_on)["refresh_token"]
+
+
+def test_another_password_ends_what_the_old_one_gave(sign_ins: SignIns) -> None:
+    """Be it a refresh token or a code that waits still, and whoever changes it."""
+    users, world = sign_ins.world.house.identities.users, sign_ins.world
+    administrator = Who(world.administrator.object_id, world.administrator.client_id, world.tenant)
+    token, code = sign_ins.by_password().json()["refresh_token"], sign_ins.code()
+    users.change_password(Who(sign_ins.user.object_id, "", world.tenant), PASSWORD, "another Horse 8")
+    assert sign_ins.refused(grant_type="refresh_token", refresh_token=token, scope=OFFLINE)[2] == 70000
+    assert sign_ins.redeem(code).json()["error_codes"] == [70000]
+    users.update(administrator, NAME, {}, PASSWORD)
+    code = sign_ins.code()
+    users.update(administrator, NAME, {"enabled": False})
+    users.update(administrator, NAME, {"enabled": True})
+    assert sign_ins.redeem(code).json()["error_codes"] == [70000]
+
+
+def test_a_challenge_that_was_taken_away_is_noticed(sign_ins: SignIns) -> None:
+    """Whoever shows a code_verifier has sent a code_challenge: without it the code is refused."""
+    world, identities = sign_ins.world, sign_ins.world.house.identities
+    administrator = Who(world.administrator.object_id, world.administrator.client_id, world.tenant)
+    back = "https://app.test/cb"
+    made = identities.applications.create(administrator, {"display_name": "App", "redirect_uris": {"web": (back,)}}).application
+    _, secret = identities.applications.add_secret(administrator, made.object_id, None, None, None)
+    identities.service_principals.create(administrator, made.client_id)
+    _, fields, headers = sign_ins.authorize(client_id=made.client_id, redirect_uri=back, code_challenge="")
+    code = parse_qs(urlsplit(sign_ins.submit(fields, headers).headers["location"]).query)["code"][0]
+    shown = {"client_id": made.client_id, "client_secret": secret, "redirect_uri": back}
+    assert sign_ins.redeem(code, **shown).json()["error_codes"] == [501481]
+    assert sign_ins.redeem(code, code_verifier="", **shown).status_code == 200
+
+
+def test_nobody_acts_on_behalf_of_who_called_somebody_else(sign_ins: SignIns) -> None:
+    """A URI that an application took, and that is the vaults' or another application's id, makes no token its own."""
+    world, identities = sign_ins.world, sign_ins.world.house.identities
+    administrator = Who(world.administrator.object_id, world.administrator.client_id, world.tenant)
+    other = identities.applications.create(administrator, {"display_name": "Other"}).application
+    uris = (VAULTS, f"api://{other.client_id}", "api://middle")
+    made = identities.applications.create(administrator, {"display_name": "Middle", "identifier_uris": uris}).application
+    _, secret = identities.applications.add_secret(administrator, made.object_id, None, None, None)
+    identities.service_principals.create(administrator, made.client_id)
+    client = {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "requested_token_use": "on_behalf_of"}
+    client |= {"client_id": made.client_id, "client_secret": secret, "scope": f"{MANAGEMENT}/.default"}
+    for uri, status in zip(uris, (400, 400, 200), strict=True):
+        token = sign_ins.by_password(scope=f"{uri}/.default").json()["access_token"]
+        assert sign_ins.ask(assertion=token, **client).status_code == status
+
+
+@pytest.mark.parametrize("field", ["client_id", "scope", "username"])
+def test_a_null_character_is_no_text(sign_ins: SignIns, field: str) -> None:
+    """Not every database keeps one: the form is refused as a whole."""
+    form = {"grant_type": "password", "username": NAME, "password": PASSWORD, "scope": OFFLINE, field: "a\0b"}
+    assert sign_ins.refused(**form) == (400, "invalid_request", 90100)
+
+
 def test_a_code_is_given_on_a_page_and_counts_once(sign_ins: SignIns, clock: FakeClock) -> None:
     """It leads back to the client with its state; shown again, it ends what came of it."""
     code = sign_ins.code()
@@ -209,12 +271,14 @@ def test_the_page_is_safe(sign_ins: SignIns) -> None:
     policy = shown.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
+    assert shown.headers["referrer-policy"] == "same-origin"  # else browsers name no origin with our own forms
     assert f"form-action 'self' {REDIRECT}" in policy
     assert shown.headers["set-cookie"].startswith("__Host-")
     assert {"HttpOnly", "Secure", "SameSite=strict"} <= set(shown.headers["set-cookie"].split("; "))
     forged = fields | {"csrf": "x" * 43}
     for sent, with_headers in ((forged, headers), (fields, {}), (fields, headers | {"Origin": "https://evil.test"})):
         assert sign_ins.submit(sent, with_headers).status_code == 400
+    assert sign_ins.submit(fields, headers | {"Origin": LOGIN}).status_code == 303
     wrong = sign_ins.submit(fields, headers, passwd="<script>", login="<b>")
     assert wrong.status_code == 400
     assert "<b>" not in wrong.text

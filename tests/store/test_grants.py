@@ -1,10 +1,15 @@
 """Grants on both databases: each counts once, and what has expired goes."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from threading import Event, Thread
+
+import pytest
 
 from certworker.store.transactions import SqlStore
 from certworker.vault.identities.records import User
 from certworker.vault.sign_in.grants import AuthorizationCode, DeviceCode, DeviceState, Guesses, RefreshToken
+from certworker.vault.store import Writer
 from tests.support.clock import START
 
 END = START + timedelta(hours=1)
@@ -25,6 +30,37 @@ def test_a_grant_counts_once(store: SqlStore) -> None:
         found = reader.authorization_code("code")
     assert found is not None
     assert (found.used, found.expires) == (START, END)
+
+
+def _end_family(writer: Writer) -> int:
+    return writer.delete_refresh_family("family")
+
+
+def _end_all(writer: Writer) -> int:
+    return writer.delete_grants_of("user")
+
+
+@pytest.mark.parametrize("end", [_end_family, _end_all])
+def test_what_is_being_refreshed_ends_with_its_heir(store: SqlStore, end: Callable[[Writer], int]) -> None:
+    """Whoever ends a family, or all that a user has, waits for a token that is being exchanged, and ends its heir too."""
+    with store.writing() as writer:
+        writer.add_refresh_token(RefreshToken("token", "family", *WHO, START, START, END))
+    held, counts = Event(), list[int]()
+
+    def end_it() -> None:
+        assert held.wait(10)
+        with store.writing() as writer:
+            counts.append(end(writer))
+
+    other = Thread(target=end_it)
+    other.start()
+    with store.writing() as writer:
+        assert writer.hold_refresh_token("token")
+        held.set()
+        other.join(0.3)
+        writer.add_refresh_token(RefreshToken("heir", "family", *WHO, START, START, END))
+    other.join(10)
+    assert counts == [2]
 
 
 def test_a_device_code_is_settled_once(store: SqlStore) -> None:

@@ -16,6 +16,7 @@ from certworker.vault.sign_in.clients import Shown
 ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _MAX_FORM: Final = 64 * 1024
 _MOST_FIELDS: Final = 64
+_NUL: Final = "\0"
 
 Form = Mapping[str, str]
 
@@ -35,7 +36,10 @@ async def read_form(request: Request) -> Form:
 
 def parse_form(text: str) -> Form:
     """Read a form, or a query string. Raises ValueError."""
-    return dict(reversed(parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)))
+    found = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+    if any(_NUL in value for field in found for value in field):
+        raise ValueError("a form holds no null character, which no database keeps")
+    return dict(reversed(found))
 
 
 def needed(form: Form, name: str) -> str:
@@ -66,7 +70,8 @@ def _by_basic(value: str) -> Shown:
         client_id, colon, secret = b64decode(value.strip(), validate=True).decode().partition(":")
     except (Base64Error, UnicodeDecodeError):
         colon = ""
-    if not colon:
+    client_id, secret = (unquote_plus(client_id), unquote_plus(secret)) if colon else ("", "")
+    if not client_id or _NUL in client_id:
         text = "The Authorization header holds no client id and secret."
         raise OAuthError("invalid_client", 7000216, text, status=401, basic=True)
-    return Shown(unquote_plus(client_id), unquote_plus(secret))
+    return Shown(client_id, secret)

@@ -69,7 +69,7 @@ class Users:
             writer.replace_user(user)
             if hashed or not user.enabled:
                 # whoever knows the old password may have signed in by it
-                writer.delete_refresh_tokens_of(user.object_id)
+                writer.delete_grants_of(user.object_id)
             if before.administrator:
                 keep_an_administrator(writer, caller.tenant_id)
         return user
@@ -97,6 +97,7 @@ class Users:
             if found.password_hash != user.password_hash:
                 raise BadParameter("The password was changed meanwhile.", "currentPassword")
             writer.replace_user(replace(found, password_hash=hashed, must_change_password=False))
+            writer.delete_grants_of(user.object_id)
 
     def reset_password(self, caller: Caller, who: str) -> str:
         """Give a user a password that nobody chose, to be changed at the next sign-in; it is shown this once."""

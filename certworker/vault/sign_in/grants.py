@@ -135,14 +135,17 @@ class GrantWriter(GrantReader, Protocol):
     def add_refresh_token(self, token: RefreshToken) -> None:
         """Add a refresh token."""
 
+    def hold_refresh_token(self, token_hash: str) -> RefreshToken | None:
+        """Find a refresh token, and keep others from using or ending it until the end."""
+
     def use_refresh_token(self, token_hash: str, at: datetime) -> bool:
         """Use a refresh token; tell whether it was the first time."""
 
     def delete_refresh_family(self, family: str) -> int:
         """End all refresh tokens of a family; give the count."""
 
-    def delete_refresh_tokens_of(self, object_id: str) -> int:
-        """End all refresh tokens of a user; give the count."""
+    def delete_grants_of(self, object_id: str) -> int:
+        """End all codes and refresh tokens of a user; give the count."""
 
     def hold_guesses(self, digest: str, at: datetime) -> Guesses:
         """Find what was tried in vain for a user name, or begin to count, and keep others from doing so until the end."""

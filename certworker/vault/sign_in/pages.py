@@ -19,7 +19,7 @@ from certworker.vault.sign_in.minting import Granted
 from certworker.vault.sign_in.refusals import SignInRefused, invalid_grant
 from certworker.vault.sign_in.scopes import Wanted, read_scope
 from certworker.vault.sign_in.sessions import Sessions, SignedIn, new_family
-from certworker.vault.store import Store
+from certworker.vault.store import Store, Writer
 
 INTERVAL_SECONDS: Final = 5
 _ALPHABET: Final = "BCDFGHJKLMNPQRSTVWXZ"
@@ -92,21 +92,23 @@ class AuthorizationCodes:
         if check_redirect(client, redirect_uri) == "web":
             # it has a server, which can keep a secret, whatever else the application is
             must_fit(replace(client, is_public=False))
-        if found.challenge and not _fits(verifier, found.challenge):
+        # a verifier without a challenge: somebody took the challenge away on the way here (RFC 9700 section 4.8.2)
+        if (found.challenge or verifier) and not _fits(verifier, found.challenge):
             raise invalid_grant(501481, "The code_verifier does not match the code_challenge of the authorization request.")
         if at >= found.expires:
             raise invalid_grant(70008, "The provided authorization code has expired. Send a new interactive request.")
-        with self._store.writing() as writer:
-            first = writer.use_authorization_code(hashed, at)
-            if not first:
-                writer.delete_refresh_family(found.family)
-        if not first:
-            raise invalid_grant(54005, "The authorization code was already redeemed. Send a new interactive request.")
         with self._store.reading() as reader:
             user = self._sessions.user(reader, found.object_id)
         asked = read_scope(found.scope)
         signed_in = SignedIn(user, client, at, found.family, found.nonce)
-        return self._sessions.grant(signed_in, _narrowed(asked, wanted), issuer)
+        return self._sessions.grant(signed_in, _narrowed(asked, wanted), issuer, lambda writer: _use_code(writer, found, at))
+
+
+def _use_code(writer: Writer, code: AuthorizationCode, at: datetime) -> SignInRefused | None:
+    if writer.use_authorization_code(code.hash, at):
+        return None
+    writer.delete_refresh_family(code.family)
+    return invalid_grant(54005, "The authorization code was already redeemed. Send a new interactive request.")
 
 
 def _narrowed(asked: Wanted, wanted: Wanted | None) -> Wanted:
@@ -176,15 +178,22 @@ class DeviceCodes:
             early = code is not None and known and _is_early(code, at)
             if code and known:
                 writer.note_poll(hashed, at, code.interval_seconds + (INTERVAL_SECONDS if early else 0))
-            taken = code is not None and known and code.state is DeviceState.GRANTED and at < code.expires
-            taken = taken and writer.delete_device_code(hashed)
         if code is None or not known:
-            raise invalid_grant(70000, "The provided value for the 'device_code' parameter is not valid.")
-        if not taken:
+            raise _no_device_code()
+        if code.state is not DeviceState.GRANTED or at >= code.expires:
             raise _waiting(code, at, early=early)
         with self._store.reading() as reader:
             user = self._sessions.user(reader, code.object_id)
-        return self._sessions.grant(SignedIn(user, client, at, new_family()), read_scope(code.scope), issuer)
+        signed_in = SignedIn(user, client, at, new_family())
+        return self._sessions.grant(signed_in, read_scope(code.scope), issuer, lambda writer: _take_device_code(writer, hashed))
+
+
+def _take_device_code(writer: Writer, hashed: str) -> SignInRefused | None:
+    return None if writer.delete_device_code(hashed) else _no_device_code()
+
+
+def _no_device_code() -> SignInRefused:
+    return invalid_grant(70000, "The provided value for the 'device_code' parameter is not valid.")
 
 
 def _is_early(code: DeviceCode, at: datetime) -> bool:

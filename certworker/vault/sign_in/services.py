@@ -56,6 +56,6 @@ def sign_in_services(
         sessions,
         AuthorizationCodes(store, sessions, settings, clock),
         DeviceCodes(store, sessions, settings, clock),
-        OnBehalfOf(store, directory, sessions, clock),
+        OnBehalfOf(store, directory, sessions, resources, clock),
         SigningKeys(store, directory, lifetime, age, clock),
     )

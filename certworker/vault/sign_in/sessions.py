@@ -1,5 +1,6 @@
 """Sessions: what a client that a user has signed in with is given, and how it goes on by refresh tokens."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,7 +15,7 @@ from certworker.vault.sign_in.grants import RefreshToken, hash_of, new_grant
 from certworker.vault.sign_in.minting import Granted, Mint
 from certworker.vault.sign_in.refusals import SignInRefused, invalid_grant
 from certworker.vault.sign_in.scopes import ResourceBook, Wanted
-from certworker.vault.store import Reader, Store
+from certworker.vault.store import Reader, Store, Writer
 
 _OFFLINE: Final = "offline_access"
 _OPENID: Final = "openid"
@@ -31,8 +32,11 @@ class SignedIn:
     nonce: str = ""
 
 
+Take = Callable[[Writer], SignInRefused | None]
+"""Takes what tokens are given for, or says why it does not hold."""
+
+
 class _Use(StrEnum):
-    FIRST = "first"
     AGAIN = "again"
     GONE = "gone"
     EXPIRED = "expired"
@@ -49,15 +53,26 @@ class Sessions:
         self._again = timedelta(seconds=settings.refresh_reuse_seconds)
         self._clock = clock
 
-    def grant(self, signed_in: SignedIn, wanted: Wanted, issuer: str) -> Granted:
-        """Give what a scope asks for. Raises SignInRefused."""
+    def grant(self, signed_in: SignedIn, wanted: Wanted, issuer: str, take: Take | None = None) -> Granted:
+        """Give what a scope asks for. Raises SignInRefused.
+
+        `take` takes what the tokens are given for, in the transaction that keeps the new refresh token: what cannot be given
+        costs nothing, and nothing is left over where that ends meanwhile.
+        """
         user, client = signed_in.user, signed_in.client
         with self._store.reading() as reader:
             resource = self._resources.find(reader, user.tenant_id, wanted.audience)
         scopes = self._resources.scopes(resource, wanted)
         access = self._mint.for_user(user, client, resource, scopes, issuer)
         id_token = self._mint.id_token(user, client, issuer, signed_in.nonce) if _OPENID in wanted.openid else None
-        refresh = self._new_refresh_token(signed_in) if _OFFLINE in wanted.openid else None
+        refresh, kept = self._new_refresh_token(signed_in) if _OFFLINE in wanted.openid else (None, None)
+        if take or kept:
+            with self._store.writing() as writer:
+                refused = take(writer) if take else None
+                if kept and not refused:
+                    writer.add_refresh_token(kept)
+            if refused:
+                raise refused
         full = tuple(f"{resource.audience}/{name}" for name in scopes) + tuple(sorted(wanted.openid))
         return Granted(access, full, id_token, refresh, user)
 
@@ -68,24 +83,27 @@ class Sessions:
         some seconds it is taken once more: programs that share one start at the same time.
         """
         at, hashed = whole_second(self._clock()), hash_of(token)
-        with self._store.writing() as writer:
-            found = writer.refresh_token(hashed)
-            if found is None or (found.client_id, found.tenant_id) != (client.client_id, client.tenant_id):
-                use = _Use.GONE
-            elif at >= found.expires:
-                use = _Use.EXPIRED
-            elif writer.use_refresh_token(hashed, at) or (found.used and at - found.used <= self._again):
-                use = _Use.FIRST
-            else:
-                writer.delete_refresh_family(found.family)
-                use = _Use.AGAIN
-        if found is None or use is not _Use.FIRST:
-            raise _refused(use)
         with self._store.reading() as reader:
+            found = reader.refresh_token(hashed)
+            if found is None or (found.client_id, found.tenant_id) != (client.client_id, client.tenant_id):
+                raise _refused(_Use.GONE)
+            if at >= found.expires:
+                raise _refused(_Use.EXPIRED)
             user = self.user(reader, found.object_id)
         openid = wanted.openid | {_OFFLINE, _OPENID}  # a client that has one goes on
         signed_in = SignedIn(user, client, found.signed_in, found.family)
-        return self.grant(signed_in, Wanted(wanted.audience, wanted.names, openid), issuer)
+        asked = Wanted(wanted.audience, wanted.names, openid)
+        return self.grant(signed_in, asked, issuer, lambda writer: self._use(writer, hashed, at))
+
+    def _use(self, writer: Writer, hashed: str, at: datetime) -> SignInRefused | None:
+        found = writer.hold_refresh_token(hashed)
+        if found is None:
+            return _refused(_Use.GONE)
+        if found.used and not timedelta(0) <= at - found.used <= self._again:
+            writer.delete_refresh_family(found.family)
+            return _refused(_Use.AGAIN)
+        writer.use_refresh_token(hashed, at)
+        return None
 
     def user(self, reader: Reader, object_id: str) -> User:
         """Find a user who may go on. Raises SignInRefused where they were disabled or deleted."""
@@ -96,12 +114,7 @@ class Sessions:
             raise invalid_grant(50057, f"The account of {user.user_name} is disabled.")
         return user
 
-    def end_all(self, object_id: str) -> None:
-        """End all sessions of a user: at a change of the password, say. Access tokens hold until they expire."""
-        with self._store.writing() as writer:
-            writer.delete_refresh_tokens_of(object_id)
-
-    def _new_refresh_token(self, signed_in: SignedIn) -> str:
+    def _new_refresh_token(self, signed_in: SignedIn) -> tuple[str, RefreshToken]:
         text, hashed = new_grant()
         at = whole_second(self._clock())
         token = RefreshToken(
@@ -114,9 +127,7 @@ class Sessions:
             at,
             at + self._holds,
         )
-        with self._store.writing() as writer:
-            writer.add_refresh_token(token)
-        return text
+        return text, token
 
 
 def new_family() -> str:
