@@ -17,6 +17,7 @@ from certworker.vault.management.places import (
     subscription_of,
 )
 from certworker.vault.management.vaults import delete_held, vaults_of_group
+from certworker.vault.objects import fold_name
 from certworker.vault.rights.scopes import covers, fold_scope, group_scope
 from certworker.vault.store import Store
 from certworker.vault.vaults import ResourceGroup, Subscription
@@ -104,16 +105,20 @@ class ResourceGroups:
     def delete(self, caller: Caller, subscription_id: str, name: str) -> None:
         """Delete a resource group with all that is in it: its vaults can be recovered once there is a group of the name again.
 
-        Roles that were assigned at the group go with it. Raises AuthorizationFailed, ResourceNotFound.
+        Roles that were assigned at the group, and at stores of audit records in it, go with them. Raises
+        AuthorizationFailed, ResourceNotFound.
         """
-        scope = group_scope(subscription_of(subscription_id), name)
-        self._access.require_action(caller, scope, _DELETE)
+        self._access.require_action(caller, group_scope(subscription_of(subscription_id), name), _DELETE)
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             group = require_group(writer, subscription_of(subscription_id), name)
             for vault in vaults_of_group(writer, group):
                 delete_held(writer, vault.id, caller, at)
-            writer.delete_assignments_at(scope, below=False)
+            for account in writer.storage_accounts(group.subscription_id):
+                if fold_name(account.resource_group) == fold_name(group.name):
+                    writer.delete_assignments_at(account.resource_id, below=True)
+            # as the group writes it: a path has other spellings of a name
+            writer.delete_assignments_at(_scope(group), below=False)
             writer.delete_resource_group(group.subscription_id, group.name)
 
 

@@ -100,7 +100,10 @@ class StorageAccounts:
         return changed
 
     def delete(self, caller: Caller, subscription: str, group: str, name: str) -> bool:
-        """Delete a store; tell whether it was there. Raises AuthorizationFailed, ResourceConflict where records go there."""
+        """Delete a store, and the roles assigned at it; tell whether it was there.
+
+        Raises AuthorizationFailed, ResourceConflict where records go there.
+        """
         with self._store.writing() as writer:
             try:
                 account = self._find(writer, caller, subscription, group, name, DELETE)
@@ -110,6 +113,7 @@ class StorageAccounts:
             if used:
                 message = f"The diagnostic setting '{used[0].name}' routes a vault's records here. Delete the setting first."
                 raise ResourceConflict("StorageAccountInUse", message)
+            writer.delete_assignments_at(account.resource_id, below=True)
             writer.delete_storage_account(account.name)
         return True
 

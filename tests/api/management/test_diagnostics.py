@@ -179,3 +179,23 @@ def test_who_makes_stores(arm: Arm) -> None:
     contributor = arm.somebody("contributor", (CONTRIBUTOR, arm.group))
     assert arm("POST", check, {"name": "teamlogs"}, contributor).status_code == 200
     assert arm("PUT", path, ACCOUNT, contributor).status_code == 200
+
+
+@pytest.mark.parametrize("gone", ["store", "group", "%C5%BFtores"])
+def test_a_name_that_is_taken_anew_has_no_roles(arm: Arm, gone: str) -> None:
+    """What was assigned at a store, or at its group, ends with it, by whichever spelling of the name it is deleted."""
+    groups, version = f"{arm.subscription}/resourceGroups", "api-version=2021-04-01"
+    group = f"{groups}/stores"
+    store = f"{group}/providers/Microsoft.Storage/storageAccounts/teamlogs"
+    places = {f"{group}?{version}": {"location": "local"}, f"{store}?{STORAGE}": ACCOUNT}
+    for path, body in places.items():
+        assert arm("PUT", path, body).status_code in {200, 201}
+    at = store if gone == "store" else group
+    somebody = arm.somebody("somebody", (STORAGE_BLOB_DATA_READER, store), (CONTRIBUTOR, at))
+    path = f"{store}?{STORAGE}" if gone == "store" else f"{groups}/{gone.replace('group', 'stores')}?{version}"
+    assert arm("DELETE", path).status_code == 200
+    for path, body in places.items():
+        assert arm("PUT", path, body).status_code in {200, 201}
+    assert told(arm("GET", f"{store}?{STORAGE}", principal=somebody)) == (403, "AuthorizationFailed")
+    caller = Caller(somebody.object_id, somebody.client_id, arm.world.tenant)
+    assert not arm.world.house.access.may(caller, store, READ_RECORDS, data=True)
