@@ -77,7 +77,8 @@ class DataPlane:
         self._threads = threads
         self._routers = _by_shape(ROUTES)
         settings = house.settings
-        self._firewall = Firewall(settings.network.subnets, tuple(settings.network.trusted_services.values()))
+        trusted = tuple(settings.network.trusted_services.values())
+        self._firewall = Firewall(settings.network.subnets, trusted, settings.authority)
         throttling = settings.throttling
         self._throttle = Throttle(throttling, settings.server.processes, house.clock) if throttling.enabled else None
 

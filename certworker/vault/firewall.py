@@ -20,11 +20,15 @@ _MOST_REMEMBERED: Final = 1024
 
 
 class Firewall:
-    """Knows the ranges of subnets, by their resource ids, and the client ids of the trusted services."""
+    """Knows the ranges of subnets, by their resource ids, and the client ids of the trusted services.
 
-    def __init__(self, subnets: Mapping[str, Sequence[str]], trusted: Sequence[str]) -> None:
+    `authority` is the URL of our own identity provider: a foreign one cannot say who is trusted.
+    """
+
+    def __init__(self, subnets: Mapping[str, Sequence[str]], trusted: Sequence[str], authority: str) -> None:
         self._subnets = {fold_scope(subnet): _ranges(tuple(networks)) for subnet, networks in subnets.items()}
         self._trusted = frozenset(map(str.lower, trusted))
+        self._issuers = f"{authority}/"
         self._ranges = lru_cache(_MOST_REMEMBERED)(_ranges)
 
     def require(self, vault: Vault, caller: Caller, address: str) -> None:
@@ -57,7 +61,8 @@ class Firewall:
 
     def _is_trusted(self, caller: Caller) -> bool:
         # an application for itself: anybody can log in by way of one that is public
-        return caller.client_id.lower() in self._trusted and not caller.user_name and not caller.scopes
+        is_ours = caller.issuer.startswith(self._issuers)
+        return is_ours and caller.client_id.lower() in self._trusted and not caller.is_user
 
 
 def _ranges(networks: tuple[str, ...]) -> tuple[Range, ...]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ import pytest
 
 from certworker.api.addresses import ClientAddresses, Header, plain_address
 from certworker.api.app import build_app
+from certworker.errors import ForbiddenByFirewall
 from certworker.settings import Network, Server, Settings
+from certworker.vault.firewall import Firewall
+from certworker.vault.rights.caller import Caller
 from certworker.vault.rights.scopes import group_scope
 from certworker.vault.vaults import NetworkRules, Vault
 from tests.api.recording import Recorder
@@ -102,6 +106,24 @@ def test_a_trusted_service_is_let_in_and_needs_rights(world: World, rules: Netwo
             writer.delete_role_assignment(world.tenant, assignment.id)
     answer = get(world, "198.51.100.7")
     assert (answer.status_code, answer.json()["error"]["innererror"]["code"]) == (403, "ForbiddenByRbac")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "more", "passes"),
+    [
+        ("https://login.localhost/t/v2.0", {}, True),
+        ("https://login.localhost.example/t/v2.0", {}, False),
+        ("https://elsewhere.example", {}, False),
+        ("https://login.localhost/t/v2.0", {"user_name": "ada@contoso.test"}, False),
+        ("https://login.localhost/t/v2.0", {"scopes": frozenset({"user_impersonation"})}, False),
+    ],
+)
+def test_who_is_trusted(world: World, issuer: str, more: dict[str, Any], *, passes: bool) -> None:
+    """The application itself, by our own word: a foreign issuer's tokens can have any client id."""
+    vault, firewall = replace(world.vault, network=CLOSED), Firewall({}, ("0A-Id",), "https://login.localhost")
+    caller = Caller("somebody", "0a-id", world.tenant, issuer=issuer, **more)
+    with nullcontext() if passes else pytest.raises(ForbiddenByFirewall):
+        firewall.require(vault, caller, "198.51.100.7")
 
 
 def test_the_firewall_comes_after_authentication_and_before_the_vault(world: World) -> None:
