@@ -86,8 +86,9 @@ def find_vault(house: House, place: Place, reader: HotReader) -> Vault:
 
 def _first_vault(house: House) -> Vault | None:
     with house.store.reading() as reader:
-        vaults = [vault for vault in reader.vaults() if vault.name != SYSTEM_VAULT]
-    return min(vaults, key=lambda vault: vault.created, default=None)
+        vaults = [vault for vault in reader.every_vault() if vault.name != SYSTEM_VAULT]
+    first = min(vaults, key=lambda vault: vault.created, default=None)
+    return None if first and first.deleted else first  # whoever means a vault that was deleted means no other one
 
 
 def challenge_of(settings: Settings, place: Place, vault: Vault, *, refused: bool = False) -> str:

@@ -1,5 +1,6 @@
 """Who is let in: the bearer challenge, and tokens that do not hold."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import jwt
@@ -68,6 +69,16 @@ def test_a_good_token_is_let_in_on_every_host(call: Caller) -> None:
         headers = {"Authorization": f"bearer {world.token(audience=audience)}"}
         for base in (world.vault_url, "https://localhost:8443"):
             assert call.bare("GET", f"{base}{PATH}", headers=headers).status_code == 404
+
+
+def test_the_bare_domain_stands_for_no_other_vault(call: Caller) -> None:
+    """Where the first vault was deleted, nothing of its clients goes to the next one."""
+    world, at = call.world, call.world.clock()
+    with world.house.store.writing() as writer:
+        writer.add_vault(replace(world.vault, id="next", name="next", created=at + timedelta(days=1)))
+        writer.replace_vault(replace(world.vault, deleted=at, purge_at=at + timedelta(days=90)))
+    for base, code in (("https://localhost:8443", "VaultNotFound"), ("https://next.vault.localhost:8443", "SecretNotFound")):
+        assert call("GET", f"{base}/secrets/mine").json()["error"]["code"] == code
 
 
 def test_an_expired_token_is_refused(call: Caller) -> None:
