@@ -40,6 +40,7 @@ from certworker.errors import (
     WrongTokenIssuer,
 )
 from certworker.vault.access import Caller
+from certworker.vault.sign_in.scopes import IMPERSONATION
 from certworker.vault.vaults import SYSTEM_VAULT
 
 ROUTES = (
@@ -110,6 +111,8 @@ class ManagementPlane:
             raise self._challenge("InvalidAuthenticationTokenAudience", text) from None
         except Unauthenticated as error:
             raise self._challenge("InvalidAuthenticationToken", f"The access token is invalid. {error}") from None
+        if caller.scopes and IMPERSONATION not in caller.scopes:
+            raise self._challenge("InvalidAuthenticationToken", f"The access token's scp does not have {IMPERSONATION}.")
         self._check_subscription(caller, path)
         return caller
 

@@ -53,7 +53,7 @@ def route(methods: str, path: str, handler: Handler, of: ResourceType, *, is_ope
 
     `{name}` in a path is one segment of it, `{name:path}` any number of them, slash before included; none is `/`.
     """
-    pattern = re.compile(_pattern_of(path), re.IGNORECASE)
+    pattern = re.compile(_pattern_of(path), re.IGNORECASE | re.ASCII)  # a long s is no s
     return ArmRoute(frozenset(methods.split()), path, pattern, handler, of, is_open)
 
 

@@ -4,7 +4,7 @@ from certworker.errors import BadParameter, InvalidResource, ResourceNotFound
 from certworker.vault.objects import check_name, fold_name
 from certworker.vault.rights.scopes import ROOT, fold_scope, group_scope, object_scope, subscription_scope, vault_scope
 from certworker.vault.store import Reader
-from certworker.vault.vaults import Vault
+from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
 NOUNS = ("keys", "secrets", "certificates")
 """What is in a vault that roles can be assigned for."""
@@ -43,9 +43,11 @@ def find_scope(reader: Reader, tenant_id: str, scope: str) -> str:
 
 
 def find_vault(reader: Reader, scope: str, subscription: str, group: str, name: str) -> Vault:
-    """Find the vault of a resource id. Raises ResourceNotFound."""
+    """Find the vault of a resource id, which the service's own has not. Raises ResourceNotFound."""
     vault = reader.vault_by_name(name)
     if vault is None or vault.subscription_id != subscription or fold_name(vault.resource_group) != fold_name(group):
+        raise _missing(scope)
+    if vault.name == SYSTEM_VAULT:
         raise _missing(scope)
     return vault
 

@@ -224,6 +224,7 @@ class ManagedVaults:
             held = writer.hold_vault(deleted.id)
             if held is None or held.deleted is None:
                 raise place.not_found()
+            require_group(writer, held.subscription_id, held.resource_group)  # it may have gone since it was looked up
             vault = replace(held, deleted=None, purge_at=None, updated=self._at(), updated_by=signature(caller))
             writer.replace_vault(vault)
             shown = replace(_shown(writer, vault), is_new=True)

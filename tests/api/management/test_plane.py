@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import jwt
 import pytest
 
 from tests.api.world import Caller, World
@@ -78,6 +79,14 @@ def test_refused_tokens_have_codes_of_their_own(world: World, call: Caller) -> N
     assert codes == ["InvalidAuthenticationToken", "InvalidAuthenticationTokenTenant", "ExpiredAuthenticationToken"]
 
 
+@pytest.mark.parametrize(("scopes", "status"), [("user_impersonation", 200), ("openid", 401)])
+def test_an_application_acts_for_its_user_where_it_may(world: World, call: Caller, scopes: str, status: int) -> None:
+    """A token that is for something else than to act for the user lets nobody in."""
+    claims = jwt.decode(world.token(audience=ARM), options={"verify_signature": False}) | {"scp": scopes}
+    token = world.house.directory.sign(world.tenant, claims)
+    assert _get(call, "/subscriptions?api-version=2022-12-01", token).status_code == status
+
+
 def test_the_api_version_is_needed_and_known(world: World, call: Caller) -> None:
     """Without an api-version, or with one that the resource type has not, the refusal says which there are."""
     token = world.token(audience=ARM)
@@ -91,6 +100,8 @@ def test_what_is_not_there(world: World, call: Caller) -> None:
     """Types that there are not, paths that nothing is at, and methods that a path has not."""
     token = world.token(audience=ARM)
     missing = _get(call, "/providers/Microsoft.Nothing/things?api-version=2020-01-01", token)
+    long_s = f"/%C5%BFubscriptions/{world.vault.subscription_id}/resourceGroups?api-version=2021-04-01"
+    assert _get(call, long_s, token).status_code == 404
     assert (missing.status_code, _error(missing)) == (404, "InvalidResourceType")
     assert _get(call, "/nothing?api-version=2020-01-01", token).status_code == 404
     refused = call.bare("DELETE", f"{ARM}/metadata/endpoints?api-version=2022-09-01")

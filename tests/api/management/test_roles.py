@@ -112,6 +112,7 @@ def test_the_same_twice_and_changes(arm: Arm) -> None:
         ("{group}/providers/Microsoft.KeyVault/vaults/nowhere", "ResourceNotFound"),
         ("{group}/providers/Microsoft.Compute/virtualMachines/vm", "ResourceNotFound"),
         ("{vault}/rubbish/name", "ResourceNotFound"),
+        ("{group}/providers/Microsoft.KeyVault/vaults/certworker-system", "ResourceNotFound"),
         ("/subscriptions/00000000-0000-0000-0000-000000000000", "SubscriptionNotFound"),
     ],
 )
