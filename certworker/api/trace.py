@@ -34,7 +34,8 @@ _API_VERSION: Final = re.compile(
 """What could be a version: anything else that was sent in its place may be secret."""
 _PLAIN_PATH: Final = re.compile(r"[0-9A-Za-z/._~-]*")
 _PLAIN_ID: Final = re.compile(r"[!-~]{1,128}")
-_USER_NAME: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}")
+_USER_NAME: Final = re.compile(r"[0-9A-Za-z'._!#^~$+&-]{1,64}@((?:[0-9A-Za-z-]{1,63}\.)*[0-9A-Za-z-]{1,63})")
+"""As users are called here; a password that was typed in a name's place is hardly ever like that."""
 _CLIENT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE: Final = re.compile(
     r"(?:/subscriptions/[^/]+)?(?:/resourceGroups/[^/]+)?(?:/providers/[^/]+(?:/[^/]+/[^/]+)?)?", re.IGNORECASE
@@ -107,8 +108,15 @@ class RequestTrace:
         except (ValueError, LookupError, AttributeError, TypeError):
             self.refusal = ""
 
+    def deny(self, error: str, number: int) -> None:
+        """Tell that a sign-in was refused, by a page or by sending the browser back: the status does not tell."""
+        self.refusal = f"{error}/AADSTS{number}"
+
     def asked_by(self, client_id: str = "", user_name: str = "", grant: str = "") -> None:
         """Tell who asks for a token, as they say themselves. What is no client id and no user name is not recorded."""
+        named = _USER_NAME.fullmatch(user_name)
+        if named and "." not in named[1] and not f".{self.place.netloc.partition(':')[0]}".endswith(f".{named[1].lower()}"):
+            user_name = ""  # P@ssword is one as well
         self.details |= {
             name: value
             for name, value, form in (
@@ -126,7 +134,7 @@ class RequestTrace:
 
     def ended(self, status: int) -> AuditRecord:
         """Make the record of a request that was answered with `status`."""
-        failed = status >= HTTPStatus.BAD_REQUEST
+        failed = status >= HTTPStatus.BAD_REQUEST or bool(self.refusal)
         operation = AUTHENTICATION if status == HTTPStatus.UNAUTHORIZED and not self._signs_in else self._operation()
         # the record of what was committed before it failed stays: this is another one
         identifier = str(uuid4()) if self.kept.committed else self.request_id

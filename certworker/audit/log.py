@@ -20,6 +20,7 @@ from certworker.clock import Clock, whole_second
 from certworker.errors import AuditUnavailable, CertworkerError
 from certworker.vault.audit.port import ChainHead
 from certworker.vault.audit.record import AuditRecord
+from certworker.vault.audit.trail import untraced
 
 RETRY_AFTER: Final = timedelta(seconds=5)
 _log = logging.getLogger(__name__)
@@ -151,7 +152,8 @@ class AuditLog:
             raise AuditUnavailable("The audit log of this process is closed.", RETRY_AFTER)
         self._let_go()
         try:
-            self._chain = self._opened(uuid4().hex, self._clock())
+            with untraced():
+                self._chain = self._opened(uuid4().hex, self._clock())
         except OSError as error:
             raise _unavailable(error) from error
         except CertworkerError as error:

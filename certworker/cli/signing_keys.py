@@ -14,10 +14,11 @@ def rotate(
 ) -> None:
     """Let another key sign tokens from now on. What the older one has signed holds until it expires."""
     from certworker.bootstrap import open_house  # noqa: PLC0415  # `--help` starts without it
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    with open_house(settings, source=opened_source(settings)) as house:
+    with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "SigningKeyRotate"):
         key = house.sign_in.signing_keys.rotate()
     typer.echo(f"The key {key.id} signs tokens now.")

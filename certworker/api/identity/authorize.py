@@ -47,6 +47,7 @@ class AuthorizePage(Door):
             tenant = await self.tenant(request)
             client = await self.threads.run(self._client, tenant, form)
         except SignInRefused as error:
+            trace_of(request.scope).deny(error.error, error.number)
             return page(request, "This sign-in cannot go on", _problem(error), status=error.status)
         try:
             asked = await self.threads.run(self._read, tenant, client, form)
@@ -54,6 +55,7 @@ class AuthorizePage(Door):
                 return self._show(request, asked, form)
             return await self._sign_in(request, tenant, asked, form)
         except SignInRefused as error:
+            trace_of(request.scope).deny(error.error, error.number)
             refused = {"error": error.error, "error_description": f"AADSTS{error.number}: {error}"}
             return _send_back(request, form, refused)
 
@@ -96,6 +98,7 @@ class AuthorizePage(Door):
             fields = (form.get(name, "") for name in ("login", "passwd", "newpasswd"))
             user = await self.threads.run(sign_in.passwords.check, tenant, *fields)
         except SignInRefused as error:
+            trace_of(request.scope).deny(error.error, error.number)
             return self._show(request, asked, form, error)
         return _send_back(request, form, {"code": await self.threads.run(sign_in.codes.give, asked, user)})
 

@@ -43,6 +43,7 @@ class DevicePage(Door):
             fields = (form.get(field, "") for field in ("login", "passwd", "newpasswd"))
             user = await self.threads.run(sign_in.passwords.check, tenant, *fields)
         except SignInRefused as error:
+            trace_of(request.scope).deny(error.error, error.number)
             return await self._ask_password(request, tenant, code, error, form.get("login", ""))
         if not await self.threads.run(sign_in.devices.settle, code, user):
             return _ask_code(request, _UNKNOWN)

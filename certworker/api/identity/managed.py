@@ -19,8 +19,10 @@ from starlette.types import ASGIApp
 from certworker.api.auth import issuer_of
 from certworker.api.hosts import Plane, place_of
 from certworker.api.identity.forms import Form, parse_form
+from certworker.api.identity.recording import Recorded
 from certworker.api.identity.refusals import NO_STORE
 from certworker.api.threads import Threads, closing
+from certworker.api.trace import trace_of
 from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError, Unavailable
@@ -63,6 +65,7 @@ class ManagedEndpoint:
             self._check(request)
             query = _query(request, APP_SERVICE if self._is_app_service else IMDS)
             token = await self._threads.run(self._token, query)
+            trace_of(request.scope).asked_by(token.client_id, grant="managed_identity")
         except SignInRefused as error:
             return self._refuse(error.status, error.error, str(error))
         except Unavailable as error:
@@ -130,7 +133,8 @@ def build_managed_app(house: House, settings: ManagedIdentity, header: str) -> A
     threads = Threads(_THREADS)
     endpoint = ManagedEndpoint(house, settings, header, threads)
     path = "/{path:path}" if settings.kind == "app-service" else _IMDS_PATH
-    return Router([Route(path, endpoint.answer, methods=["GET"])], redirect_slashes=False, lifespan=closing(threads))
+    router = Router([Route(path, endpoint.answer, methods=["GET"])], redirect_slashes=False, lifespan=closing(threads))
+    return Recorded(router, house)
 
 
 def _query(request: Request, versions: tuple[str, ...]) -> Form:

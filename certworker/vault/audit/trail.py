@@ -62,6 +62,16 @@ def tracing(trace: Trace) -> Iterator[Trace]:
 
 
 @contextmanager
+def untraced() -> Iterator[None]:
+    """Set that nothing is under way: what is written in the block is none of the request that happens to bring it about."""
+    token = _CURRENT.set(None)
+    try:
+        yield
+    finally:
+        _CURRENT.reset(token)
+
+
+@contextmanager
 def correlating(correlation_id: str) -> Iterator[None]:
     """Give one correlation id to what the service does by itself in the block; a request that is under way keeps its own."""
     if _CURRENT.get() is None:

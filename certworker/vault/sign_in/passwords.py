@@ -1,13 +1,18 @@
 """Passwords of users, and what keeps others from guessing them."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import BadParameter, IdentityDisabled, Unauthenticated
 from certworker.settings.identity import IdentitySettings
+from certworker.vault.audit.record import AuditRecord
+from certworker.vault.audit.trail import Trace, current_trace, tracing
 from certworker.vault.directory import Directory
 from certworker.vault.identities.records import User, fold_user_name
 from certworker.vault.identities.users import Users
@@ -56,7 +61,8 @@ class PasswordCheck:
         if not new_password:
             raise invalid_grant(MUST_CHANGE, "Choose a new password: the one of now was set by somebody else.")
         try:
-            self._users.change_password(Caller(user.object_id, "", tenant_id), password, new_password)
+            with _recorded(user):
+                self._users.change_password(Caller(user.object_id, "", tenant_id), password, new_password)
         except BadParameter as error:
             raise invalid_grant(MUST_CHANGE, str(error)) from None
         return replace(user, must_change_password=False)
@@ -76,6 +82,23 @@ class PasswordCheck:
         over = count - self._guesses
         until = at + min(self._lock * 2 ** min(over, _MOST_DOUBLINGS), LONGEST_LOCK) if over >= 0 else None
         return replace(known, count=count, last=at, locked_until=until)
+
+
+@contextmanager
+def _recorded(user: User) -> Iterator[None]:
+    """Let a change of password have a record of its own in its transaction: a sign-in has one only once it is answered."""
+    under_way = current_trace()
+    if under_way is None or (record := under_way.record) is None:
+        yield
+        return
+    claims = {"objectidentifier": user.object_id, "tid": user.tenant_id, "upn": user.user_name}
+
+    def changed() -> AuditRecord:
+        where = f"/tenants/{user.tenant_id}"
+        return replace(record(), id=str(uuid4()), operation="MeChangePassword", resource_id=where, identity=claims)
+
+    with tracing(Trace(changed)):
+        yield
 
 
 def _digest(tenant_id: str, user_name: str) -> str:
