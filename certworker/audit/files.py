@@ -1,6 +1,7 @@
 """The files of one chain: appended to, brought to disk, and followed by the next one in time."""
 
 import contextlib
+import errno
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,7 +26,7 @@ class ChainFiles:
 
     def __init__(self, folder: Path, chain_id: str, rotation: Rotation, at: datetime) -> None:
         self.is_torn = False
-        """Half a line could not be taken back: what follows needs a chain of its own."""
+        """Half a line could not be taken back, or lines may be lost: what follows needs a chain of its own."""
         self._folder = folder
         self._chain_id = chain_id
         self._rotation = rotation
@@ -51,9 +52,13 @@ class ChainFiles:
         self._size += len(lines)
 
     def sync(self) -> None:
-        """Bring all that was written before this to disk. Raises OSError."""
+        """Bring all that was written before this to disk. Raises OSError, also where somebody took away what was written."""
         retired, self._retired = self._retired, []
-        os.fdatasync(self._file)
+        file, size = self._file, self._size
+        os.fdatasync(file)
+        found = os.fstat(file)
+        if file == self._file and (not found.st_nlink or found.st_size < size):
+            raise OSError(errno.ENOENT, "the file was deleted or cut while it was written")
         # a file that was rotated away was brought to disk then; it is closed here, where nobody is at it
         for file in retired:
             os.close(file)
@@ -69,7 +74,12 @@ class ChainFiles:
         return self._size > 0 and (is_full or at - self._begun >= self._rotation.age)
 
     def _rotate(self, at: datetime) -> None:
-        os.fdatasync(self._file)
+        try:
+            os.fdatasync(self._file)
+        except OSError:
+            # the system tells of it once: a later sync would succeed, and what this one was for may be gone
+            self.is_torn = True
+            raise
         former, self._file = self._file, self._begin(at)
         self._retired.append(former)
 

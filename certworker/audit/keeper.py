@@ -42,6 +42,8 @@ class Keeper:
                     self._log.put_head()
             except CertworkerError as error:
                 _log.warning("The audit log could not be looked after: %s", error)
+            except Exception:  # noqa: BLE001  # the next look may go well, and without this thread there would be none
+                _log.exception("The audit log could not be looked after.")
 
     def _take_over(self) -> None:
         """Drain what was there at the last look already: whoever should have drained it is not there."""

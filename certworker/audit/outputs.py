@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from certworker.audit.log import Lines
 
 PRIORITY: Final = 13 * 8 + 5
 """Facility 13, log audit; severity 5, notice (RFC 5424 section 6.2.1)."""
+REST_SECONDS: Final = 30.0
+"""So long is a place for copies left alone that has failed."""
 _TIMEOUT: Final = 2.0
 _STDOUT: Final = 1
 _log = logging.getLogger(__name__)
@@ -48,6 +51,7 @@ class SyslogLines:
     """Lines as messages to syslog: over its unix socket, or UDP or TCP of loopback (RFC 6587, octet counting)."""
 
     is_torn = False
+    """Some of the lines that were written together have left: what follows needs a chain of its own."""
 
     def __init__(self, address: str, host: str, pid: int) -> None:
         self._address = address
@@ -57,11 +61,14 @@ class SyslogLines:
 
     def write(self, lines: bytes, at: datetime) -> None:
         """Send each line. Raises OSError; a connection that is gone is made again with the next line."""
+        sent = 0
         try:
             for line in lines.splitlines():
                 message = f"<{PRIORITY}>1 {at:%Y-%m-%dT%H:%M:%S.%fZ}".encode() + self._begin + line
                 self._connected().sendall(f"{len(message)} ".encode() + message if self._is_stream else message)
+                sent += 1
         except OSError:
+            self.is_torn = self.is_torn or sent > 0
             self.close()
             raise
 
@@ -83,9 +90,9 @@ class SyslogLines:
 class Copied:
     """Lines in one place that counts, with copies elsewhere, which may fail."""
 
-    def __init__(self, first: Lines, copies: Sequence[Lines]) -> None:
+    def __init__(self, first: Lines, copies: Sequence[Lines], now: Callable[[], float] = monotonic) -> None:
         self._first = first
-        self._copies = copies
+        self._copies = tuple(_Copy(copy, now) for copy in copies)
 
     @property
     def is_torn(self) -> bool:
@@ -96,10 +103,7 @@ class Copied:
         """Write. Raises OSError where the place that counts does."""
         self._first.write(lines, at)
         for copy in self._copies:
-            try:
-                copy.write(lines, at)
-            except OSError as error:
-                _log.warning("A copy of audit records is lost: %s.", error.strerror or type(error).__name__)
+            copy.write(lines, at)
 
     def sync(self) -> None:
         """Bring them to disk where it counts."""
@@ -107,8 +111,39 @@ class Copied:
 
     def close(self) -> None:
         """Let go of all."""
-        for each in (self._first, *self._copies):
-            each.close()
+        self._first.close()
+        for copy in self._copies:
+            copy.close()
+
+
+class _Copy:
+    """A place for copies. One that fails is left alone for a while: whoever waits for an answer must not wait for it."""
+
+    def __init__(self, lines: Lines, now: Callable[[], float]) -> None:
+        self._lines = lines
+        self._now = now
+        self._again = 0.0
+        self._lost = 0
+
+    def write(self, lines: bytes, at: datetime) -> None:
+        """Write, unless it failed a short time ago."""
+        if self._lost and self._now() < self._again:
+            self._lost += lines.count(b"\n")
+            return
+        try:
+            self._lines.write(lines, at)
+        except OSError as error:
+            self._lost += lines.count(b"\n")
+            self._again = self._now() + REST_SECONDS
+            _log.warning("Copies of %s audit records are lost: %s.", self._lost, error.strerror or type(error).__name__)
+            return
+        if self._lost:
+            _log.warning("Audit records are copied again; %s copies are lost.", self._lost)
+            self._lost = 0
+
+    def close(self) -> None:
+        """Let go."""
+        self._lines.close()
 
 
 def _connect(address: str) -> socket.socket:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from certworker.audit.notary import Notary
 from certworker.audit.searching import Visible, search_files
-from certworker.audit.verifying import Verification, verify
-from certworker.audit.witness import read_witness
+from certworker.audit.verifying import Verification, verify_live
+from certworker.audit.witness import Witness, read_witness
 from certworker.errors import ResourceNotFound, Unavailable
 from certworker.vault.access import Access
 from certworker.vault.audit.search import Search, Shown, properties_of
@@ -82,9 +82,11 @@ class AuditEvents:
             raise Unavailable(f"The audit log cannot be read: {error.strerror}.") from error
 
     def _verify(self) -> Verification:
-        witness = read_witness(self._store, self._notary.broken_keys())
+        def read() -> Witness:
+            return read_witness(self._store, self._notary.broken_keys())
+
         try:
-            return verify(self._folder, witness, socket.gethostname())
+            return verify_live(self._folder, read, socket.gethostname())
         except OSError as error:
             raise Unavailable(f"The audit log cannot be read: {error.strerror}.") from error
 
@@ -112,4 +114,9 @@ def _is_routed(record: Shown, routed: Mapping[str, str]) -> bool:
 def read_time(text: str) -> str:
     """Give a time in ISO 8601 as records have it. Raises ValueError."""
     at = datetime.fromisoformat(text)
-    return f"{(at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+    try:
+        utc = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except OverflowError:
+        raise ValueError("the time is before the year 1 or after 9999 in UTC") from None
+    # not by strftime, which writes years before 1000 with fewer digits
+    return f"{utc.replace(tzinfo=None).isoformat(timespec='microseconds')}Z"

@@ -69,6 +69,6 @@ def _seconds(time: str) -> float:
 def _record_of(line: bytes) -> Shown | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
@@ -14,10 +14,13 @@ from certworker.audit.scanning import LogFile, Scan, SeenIds, first_sequence, lo
 from certworker.audit.statements import CLOSING, OPENING, SIGNATURE, signed_line
 from certworker.audit.witness import Witness
 from certworker.crypto.audit_signatures import audit_key_id, is_signed
-from certworker.vault.audit.port import ChainCut, ChainHead
+from certworker.vault.audit.port import ChainHead
 
 STALE: Final = timedelta(minutes=2)
-"""A process that writes for longer than this without a new head did not reach the database, or somebody put its head back."""
+"""A process that writes for longer than this without a new head did not reach the database, or somebody put its head back.
+
+Longer than `head_seconds` can be.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ def verify(folder: Path, witness: Witness | None, host: str, *, all_hosts: bool 
         chain.scan.end()
         _check_numbers(chain)
         if witness:
-            _check_against(chain, witness.heads.get(chain.id), witness.cuts.get(chain.id))
+            _check_against(chain, witness)
     hosts = {host, *(str(chain.opening.get("host", "")) for chain in chains.values())}
     for head in _missing(chains, witness):
         told = findings if all_hosts or head.host in hosts else notes
@@ -107,6 +110,19 @@ def verify(folder: Path, witness: Witness | None, host: str, *, all_hosts: bool 
         notes.append(f"{seen.twice} records come twice: a process was killed while it drained them; readers count each once")
     reports = tuple(_report(chain, witness) for chain in chains.values())
     return Verification(tuple(sorted(reports, key=lambda one: one.begun)), tuple(findings), tuple(notes), seen.twice)
+
+
+def verify_live(folder: Path, read: Callable[[], Witness], host: str, *, all_hosts: bool = False) -> Verification:
+    """Verify files that are being written to, against the database, which `read` reads.
+
+    A chain that is opened, or a file that is deleted by its age, just after the database was read would be taken for a forgery
+    or a theft: what is found has to be so a second time. Raises OSError, Unavailable.
+    """
+    with suppress(FileNotFoundError):
+        found = verify(folder, read(), host, all_hosts=all_hosts)
+        if found.passed:
+            return found
+    return verify(folder, read(), host, all_hosts=all_hosts)
 
 
 def _open(chain_id: str, files: tuple[LogFile, ...], witness: Witness | None) -> _Chain:
@@ -138,18 +154,27 @@ def _read_opening(chain: _Chain, witness: Witness | None) -> None:
         return
     record = _signed_record(line, OPENING)
     found = record.get("properties", {})
-    known = witness.keys if witness else {found.get("keyId"): _decoded(found.get("publicKey"))}
-    public = known.get(found.get("keyId"), b"")
+    key_id = str(found.get("keyId"))
+    public = witness.keys.get(key_id, b"") if witness else _decoded(found.get("publicKey"))
     if found.get("chain") != chain.id or not _is_signed_line(line, record, OPENING, "", public):
         chain.findings.append("the opening is not signed by a key of this deployment: the chain is forged, or its begin is")
         return
     if witness is None:
         chain.notes.append(f"the opening is signed by the key {audit_key_id(public)}, which it names itself")
+    known = found.get("known")
+    if known is not None and not _is_known(known):
+        chain.findings.append("the opening tells of another chain what no process writes: it is forged")
+        return
     chain.opening = {**found, "public": public}
 
 
+def _is_known(known: object) -> bool:
+    """Tell whether an opening that only vouches for itself has the form of one."""
+    return isinstance(known, dict) and [type(known.get(name)) for name in ("chain", "sequence", "hash")] == [str, int, str]
+
+
 def _signed_record(line: bytes, operation: str) -> Mapping[str, Any]:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         record = json.loads(line)
         if isinstance(record, dict) and record.get("operationName") == operation and isinstance(record.get("properties"), dict):
             return record
@@ -176,12 +201,14 @@ def _check_numbers(chain: _Chain) -> None:
     chain.notes += chain.scan.notes
 
 
-def _check_against(chain: _Chain, head: ChainHead | None, cut: ChainCut | None) -> None:
-    scan = chain.scan
+def _check_against(chain: _Chain, witness: Witness) -> None:
+    scan, head, cut = chain.scan, witness.heads.get(chain.id), witness.cuts.get(chain.id)
     if cut and cut.sequence in scan.hashes and scan.hashes[cut.sequence] != cut.hash:
         chain.findings.append(f"record {cut.sequence} is not the one that was signed when it was to be deleted")
     if head is None:
-        if scan.last > 1:
+        if witness.at and _is_later(chain, witness.at):
+            chain.notes.append("was opened after the heads were printed: a tail that was cut off would not be missed")
+        elif scan.last > 1:
             chain.findings.append("the database has no signed head of it: it was removed, or the chain is forged")
         elif scan.last:
             chain.notes.append("the process ended while it opened it")
@@ -198,6 +225,12 @@ def _check_against(chain: _Chain, head: ChainHead | None, cut: ChainCut | None) 
             f"no signed head follows that of {head.at:%Y-%m-%d %H:%M:%S}, though records do: an older one was put back, or the "
             "database was away until the process ended"
         )
+
+
+def _is_later(chain: _Chain, at: datetime) -> bool:
+    """Tell whether a chain whose opening is signed as it should be was opened after a time."""
+    opened = _time_of(chain.scan.first_line) if chain.opening else None
+    return opened is not None and opened >= at
 
 
 def _missing(chains: Mapping[str, _Chain], witness: Witness | None) -> list[ChainHead]:
@@ -270,7 +303,7 @@ def _time_of(line: bytes) -> datetime | None:
 
 
 def _text_time(line: bytes) -> str:
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         record = json.loads(line)
         if isinstance(record, dict):
             return str(record.get("time", ""))

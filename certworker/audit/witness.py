@@ -3,7 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,16 +16,21 @@ from certworker.vault.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Heads and cuts by chain, and public keys by id. `findings` are about what does not hold by itself."""
+    """Heads and cuts by chain, and public keys by id. `findings` are about what does not hold by itself.
+
+    `at` is when it was written down; none where it is the database as it is.
+    """
 
     keys: Mapping[str, bytes]
     heads: Mapping[str, ChainHead]
     cuts: Mapping[str, ChainCut]
     findings: tuple[str, ...] = ()
+    at: datetime | None = None
 
-    def as_json(self) -> str:
+    def as_json(self, at: datetime) -> str:
         """Write it down, for whoever verifies elsewhere."""
         shown = {
+            "at": int(at.timestamp()),
             "keys": {key_id: b64encode(public).decode() for key_id, public in self.keys.items()},
             "heads": [_shown(head) for head in self.heads.values()],
             "cuts": [_shown(cut) for cut in self.cuts.values()],
@@ -49,9 +54,10 @@ def parse_witness(text: str) -> Witness:
         keys = {key_id: b64decode(public) for key_id, public in found["keys"].items()}
         heads = tuple(ChainHead(**_read(head)) for head in found["heads"])
         cuts = tuple(ChainCut(**_read(cut)) for cut in found["cuts"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        at = datetime.fromtimestamp(found["at"], UTC)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise BadParameter("The file is not what `certworker audit heads` writes.") from error
-    return _checked(keys, heads, cuts, ())
+    return replace(_checked(keys, heads, cuts, ()), at=at)
 
 
 def _checked(

@@ -20,6 +20,7 @@ from certworker.vault.audit.search import Search, Shown, claims_of, position_of,
 
 if TYPE_CHECKING:
     from certworker.audit.verifying import Verification
+    from certworker.audit.witness import Witness
     from certworker.settings import Settings
 
 app = typer.Typer(help="The audit log: search it, follow it, and verify that it is what was written.", no_args_is_help=True)
@@ -140,7 +141,7 @@ def heads(config: Annotated[Path, typer.Option("--config", "-c", help="Settings 
 
     settings = _settings(config)
     with open_house(settings, source=opened_source(settings)) as house:
-        typer.echo(read_witness(house.store).as_json())
+        typer.echo(read_witness(house.store).as_json(house.clock()))
 
 
 @app.command("rotate-key")
@@ -148,10 +149,11 @@ def rotate_key(config: Annotated[Path, typer.Option("--config", "-c", help="Sett
     """Make a new key that signs heads. Processes that start from now on use it; what older keys signed still counts."""
     from certworker.audit.notary import Notary  # noqa: PLC0415
     from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
 
     settings = _settings(config)
-    with open_house(settings, source=opened_source(settings)) as house:
+    with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "AuditKeyRotate"):
         signer = Notary(house.store, house.keyring, house.clock).rotate()
     typer.echo(f"The audit log is signed by the key {signer.id} from the next start of each process on.")
 
@@ -214,24 +216,35 @@ def _filter(wanted: Search) -> str:
 
 
 def _verify_by(settings: "Settings", folder: Path | None, all_hosts: bool) -> "Verification":  # noqa: FBT001
+    import socket  # noqa: PLC0415
+
     from certworker.audit.notary import Notary  # noqa: PLC0415
+    from certworker.audit.verifying import verify_live  # noqa: PLC0415
     from certworker.audit.witness import read_witness  # noqa: PLC0415
     from certworker.bootstrap import open_house  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
 
-    with open_house(settings, source=opened_source(settings)) as house:
+    where = folder or settings.audit.folder
+    with open_house(settings, source=opened_source(settings)) as house, _reading(where):
         notary = Notary(house.store, house.keyring, house.clock)
-        witness = read_witness(house.store, notary.broken_keys())
-    return _verify(folder or settings.audit.folder, witness, all_hosts)
+        return verify_live(
+            where, lambda: read_witness(house.store, notary.broken_keys()), socket.gethostname(), all_hosts=all_hosts
+        )
 
 
-def _verify(folder: Path, witness: Any, all_hosts: bool) -> "Verification":  # noqa: ANN401, FBT001
+def _verify(folder: Path, witness: "Witness | None", all_hosts: bool) -> "Verification":  # noqa: FBT001
     import socket  # noqa: PLC0415
 
     from certworker.audit.verifying import verify as verify_folder  # noqa: PLC0415
 
-    try:
+    with _reading(folder):
         return verify_folder(folder, witness, socket.gethostname(), all_hosts=all_hosts)
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise Unavailable(f"The audit log in {folder} cannot be read: {error.strerror}.") from error
 

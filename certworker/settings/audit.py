@@ -41,6 +41,6 @@ class AuditSettings(Section):
     rotate_hours: int = Field(24, ge=1, le=8784, description="hours after which the next file is begun")
     keep_days: int = Field(365, ge=0, le=36525, description="days after which a finished file is deleted; 0 keeps all")
     head_seconds: int = Field(
-        5, ge=1, le=3600, description="seconds between two signed heads, which tell how far a process's chain has come"
+        5, ge=1, le=60, description="seconds between two signed heads, which tell how far a process's chain has come"
     )
     syslog: str = Field("/dev/log", description="unix socket of syslog; or udp://ADDRESS:PORT, tcp://ADDRESS:PORT of loopback")

@@ -185,7 +185,7 @@ def test_old_keys_still_count(ledger: Ledger) -> None:
 def test_others_can_verify_with_the_witness_in_a_file(ledger: Ledger) -> None:
     """Heads, cuts and public keys go into a file and come back; what is no such file is refused."""
     ledger.write(3)
-    text = read_witness(ledger.deployment.house.store).as_json()
+    text = read_witness(ledger.deployment.house.store).as_json(ledger.deployment.house.clock())
     assert verify(ledger.folder, parse_witness(text), HOST).passed
     rewrite(ledger.files()[0], lambda lines: lines[:-1])
     assert not verify(ledger.folder, parse_witness(text), HOST).passed
