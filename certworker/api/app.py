@@ -35,6 +35,8 @@ from certworker.vault.audit.trail import tracing
 _log = logging.getLogger("certworker.access")
 _CLIENT_REQUEST_ID = re.compile(r"[!-~]{1,128}")
 _MOST_HOSTS = 256
+_PASSWORD_THREADS = 2
+"""So many passwords are checked at a time, each in its 32 MiB."""
 _ALWAYS = (
     (b"cache-control", b"no-cache"),
     (b"pragma", b"no-cache"),
@@ -45,21 +47,22 @@ _ALWAYS = (
 
 def build_app(house: House) -> ASGIApp:
     """Build the app of the HTTPS port. Its threads end with its lifespan."""
-    threads = Threads(house.settings.server.threads)
-    return Router(default=Front(house, threads), redirect_slashes=False, lifespan=closing(threads))
+    threads, password_threads = Threads(house.settings.server.threads), Threads(_PASSWORD_THREADS)
+    front = Front(house, threads, password_threads)
+    return Router(default=front, redirect_slashes=False, lifespan=closing(threads, password_threads))
 
 
 class Front:
     """Where every request comes in: made plain, led to its plane, answered with the headers that all answers have."""
 
-    def __init__(self, house: House, threads: Threads) -> None:
+    def __init__(self, house: House, threads: Threads, password_threads: Threads) -> None:
         self._house = house
         release = importlib.metadata.version("certworker").encode()
         self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", release))
         self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
         self._vaults = DataPlane(house, threads)
         self._addresses = ClientAddresses(house.settings.server.trusted_proxies, house.settings.server.proxy_header)
-        self._identity = IdentityProvider(house, threads)
+        self._identity = IdentityProvider(house, threads, password_threads)
         self._management = ManagementPlane(house, threads)
         self._graph = GraphPlane(house, threads)
 

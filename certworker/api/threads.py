@@ -60,12 +60,13 @@ class Threads:
         self._pool.shutdown(cancel_futures=True)
 
 
-def closing(threads: Threads) -> Callable[[object], AbstractAsyncContextManager[None]]:
-    """Make the lifespan of an app that ends its threads when it stops."""
+def closing(*pools: Threads) -> Callable[[object], AbstractAsyncContextManager[None]]:
+    """Make the lifespan of an app that ends its pools of threads when it stops."""
 
     @asynccontextmanager
     async def lifespan(_app: object) -> AsyncIterator[None]:
         yield
-        threads.close()
+        for threads in pools:
+            threads.close()
 
     return lifespan

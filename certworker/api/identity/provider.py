@@ -40,9 +40,11 @@ _ENDPOINTS: Final[Mapping[str, str]] = {
 class IdentityProvider(Door):
     """Answers at login.DOMAIN, and by path at DOMAIN."""
 
-    def __init__(self, house: House, threads: Threads) -> None:
+    def __init__(self, house: House, threads: Threads, password_threads: Threads) -> None:
+        """To check a password is slow, and anybody may ask for it: `password_threads` keep the rest of the service free."""
         super().__init__(house, threads)
-        authorize, device = AuthorizePage(house, threads), DevicePage(house, threads)
+        self._password_threads = password_threads
+        authorize, device = AuthorizePage(house, password_threads), DevicePage(house, password_threads)
         self._router = Router(
             [
                 Route("/{tenant}/oauth2/v2.0/token", self._token, methods=["POST"]),
@@ -121,7 +123,8 @@ class IdentityProvider(Door):
         shown, issuer = shown_by(request, form), issuer_of(self.house.settings, tenant)
         asked = TokenRequest(self.house, tenant, issuer, form, shown, self._endpoints(request, tenant), v1)
         try:
-            answer = await self.threads.run(exchange, asked)
+            threads = self._password_threads if form.get("grant_type") == "password" else self.threads
+            answer = await threads.run(exchange, asked)
         except SignInRefused as error:
             if error.error == "invalid_client" and is_basic(request):
                 raise OAuthError(error.error, error.number, str(error), status=401, basic=True) from None
