@@ -17,13 +17,17 @@ from certworker.api.paths import query_of
 from certworker.api.threads import Threads
 from certworker.api.trace import trace_of
 from certworker.bootstrap import House
-from certworker.errors import IdentityDisabled, TokenExpired, Unauthenticated, WrongTokenAudience
+from certworker.errors import Forbidden, IdentityDisabled, TokenExpired, Unauthenticated, WrongTokenAudience
 from certworker.settings import Settings
 from certworker.vault.access import Caller
+from certworker.vault.identities.rights import DENIED
 
 ROUTES: Final = (*users.ROUTES, *groups.ROUTES, *applications.ROUTES, *service_principals.ROUTES, *objects.ROUTES)
 FIRST_SEGMENT: Final = VERSION
 """What the paths of this plane begin with: by it, it is told at the bare domain."""
+ACCESS_AS_USER: Final = "Directory.AccessAsUser.All"
+_ASKED_BY_POST: Final = ("/getMember", "/checkMember", "/getByIds")
+"""What changes nothing, though it is sent by POST."""
 _NO_TOKEN: Final = "Access token is empty."  # noqa: S105 - a text
 _CLIENT_ID: Final = "00000003-0000-0000-c000-000000000000"
 """Graph's own client id, which its challenge names."""
@@ -43,6 +47,7 @@ class GraphPlane:
         trace_of(scope).caller = caller
         found, params = self._routes.find(scope["method"], scope["path"].removeprefix(f"/{VERSION}"))
         scope["route"] = found
+        _check_scopes(caller, scope["method"], found.path)
         query, request = query_of(scope["query_string"]), Request(scope, receive, send)
         call = GraphCall(self._house, self._threads, place, caller, query, request, params)
         call.check_query()
@@ -67,6 +72,14 @@ class GraphPlane:
     def _challenge(self, message: str) -> Challenged:
         authority = f"{self._house.settings.authority}/common/oauth2/authorize"
         return Challenged(message, f'Bearer realm="", authorization_uri="{authority}", client_id="{_CLIENT_ID}"')
+
+
+def _check_scopes(caller: Caller, method: str, path: str) -> None:
+    """Refuse changes by an application that its user let read alone. Raises Forbidden."""
+    is_reading = method in ("GET", "HEAD") or any(word in path for word in _ASKED_BY_POST)
+    if not is_reading and caller.scopes and not any(ACCESS_AS_USER in name or "ReadWrite" in name for name in caller.scopes):
+        granted = " ".join(sorted(caller.scopes))[:200]
+        raise Forbidden(f"{DENIED} The token's scp, '{granted}', lets the application change nothing: {ACCESS_AS_USER} does.")
 
 
 def graph_audiences_of(settings: Settings) -> tuple[str, ...]:
