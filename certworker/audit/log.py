@@ -162,7 +162,7 @@ class AuditLog:
         return self._chain
 
     def _opened(self, chain_id: str, at: datetime) -> _Chain:
-        signer, known = self._notary.signer(), self._notary.newest_head()
+        signer, known = self._notary.signer(), self._notary.newest_heads()
         chain = _Chain(chain_id, signer, self._begin(chain_id, at), at)
         text = opening_text(chain_id, self._instance, at, (signer.id, signer.public_key), known, signer.sign)
         try:

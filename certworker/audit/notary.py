@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from certworker.audit.statements import signed_cut, signed_head
 from certworker.clock import Clock, whole_second
@@ -12,6 +13,9 @@ from certworker.vault.keyring import Keyring
 from certworker.vault.places import audit_key_place
 from certworker.vault.store import Store
 from certworker.vault.vaults import SYSTEM_VAULT
+
+MOST_KNOWN: Final = 16
+"""So many chains may be written and end between two openings, and each is still known to a later one."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -54,10 +58,10 @@ class Notary:
             writer.add_audit_key(AuditKey(key_id, public, sealed, whole_second(self._clock())))
         return Signer(key_id, public, private)
 
-    def newest_head(self) -> ChainHead | None:
-        """Find the newest head of any chain, which a new chain tells of in its opening."""
+    def newest_heads(self) -> tuple[ChainHead, ...]:
+        """Find the newest heads of all chains, which a new chain tells of in its opening: so several vouch for each."""
         with self._store.reading() as reader:
-            return max(reader.chain_heads(), key=lambda head: head.at, default=None)
+            return tuple(sorted(reader.chain_heads(), key=lambda head: head.at)[-MOST_KNOWN:])
 
     def put_head(self, signer: Signer, head: ChainHead) -> None:
         """Sign a head and put it into the database."""

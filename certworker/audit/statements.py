@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -30,9 +30,9 @@ class Instance:
 
 
 def opening_text(
-    chain_id: str, instance: Instance, at: datetime, key: tuple[str, bytes], known: ChainHead | None, sign: Sign
+    chain_id: str, instance: Instance, at: datetime, key: tuple[str, bytes], known: Sequence[ChainHead], sign: Sign
 ) -> str:
-    """Write a chain's first record: whose it is, which key signs it, and the newest head of any chain that was known then."""
+    """Write a chain's first record: whose it is, which key signs it, and the newest heads that were known then."""
     properties: dict[str, Any] = {
         "chain": chain_id,
         "host": instance.host,
@@ -43,7 +43,7 @@ def opening_text(
         "publicKey": b64encode(key[1]).decode(),
     }
     if known:
-        properties["known"] = {"chain": known.chain_id, "sequence": known.sequence, "hash": known.hash}
+        properties["known"] = [{"chain": head.chain_id, "sequence": head.sequence, "hash": head.hash} for head in known]
     return _signed(OPENING, at, properties, "", sign)
 
 

@@ -104,6 +104,8 @@ def verify(folder: Path, witness: Witness | None, host: str, *, all_hosts: bool 
         told = findings if all_hosts or head.host in hosts else notes
         told.append(f"the chain {head.chain_id} of {head.host} has no file here: it had {head.sequence} records")
     findings += _check_known(chains, witness)
+    if witness and witness.keys and not (chains or witness.heads or witness.cuts):
+        findings.append("a key was made, but there is no chain and no head: all of them were removed")
     if witness is None:
         notes.append("no signed heads were at hand: a tail that was cut off, or a whole chain, would not be missed")
     if seen.twice:
@@ -161,8 +163,8 @@ def _read_opening(chain: _Chain, witness: Witness | None) -> None:
         return
     if witness is None:
         chain.notes.append(f"the opening is signed by the key {audit_key_id(public)}, which it names itself")
-    known = found.get("known")
-    if known is not None and not _is_known(known):
+    known = found.get("known", [])
+    if not (isinstance(known, list) and all(map(_is_known, known))):
         chain.findings.append("the opening tells of another chain what no process writes: it is forged")
         return
     chain.opening = {**found, "public": public}
@@ -188,9 +190,9 @@ def _is_signed_line(line: bytes, record: Mapping[str, Any], operation: str, last
 
 def _want_known(chains: Mapping[str, _Chain]) -> None:
     for chain in chains.values():
-        known = chain.opening.get("known")
-        if known and (other := chains.get(known["chain"])):
-            other.scan.wanted |= {known["sequence"]}
+        for known in chain.opening.get("known", ()):
+            if other := chains.get(known["chain"]):
+                other.scan.wanted |= {known["sequence"]}
 
 
 def _check_numbers(chain: _Chain) -> None:
@@ -243,20 +245,27 @@ def _missing(chains: Mapping[str, _Chain], witness: Witness | None) -> list[Chai
 
 def _check_known(chains: Mapping[str, _Chain], witness: Witness | None) -> list[str]:
     """Check what chains knew of each other when they were opened."""
-    findings = []
+    findings: dict[str, str] = {}
     for chain in chains.values():
-        if not (known := chain.opening.get("known")):
-            continue
-        name, sequence = str(known["chain"]), int(known["sequence"])
-        other = chains.get(name)
-        if other is None:
-            if witness and name not in witness.heads and name not in witness.cuts:
-                findings.append(f"the chain {name}, which {chain.id} knew when it was opened, is gone, and its head too")
-        elif other.scan.last < sequence:
-            findings.append(f"the chain {name} ends before record {sequence}, which {chain.id} knew when it was opened")
-        elif other.scan.hashes.get(sequence, known["hash"]) != known["hash"]:
-            findings.append(f"record {sequence} of the chain {name} is not the one that {chain.id} knew when it was opened")
-    return findings
+        # what was opened since may know chains that are not in what was printed
+        heads = None if witness and witness.at and _is_later(chain, witness.at) else witness
+        for known in chain.opening.get("known", ()):
+            name = known["chain"]
+            if found := _check_one(chains.get(name), known, heads):
+                findings.setdefault(name, f"{found}, which {chain.id} knew when it was opened")
+    return list(findings.values())
+
+
+def _check_one(chain: _Chain | None, known: Mapping[str, Any], witness: Witness | None) -> str:
+    name, sequence = known["chain"], known["sequence"]
+    if chain is None:
+        gone = witness and name not in witness.heads and name not in witness.cuts
+        return f"the chain {name} is gone, and its head too" if gone else ""
+    if chain.scan.last < sequence:
+        return f"the chain {name} ends before record {sequence}"
+    if chain.scan.hashes.get(sequence, known["hash"]) != known["hash"]:
+        return f"the chain {name} has another record {sequence} than the one"
+    return ""
 
 
 def _report(chain: _Chain, witness: Witness | None) -> ChainReport:

@@ -9,12 +9,15 @@ from pathlib import Path
 from shutil import rmtree
 
 import pytest
+from sqlalchemy import delete
 
 from certworker.audit.outputs import REST_SECONDS, Copied, SyslogLines
 from certworker.audit.reading import read_time
 from certworker.audit.verifying import verify, verify_live
 from certworker.audit.witness import Witness, parse_witness, read_witness
 from certworker.errors import AuditUnavailable
+from certworker.store.tables.audit import AUDIT_HEAD
+from certworker.store.transactions import SqlWriter
 from tests.audit.ledger import HOST, Ledger
 from tests.support.clock import START, FakeClock
 
@@ -96,6 +99,37 @@ def test_lines_that_left_in_part_end_the_chain(tmp_path: Path) -> None:
         with pytest.raises(OSError, match="too long"):
             lines.write(b"one\n" + b"2" * (16 << 20) + b"\n", START)
     assert lines.is_torn
+
+
+def test_every_chain_of_a_stop_is_known_to_the_next_start(ledger: Ledger, clock: FakeClock) -> None:
+    """Not the one alone that ended last: whoever removes another, and its head with it, is found."""
+    logs = [ledger.log(), ledger.log()]
+    for log in logs:
+        log.append(ledger.record(1))
+    for log in logs:
+        clock.advance(timedelta(seconds=1))
+        log.close()
+    with ledger.deployment.house.store.reading() as reader:
+        ended_first = min(reader.chain_heads(), key=lambda head: head.at).chain_id
+    ledger.write(2)
+    assert ledger.verify().passed
+    next(path for path in ledger.files() if ended_first in path.name).unlink()
+    with ledger.deployment.house.store.writing() as writer:
+        assert isinstance(writer, SqlWriter)
+        writer._delete(AUDIT_HEAD, {"chain_id": ended_first})  # as a hand in the database does
+    assert [finding for finding in ledger.verify().findings if "is gone, and its head too" in finding]
+
+
+def test_an_empty_folder_beside_an_empty_table_is_no_log(ledger: Ledger) -> None:
+    """Before the first start there is nothing; after it there is a key, which has signed something."""
+    ledger.folder.mkdir()
+    assert ledger.verify().passed
+    ledger.write(2)
+    ledger.files()[0].unlink()
+    with ledger.deployment.house.store.writing() as writer:
+        assert isinstance(writer, SqlWriter)
+        writer._change(delete(AUDIT_HEAD))  # likewise
+    assert not ledger.verify().passed
 
 
 def test_a_chain_that_is_opened_meanwhile_is_no_forgery(ledger: Ledger) -> None:

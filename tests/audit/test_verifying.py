@@ -112,7 +112,7 @@ def test_a_whole_chain_that_is_gone_is_missed(ledger: Ledger) -> None:
     witness = read_witness(house.store)
     heads = {name: head for name, head in witness.heads.items() if name != chain_id}
     found = verify(ledger.folder, replace(witness, heads=heads), HOST)
-    assert f"the chain {chain_id}, which" in found.findings[0]
+    assert f"the chain {chain_id} is gone, and its head too" in found.findings[0]
 
 
 def test_a_head_that_is_gone_or_older_is_found(ledger: Ledger) -> None:
