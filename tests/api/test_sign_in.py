@@ -156,6 +156,9 @@ def test_whoever_guesses_has_to_wait(sign_ins: SignIns, clock: FakeClock) -> Non
     assert sign_ins.by_password(password="wrong").json()["error_codes"] == [50126]
     nobody = [sign_ins.refused(grant_type="password", username="x@y", password="z", scope=OFFLINE)[2] for _ in range(3)]
     assert nobody == [50126, 50126, 50053]
+    clock.advance(timedelta(days=-1))
+    # a clock that was set back makes nobody wait a day
+    assert sign_ins.refused(grant_type="password", username="x@y", password="z", scope=OFFLINE)[2] == 50126
 
 
 def test_a_refresh_token_counts_once(sign_ins: SignIns, clock: FakeClock) -> None:

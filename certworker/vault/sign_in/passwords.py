@@ -72,7 +72,8 @@ class PasswordCheck:
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             known = writer.hold_guesses(digest, at)
-            if known.locked_until and at < known.locked_until:
+            # none is longer, unless the clock was set back
+            if known.locked_until and at < known.locked_until <= at + LONGEST_LOCK:
                 return max(1, int((known.locked_until - at).total_seconds()))
             writer.put_guesses(self._after(known, at))
         return 0

@@ -99,7 +99,7 @@ class Sessions:
         found = writer.hold_refresh_token(hashed)
         if found is None:
             return _refused(_Use.GONE)
-        if found.used and not timedelta(0) <= at - found.used <= self._again:
+        if found.used and not timedelta(0) <= at - found.used < self._again:
             writer.delete_refresh_family(found.family)
             return _refused(_Use.AGAIN)
         writer.use_refresh_token(hashed, at)
