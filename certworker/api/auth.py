@@ -1,5 +1,6 @@
 """Who calls: the bearer challenge, and the token that answers it (RFC 6750, in Key Vault's form)."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from certworker.api.hosts import Place, Plane
@@ -25,10 +26,11 @@ class Challenged(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that was let in: who calls, and which vault."""
+    """A request that was let in: who calls, and which vault. `glance` is what both were looked up by."""
 
     caller: Caller
     vault: Vault
+    glance: AbstractContextManager[HotReader]
 
 
 def authenticate(house: House, token: str, audiences: tuple[str, ...]) -> Caller:
@@ -50,7 +52,8 @@ def bearer_of(authorization: str | None) -> str | None:
 
 def admit(house: House, place: Place, authorization: str | None) -> Admission:
     """Find the vault and tell who calls. Raises VaultNotFound, Challenged."""
-    with house.store.glance() as reader:
+    glance = house.store.glance()
+    with glance as reader:
         vault = find_vault(house, place, reader)
         token = bearer_of(authorization)
         if token is None:
@@ -63,7 +66,7 @@ def admit(house: House, place: Place, authorization: str | None) -> Admission:
     if caller.scopes and IMPERSONATION not in caller.scopes:
         text = f"The bearer token's scp does not have {IMPERSONATION}, without which an application does nothing for its user."
         raise Challenged(text, challenge_of(settings, place, vault, refused=True))
-    return Admission(caller, vault)
+    return Admission(caller, vault, glance)
 
 
 def find_vault(house: House, place: Place, reader: HotReader) -> Vault:

@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 from urllib.parse import urlencode
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from certworker.api.api_versions import ApiVersion
+from certworker.api.auth import Admission
 from certworker.api.bodies import BodyType, parse_body
 from certworker.api.hosts import Place
 from certworker.api.threads import Threads
@@ -21,7 +23,7 @@ from certworker.bootstrap import House
 from certworker.errors import BadParameter
 from certworker.vault.access import Caller
 from certworker.vault.objects import check_name
-from certworker.vault.store import Page
+from certworker.vault.store import HotReader, Page
 from certworker.vault.vaults import Vault
 
 P = ParamSpec("P")
@@ -42,11 +44,25 @@ class Call:
     house: House
     threads: Threads
     place: Place
-    caller: Caller
-    vault: Vault
+    admission: Admission
     api_version: ApiVersion
     query: Mapping[str, str]
     request: Request
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        return self.admission.caller
+
+    @property
+    def vault(self) -> Vault:
+        """Which vault is called."""
+        return self.admission.vault
+
+    @property
+    def glance(self) -> AbstractContextManager[HotReader]:
+        """The glance by which the caller was let in, for what is read at once: what has waited for a body takes its own."""
+        return self.admission.glance
 
     @property
     def view(self) -> View:

@@ -101,7 +101,7 @@ class DataPlane:
             raise
         scope[REGION] = admission.vault.location
         scope["app"] = self  # with it, the router raises what it refuses
-        scope[CALL] = partial(Call, self._house, self._threads, place, admission.caller, admission.vault, api_version, query)
+        scope[CALL] = partial(Call, self._house, self._threads, place, admission, api_version, query)
         if self._throttle:
             scope[METER] = partial(self._charge, self._throttle, admission.vault, scope)
         await self._routers.get(_shape(scope["path"]), _no_such_operation)(scope, receive, send)

@@ -31,7 +31,8 @@ async def show(call: Call) -> Response:
         # what has to be converted takes its time
         return answer(secret_wire(call.view, await call.run(method, call.name, call.version, form)))
     told = call.api_version.knows_previous_version
-    return answer(secret_wire(call.view, await call.read(method, call.name, call.version, with_previous=told)))
+    found = await call.read(method, call.name, call.version, with_previous=told, glance=call.glance)
+    return answer(secret_wire(call.view, found))
 
 
 async def list_all(call: Call) -> Response:

@@ -78,9 +78,10 @@ class Glance(HotReader):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close the view, if one was opened."""
-        if self._view:
-            self._view.__exit__(kind, error, trace)
+        """Close the view, if one was opened. It can be begun again: what it then finds is as old as it is itself, or newer."""
+        view, self._view, self._reader = self._view, None, None
+        if view:
+            view.__exit__(kind, error, trace)
 
     def vault_by_name(self, name: str) -> Vault | None:
         """Find a vault by its name."""

@@ -1,5 +1,6 @@
 """Secrets: set, shown, listed, changed, deleted; the managed secrets of certificates are shown and listed among them."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -24,7 +25,7 @@ from certworker.vault.objects import (
     not_found,
 )
 from certworker.vault.secret_forms import convert
-from certworker.vault.store import Page, Reader, Store, Writer
+from certworker.vault.store import HotReader, Page, Reader, Store, Writer
 from certworker.vault.vaults import Vault
 
 MAX_VALUE = 25_600
@@ -115,13 +116,15 @@ class Secrets:
         content_type: str | None = None,
         *,
         with_previous: bool = True,
+        glance: AbstractContextManager[HotReader] | None = None,
     ) -> OpenSecret:
         """Open a version, the current one where none is named; a certificate's secret in the form of `content_type`.
 
         Which version came before it is looked up unless `with_previous` is false. One whose time has not come, or is over, is
-        opened as well. Raises SecretNotFound, Disabled, BadParameter, SealBroken.
+        opened as well. It is looked up by `glance`, where one was begun just now. Raises SecretNotFound, Disabled,
+        BadParameter, SealBroken.
         """
-        with self._store.glance() as reader:
+        with glance or self._store.glance() as reader:
             self._access.require(caller, vault, SECRETS, "get", reader, name=name)
             head = reader.head(vault.id, ObjectKind.SECRET, name)
             secret = reader.secret(vault.id, name, version) if head and not head.deletion else None
