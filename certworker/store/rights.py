@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import bindparam, column, insert, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.store.failures import fail
@@ -42,6 +42,7 @@ _MEMBERS = (
     select(GROUP_MEMBER.c.member_id).where(GROUP_MEMBER.c.group_id == bindparam("group_id")).order_by(GROUP_MEMBER.c.number)
 )
 _ADD_POLICIES = insert(ACCESS_POLICY)
+_HELD = select(column("generation")).select_from(table("registry")).with_for_update()
 
 
 class RightsReader(Transaction):
@@ -89,6 +90,10 @@ class RightsReader(Transaction):
 
 class RightsWriter(RightsReader):
     """What can be changed in rights."""
+
+    def hold_rights(self) -> None:
+        """Keep others from changing what decisions rest on until the transaction ends, and see what they have changed."""
+        self._one(_HELD)
 
     def put_access_policies(self, vault_id: str, policies: tuple[AccessPolicy, ...]) -> None:
         """Replace a vault's access policies."""

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from uuid import uuid4
 
 import pytest
@@ -65,6 +65,23 @@ def test_two_owners_do_not_remove_each_other(store: Store, assigned: tuple[str, 
     assert {one for one in raised if one} <= {ResourceConflict, AuthorizationFailed}
     with store.reading() as reader:
         assert len(reader.all_role_assignments(TENANT_ID)) == 1
+
+
+def test_whose_right_is_being_taken_away_gives_none(store: Store, assigned: tuple[str, str], clock: FakeClock) -> None:
+    """An assignment and a role that are on the way when their maker's right ends are refused, and not kept."""
+    access = Access(store)
+    assignments, roles = RoleAssignments(store, access, clock), RoleDefinitions(store, access, clock)
+    new = NewAssignment(OWNER, str(uuid4()), PrincipalType.USER)
+    with ThreadPoolExecutor(2) as pool:
+        with store.writing() as writer:
+            writer.delete_role_assignment(TENANT_ID, assigned[0])
+            acts = [
+                pool.submit(assignments.put, OWNERS[0], SUBSCRIPTION, str(uuid4()), new),
+                pool.submit(roles.put, OWNERS[0], SUBSCRIPTION, str(uuid4()), ROLE),
+            ]
+            assert not wait(acts, timeout=0.3).done
+        raised = [act.exception(timeout=10) for act in acts]
+    assert [type(error) for error in raised] == [AuthorizationFailed, AuthorizationFailed]
 
 
 @pytest.mark.usefixtures("assigned")

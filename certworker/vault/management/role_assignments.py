@@ -82,6 +82,7 @@ class RoleAssignments:
         """
         name = check_guid(name, "roleAssignmentName")
         with self._store.writing() as writer:
+            writer.hold_rights()  # whose right is being taken away meanwhile has none to give
             self._access.require_action(caller, scope, WRITE, writer)
             _check_delegation(writer, caller, scope, new.role_id, WRITE)
             place = find_scope(writer, caller.tenant_id, scope)
@@ -99,6 +100,7 @@ class RoleAssignments:
     def delete(self, caller: Caller, scope: str, name: str) -> RoleAssignment | None:
         """Take an assignment back and give it; none where there was none. Raises AuthorizationFailed, ResourceConflict."""
         with self._store.writing() as writer:
+            writer.hold_rights()
             self._access.require_action(caller, scope, DELETE, writer)
             found = _find(writer, caller.tenant_id, scope, name)
             if found is None:
@@ -118,6 +120,7 @@ class RoleAssignments:
     def elevate(self, caller: Caller) -> None:
         """Make whoever administers the directory User Access Administrator of the tenant. Raises AuthorizationFailed."""
         with self._store.writing() as writer:
+            writer.hold_rights()
             who = writer.identity(caller.object_id)
             if who is None or not who.administrator:
                 action = "Microsoft.Authorization/elevateAccess/action"

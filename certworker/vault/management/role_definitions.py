@@ -80,6 +80,7 @@ class RoleDefinitions:
         """
         role_id = check_guid(role_id, "roleDefinitionId")
         with self._store.writing() as writer:
+            writer.hold_rights()
             before = writer.role_definition(caller.tenant_id, role_id)
             for place in (scope, *new.assignable_scopes, *(before.assignable_scopes if before else ())):
                 self._access.require_action(caller, place, WRITE, writer)

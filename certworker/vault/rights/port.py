@@ -48,6 +48,9 @@ class RightsReader(RightsGlance, Protocol):
 class RightsWriter(RightsReader, Protocol):
     """What can be changed, inside one transaction."""
 
+    def hold_rights(self) -> None:
+        """Keep others from changing what decisions rest on until the transaction ends, and see what they have changed."""
+
     def put_access_policies(self, vault_id: str, policies: tuple[AccessPolicy, ...]) -> None:
         """Replace a vault's access policies."""
 
