@@ -1,5 +1,6 @@
 """Scanning: the files of a chain, line by line, each checked against the one before it. No JSON is read for that."""
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from certworker.audit.lines import END, NO_HASH, TAIL
 _NAME: Final = re.compile(rf"([0-9]{{8}}T[0-9]{{6}})-([0-9a-f]{{32}})-([1-9][0-9]{{0,8}}){re.escape(SUFFIX)}")
 _INTEGRITY: Final = re.compile(rb',"integrity":\{"chain":"([0-9a-f]{32})","sequence":([1-9][0-9]{0,17}),"hash":"$')
 _RECORD_ID: Final = slice(13, 49)
+_END_OF_TEXT: Final = END.rstrip(b"\n")
+_BLOCK: Final = 1 << 18
 _MOST_IDS: Final = 2_000_000
 """So many records are looked at for ids that come twice: a set of more would take gigabytes."""
 
@@ -150,11 +153,19 @@ class SeenIds:
 
 
 def whole_lines(file: LogFile) -> Iterator[bytes]:
-    """Give the whole lines of a file."""
-    with file.path.open("rb") as lines:
-        for line in lines:
-            if line.endswith(END):
-                yield line
+    """Give the whole lines of a file, the last one first: whoever wants the newest has to understand few of them."""
+    with file.path.open("rb") as opened:
+        at, rest, is_tail = opened.seek(0, os.SEEK_END), b"", True
+        while at:
+            size = min(_BLOCK, at)
+            at = opened.seek(at - size)
+            rest, *lines = (opened.read(size) + rest).split(b"\n")
+            if lines and is_tail:
+                lines.pop()  # what is after the last line feed is no whole line
+                is_tail = False
+            yield from (line + b"\n" for line in reversed(lines) if line.endswith(_END_OF_TEXT))
+        if not is_tail and rest.endswith(_END_OF_TEXT):
+            yield rest + b"\n"
 
 
 def _span(low: int, high: int) -> str:

@@ -13,6 +13,7 @@ from sqlalchemy import delete
 
 from certworker.audit.outputs import REST_SECONDS, Copied, SyslogLines
 from certworker.audit.reading import read_time
+from certworker.audit.scanning import log_files, whole_lines
 from certworker.audit.verifying import verify, verify_live
 from certworker.audit.witness import Witness, parse_witness, read_witness
 from certworker.errors import AuditUnavailable
@@ -191,3 +192,18 @@ def test_a_time_that_is_none_is_refused(text: str) -> None:
 def test_the_first_years_have_four_digits() -> None:
     """Times are compared as texts."""
     assert read_time("0300-01-01") == "0300-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("block", [1, 7, 400, 1 << 18])
+@pytest.mark.parametrize("tail", [b"", b'{"half"}}', b"\n"])
+def test_the_newest_lines_are_read_first(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, block: int, tail: bytes) -> None:
+    """Each whole line comes once, whatever pieces the file is read in; half a line at its end does not."""
+    monkeypatch.setattr("certworker.audit.scanning._BLOCK", block)
+    ledger.write(2)
+    (path,) = ledger.files()
+    written = path.read_bytes()
+    path.write_bytes(written + tail)
+    ((file,),) = log_files(ledger.folder).values()
+    assert list(whole_lines(file)) == written.splitlines(keepends=True)[::-1]
+    path.write_bytes(b"")
+    assert not list(whole_lines(file))
