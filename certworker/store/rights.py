@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from sqlalchemy import bindparam, column, insert, select, table
+from sqlalchemy import BigInteger, bindparam, column, insert, select, table
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.store.failures import fail
@@ -42,7 +42,7 @@ _MEMBERS = (
     select(GROUP_MEMBER.c.member_id).where(GROUP_MEMBER.c.group_id == bindparam("group_id")).order_by(GROUP_MEMBER.c.number)
 )
 _ADD_POLICIES = insert(ACCESS_POLICY)
-_HELD = select(column("generation")).select_from(table("registry")).with_for_update()
+_HELD = select(column("generation", BigInteger())).select_from(table("registry")).with_for_update()
 
 
 class RightsReader(Transaction):

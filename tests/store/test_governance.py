@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from uuid import uuid4
 
 import pytest
@@ -75,7 +75,7 @@ def test_whose_right_is_being_taken_away_gives_none(store: Store, assigned: tupl
     with ThreadPoolExecutor(2) as pool:
         with store.writing() as writer:
             writer.delete_role_assignment(TENANT_ID, assigned[0])
-            acts = [
+            acts: list[Future[object]] = [
                 pool.submit(assignments.put, OWNERS[0], SUBSCRIPTION, str(uuid4()), new),
                 pool.submit(roles.put, OWNERS[0], SUBSCRIPTION, str(uuid4()), ROLE),
             ]

@@ -142,6 +142,8 @@ class ManagedVaults:
         self._access.require_action(caller, place.scope, WRITE_POLICIES)
         with self._store.writing() as writer:
             known = hold_vault(writer, place)
+            writer.hold_rights()  # whose right is being taken away meanwhile has none to give
+            self._access.require_action(caller, place.scope, WRITE_POLICIES, writer)
             policies = parse_policies(sent, known.tenant_id)
             changed = change_policies(writer.access_policies(known.id), policies, change)
             writer.put_access_policies(known.id, changed)
@@ -162,6 +164,8 @@ class ManagedVaults:
         update = _checked(wish)
         with self._store.writing() as writer:
             known = hold_vault(writer, place)
+            writer.hold_rights()
+            self._access.require_action(caller, place.scope, WRITE, writer)
             _check_tenant(wish, known.tenant_id)
             if update.rbac not in (None, known.rbac):
                 self._access.require_action(caller, vault_scope(known), ASSIGN_ROLES, writer)
