@@ -26,6 +26,7 @@ from certworker.vault.keyring import Keyring
 from certworker.vault.places import signing_place
 from certworker.vault.rights.roles import PrincipalType
 from certworker.vault.sign_in.foreign import ForeignTokens
+from certworker.vault.sign_in.known_clients import KNOWN_CLIENTS
 from certworker.vault.store import HotReader, Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
@@ -210,6 +211,8 @@ def _known(reader: HotReader, object_id: str, client_id: str, tenant_id: str) ->
     if found is None or found.tenant_id != tenant_id or found.kind is PrincipalType.GROUP:
         raise Unauthenticated("The bearer token is of somebody who is not in this directory, or is no longer.")
     sender = reader.client_identity(client_id) if found.user_name else found
+    if sender is None and client_id not in KNOWN_CLIENTS:
+        raise Unauthenticated("The bearer token was given to an application that is no longer in this directory.")
     for one in (found, sender):
         if one and not one.enabled:
             raise IdentityDisabled(f"'{one.display_name}' is disabled in this directory.")

@@ -8,7 +8,7 @@ import httpx
 from certworker.api.app import Front
 from certworker.api.threads import Threads
 from certworker.settings import IdentitySettings
-from certworker.vault.sign_in.clients import AZURE_CLI
+from certworker.vault.sign_in.known_clients import AZURE_CLI
 from tests.api.world import VERSION, open_world
 from tests.support.clock import FakeClock
 

@@ -13,7 +13,7 @@ from certworker.api.identity.managed import build_managed_app
 from certworker.audit.opening import open_audit_log
 from certworker.settings.identity import ManagedIdentity
 from certworker.vault.rights.caller import Caller as Who
-from certworker.vault.sign_in.clients import AZURE_CLI
+from certworker.vault.sign_in.known_clients import AZURE_CLI
 from tests.api.recording import Recorder, recorded
 from tests.api.world import VERSION, Caller, World
 from tests.support.clock import FakeClock

@@ -18,7 +18,7 @@ import pytest
 from certworker.settings import IdentitySettings
 from certworker.vault.identities.records import User
 from certworker.vault.rights.caller import Caller as Who
-from certworker.vault.sign_in.clients import AZURE_CLI
+from certworker.vault.sign_in.known_clients import AZURE_CLI
 from certworker.worker.rounds import Rounds
 from tests.api.world import VERSION, Caller, World, open_world
 from tests.support.clock import FakeClock
@@ -403,3 +403,14 @@ def test_the_key_that_signs_is_followed_by_another(sign_ins: SignIns, clock: Fak
     clock.advance(timedelta(days=90))
     assert rounds.run("signing-keys", clock()) == 1
     assert kids() != [made.id]
+
+
+def test_a_token_ends_with_the_application_that_it_was_given_to(sign_ins: SignIns) -> None:
+    """Only what everybody knows, az say, need not be in the directory."""
+    claims = claims_of(sign_ins.by_password().json()["access_token"])
+    world = sign_ins.world
+    for client_id, message in ((AZURE_CLI, None), ("22222222-2222-2222-2222-222222222222", "application that is no longer")):
+        token = world.house.directory.sign(world.tenant, claims | {"appid": client_id, "azp": client_id})
+        answer = sign_ins.call("GET", "/secrets", headers={"Authorization": f"Bearer {token}"})
+        assert answer.status_code == (403 if message is None else 401)
+        assert message is None or message in answer.json()["error"]["message"]

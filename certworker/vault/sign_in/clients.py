@@ -14,17 +14,12 @@ from certworker.errors import IdentityDisabled, Unauthenticated
 from certworker.vault.directory import Directory
 from certworker.vault.identities.records import Application, CredentialKind
 from certworker.vault.sign_in.foreign import ForeignTokens
+from certworker.vault.sign_in.known_clients import KNOWN_CLIENTS
 from certworker.vault.sign_in.refusals import SignInRefused, invalid_client, invalid_request
 from certworker.vault.sign_in.times import check_span
 from certworker.vault.store import Store
 from certworker.vault.vaults import Principal
 
-AZURE_CLI: Final = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-AZURE_POWERSHELL: Final = "1950a258-227b-4e31-a9cf-717495945fc2"
-KNOWN_CLIENTS: Final[Mapping[str, str]] = MappingProxyType(
-    {AZURE_CLI: "Microsoft Azure CLI", AZURE_POWERSHELL: "Microsoft Azure PowerShell"}
-)
-"""Public clients that everybody has: `az` and the credentials of azure-identity, and Azure PowerShell."""
 LONGEST_ASSERTION: Final = timedelta(days=1)
 SKEW: Final = timedelta(minutes=5)
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
