@@ -7,10 +7,9 @@ from starlette.responses import Response
 from certworker.api.call import Call, answer, route
 from certworker.api.own import PREFIX
 from certworker.errors import BadParameter
+from certworker.vault.identities.rules import is_guid
 from certworker.vault.objects import check_name
 from certworker.vault.rights.explanation import Explanation, Ground, Holding, Right
-
-_MOST_LETTERS = 128
 
 
 async def explain(call: Call) -> Response:
@@ -32,8 +31,8 @@ def _name(call: Call) -> str | None:
 
 def _id(call: Call, field: str) -> str | None:
     text = call.query.get(field.lower(), "")
-    if len(text) > _MOST_LETTERS or not text.isprintable():
-        raise BadParameter(f"{field} is no id of the directory, such as a GUID.", field)
+    if text and not is_guid(text):  # a name would be told that it may do nothing
+        raise BadParameter(f"{field} is no id of the directory: it is a GUID, and no name.", field)
     return text or None
 
 

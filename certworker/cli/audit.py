@@ -15,7 +15,7 @@ import typer
 from certworker.cli.exits import ExitCode
 from certworker.cli.options import AsJson, VaultUrl
 from certworker.cli.output import plain, show_json, show_table, tell
-from certworker.errors import BadParameter, SetupError, Unavailable
+from certworker.errors import BadParameter, Forbidden, SetupError, Unavailable
 from certworker.vault.audit.search import Search, Shown, claims_of, position_of, properties_of, vault_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ _OVERLAP: Final = timedelta(seconds=10)
 """So far back each look of `tail -f` goes: records of changes come into the log a little after their time."""
 _PAGE: Final = 1000
 _COLUMNS: Final = ("TIME", "RESULT", "STATUS", "OPERATION", "VAULT", "CALLER", "FROM", "OBJECT")
+_WHO_READS: Final = (
+    "The log is read by whoever has the role Storage Blob Data Reader there, which Owner does not bring along; on the machine "
+    "itself, with --config."
+)
 
 Find = Callable[[Search], tuple[Shown, ...]]
 
@@ -179,7 +183,14 @@ def _opened(config: Path | None, store: str | None, subscription: str | None, va
         base = store.rstrip("/") + "/certworker" if store else None
         if base is None:
             base = f"/subscriptions/{subscription or client.subscription()}/providers/Certworker.Audit"
-        yield lambda wanted: _ask(client.get, f"{base}/auditEvents", wanted)
+
+        def ask(wanted: Search) -> tuple[Shown, ...]:
+            try:
+                return _ask(client.get, f"{base}/auditEvents", wanted)
+            except Forbidden as error:
+                raise Forbidden(f"{error}\n{_WHO_READS}") from error
+
+        yield ask
 
 
 def _ask(get: Callable[..., Any], path: str, wanted: Search) -> tuple[Shown, ...]:

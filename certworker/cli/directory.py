@@ -63,6 +63,7 @@ def open_directory(config: Path | None, vault_url: str | None) -> Iterator["Peop
 def _open_local(config: Path) -> Iterator["People"]:
     from certworker.api.graph.local import LocalDirectory  # noqa: PLC0415  # the API's way starts without it
     from certworker.bootstrap import open_house  # noqa: PLC0415
+    from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
     from certworker.vault.rights.caller import SERVICE  # noqa: PLC0415
 
@@ -71,7 +72,7 @@ def _open_local(config: Path) -> Iterator["People"]:
     def recording(operation: str) -> AbstractContextManager[None]:
         return recorded(settings, operation)
 
-    with open_house(settings) as house:
+    with open_house(settings, source=opened_source(settings)) as house:
         system = house.founding.system_vault()
         if system is None:
             raise errors.SetupError("This deployment has not been set up: run `certworker init` first.")

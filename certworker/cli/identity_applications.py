@@ -32,7 +32,7 @@ _WHOLE: Final = MappingProxyType(
     {
         "name": "displayName",
         "client id": "appId",
-        "object id": "id",
+        "object id": "servicePrincipalId",
         "identifier uris": "identifierUris",
         "web": "webUris",
         "spa": "spaUris",
@@ -42,9 +42,7 @@ _WHOLE: Final = MappingProxyType(
         "certificates": "certificates",
     }
 )
-_IDENTITY: Final = MappingProxyType(
-    {"name": "displayName", "client id": "appId", "object id": "id", "resource": "alternativeNames"}
-)
+_IDENTITY: Final = MappingProxyType({"name": "displayName", "client id": "appId", "object id": "id", "resource": "resource"})
 
 
 @app.command()
@@ -78,9 +76,11 @@ def list_(*, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson 
 
 @app.command()
 def show(name: AppName, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
-    """Show an application."""
+    """Show an application; `object id` is its service principal's, which roles are assigned to."""
     with directory(config, vault_url) as people:
         found = people.application(name)
+        principals = people.call("GET", "/servicePrincipals", **{"$filter": f"appId eq '{found['appId']}'"})["value"]
+    found = {**found, "servicePrincipalId": principals[0]["id"] if principals else None}
     uris = {f"{short}Uris": found[platform]["redirectUris"] for short, platform in _PLATFORMS.items()}
     counts = {"secrets": len(found["passwordCredentials"]), "certificates": len(found["keyCredentials"])}
     show_one(found if as_json else {**found, **uris, **counts}, _WHOLE, as_json=as_json)
@@ -144,7 +144,8 @@ def create_identity(
     """Add a managed identity: a service principal without a credential. `identity.managed` in the settings gives its tokens."""
     body = {"displayName": name, "servicePrincipalType": "ManagedIdentity", "alternativeNames": [resource_id]}
     with directory(config, vault_url) as people:
-        show_one(people.call("POST", "/servicePrincipals", body), _IDENTITY, as_json=as_json)
+        made = people.call("POST", "/servicePrincipals", body)
+    show_one(made if as_json else _with_resource(made), _IDENTITY, as_json=as_json)
 
 
 @managed.command("list")
@@ -152,7 +153,11 @@ def list_identities(*, config: Config = None, vault_url: VaultUrl = None, as_jso
     """List the managed identities."""
     with directory(config, vault_url) as people:
         found = [one for one in people.all("/servicePrincipals") if one["servicePrincipalType"] == "ManagedIdentity"]
-    show_many(found, _IDENTITY, as_json=as_json)
+    show_many(found if as_json else [_with_resource(one) for one in found], _IDENTITY, as_json=as_json)
+
+
+def _with_resource(identity: Wire) -> Wire:
+    return {**identity, "resource": identity["alternativeNames"][-1]}  # before it stands what kind of identity it is
 
 
 _PLATFORMS: Final = MappingProxyType({"web": "web", "spa": "spa", "public": "publicClient"})

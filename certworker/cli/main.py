@@ -107,13 +107,13 @@ def init(
     sku: SkuOption = None,
     retention_days: RetentionDays = None,
     purge_protection: PurgeProtection = None,
-    shares: Annotated[int, typer.Option(help="How many shares are handed out, where [seal] kind is shamir.")] = 5,
+    shares: Annotated[int, typer.Option(help="How many shares are handed out, where `seal.kind` is shamir.")] = 5,
     threshold: Annotated[int, typer.Option(help="How many of them open the seal.")] = 3,
 ) -> None:
     """Set a deployment up: master key (unless there is one), database, subscription, administrator and first vault.
 
     Prints the administrator's credentials as JSON on standard output. The client secret is shown this once; so are the shares
-    of the seal, where [seal] kind is shamir. Where it is passphrase, that is asked for.
+    of the seal, where `seal.kind` is shamir. Where it is passphrase, that is asked for.
     """
     from certworker.bootstrap import open_house  # noqa: PLC0415
     from certworker.cli.first_key import first_master_key  # noqa: PLC0415

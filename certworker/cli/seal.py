@@ -144,7 +144,7 @@ def enable(
 ) -> None:
     """Put the master key's file under a seal. The passphrase is asked for; shares are printed, this once.
 
-    Then set `kind` in [seal] and restart the service. Copies of the plain file open everything still: destroy them, or rotate
+    Then set `seal.kind` and restart the service. Copies of the plain file open everything still: destroy them, or rotate
     the master key afterwards.
     """
     from certworker.cli.local_acts import recorded  # noqa: PLC0415

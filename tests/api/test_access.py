@@ -33,6 +33,7 @@ def test_others_are_told_of_to_those_who_may_know(call: Caller) -> None:
 def test_what_cannot_be_asked_is_400(call: Caller) -> None:
     """A name that nothing can have, and an id that is none."""
     assert call("GET", f"{PATH}?name=a_b").status_code == 400
+    assert call("GET", f"{PATH}?objectId=ada@contoso.test").status_code == 400
     assert call("GET", f"{PATH}?objectId={'x' * 200}").json()["error"]["message"].startswith("objectId is no id")
 
 

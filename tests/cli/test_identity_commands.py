@@ -84,6 +84,7 @@ def test_applications_by_the_api(terminal: Terminal) -> None:
     shown = terminal("identity", "app", "show", "shop").out
     assert "https://shop.test/back" in shown
     assert "http://localhost" in shown
+    assert made["servicePrincipalId"] in shown, "what roles are assigned to"
     terminal("identity", "app", "disable", "shop")
     principal = house.directory.principal(made["servicePrincipalId"])
     assert principal is not None
@@ -139,6 +140,7 @@ def test_the_operator_needs_no_login(config: str, tmp_path: Path) -> None:
     assert {one["displayName"] for one in listed(config, "administrator", "list")} == {"administrator", "ada"}
     here("identity", "managed-identity", "create", "vm", "--resource-id", "/vms/one", "-c", config)
     (identity,) = listed(config, "managed-identity", "list")
+    assert here("identity", "managed-identity", "list", "-c", config).splitlines()[1].endswith(" /vms/one")
     assert (identity["displayName"], identity["passwordCredentials"]) == ("vm", [])
     kept = (tmp_path / "certworker.db").read_bytes()
     assert PASSWORD.encode() not in kept
@@ -146,3 +148,13 @@ def test_the_operator_needs_no_login(config: str, tmp_path: Path) -> None:
         assert operation in kept
     result = CliRunner().invoke(app, ("identity", "user", "show", "bob@contoso.test", "-c", config))
     assert result.exit_code != 0
+
+
+def test_the_operator_opens_a_wrapped_master_key(config: str, tmp_path: Path) -> None:
+    """Where no unsealed service runs here, the passphrase is asked for, as by the other commands of the machine."""
+    here("seal", "enable", "--kind", "passphrase", "-c", config, stdin="correct horse\n")
+    file = Path(config)
+    file.write_text(f'{file.read_text()}kind = "passphrase"\nsocket = "{tmp_path}/seal.sock"\n')
+    made = here("identity", "group", "create", "auditors", "-c", config, stdin="correct horse\n")
+    assert "auditors" in made
+    assert CliRunner().invoke(app, ("identity", "group", "list", "-c", config), input="wrong horse\n").exit_code != 0
