@@ -51,7 +51,7 @@ def search(
     *,
     vault: Annotated[str | None, typer.Option(help="Name of the vault.")] = None,
     operation: Annotated[str | None, typer.Option(help="Such as SecretGet.")] = None,
-    caller: Annotated[str | None, typer.Option(help="Object id, application id or name of who asked.")] = None,
+    caller: Annotated[str | None, typer.Option(help="Object id, client id, or user principal name of who asked.")] = None,
     since: Annotated[str | None, typer.Option(help="Time in ISO 8601, or how long ago, such as 90m, 12h, 7d.")] = None,
     until: Annotated[str | None, typer.Option(help="Likewise.")] = None,
     result: Annotated[str | None, typer.Option(help="Success or Failure.")] = None,
@@ -65,6 +65,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search the log; the newest records come first."""
+    if result and result.lower() not in {"success", "failure"}:
+        raise BadParameter(f"{plain(result[:40])!r} is no result: give Success or Failure.")
     wanted = Search(vault, operation, caller, _time(since), _time(until), result, object_, correlation, limit)
     with _opened(config, store, subscription, vault_url) as find:
         found = find(wanted)

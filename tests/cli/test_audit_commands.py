@@ -89,6 +89,7 @@ def test_whoever_may_searches_the_log(terminal: Terminal, log: AuditLog, clock: 
     assert len(terminal("audit", "search", "--subscription", subscription, "--since", since).table()) == 1
     assert len(terminal("audit", "search", "--until", since, "--limit", "2", "--vault", "contoso").table()) == 2
     assert terminal.try_("audit", "search", "--since", "yesterday").code == 1
+    assert terminal.try_("audit", "search", "--result", "Refused").code == 1
     assert terminal.try_("audit", "search", "--store", "/subscriptions/x").code != 0
 
 
