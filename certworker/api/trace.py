@@ -7,6 +7,7 @@ error its code alone, since a text may tell of what was sent.
 import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from time import perf_counter
 from typing import Any, Final
@@ -43,6 +44,7 @@ _RESOURCE: Final = re.compile(
 _BY_PATH: Final = frozenset({Plane.MANAGEMENT, Plane.BARE})
 _OWN: Final = "/certworker/v1"
 _LONGEST_CLIENT: Final = 256
+_MOST_TEXTS: Final = 1024
 _LONGEST_PATH: Final = 2048
 
 
@@ -141,7 +143,7 @@ class RequestTrace:
         return self._record(identifier, operation, status, Result.FAILURE if failed else Result.SUCCESS)
 
     def _record(self, identifier: str, operation: str, status: int, result: Result) -> AuditRecord:
-        version = self._version()
+        version, uri = _uri(self.place.url, self.scope["path"], self.scope["query_string"])
         return AuditRecord(
             id=identifier,
             at=self.at,
@@ -149,14 +151,14 @@ class RequestTrace:
             resource_id=self._resource(),
             result=result,
             status=status,
-            request_uri=self._uri(version),
+            request_uri=uri,
             operation_version=version,
             description="" if result is Result.SUCCESS else self.refusal or _phrase(status),
             duration_ms=round((perf_counter() - self._begun) * 1000),
             caller_address=self.address,
             correlation_id=self._correlation(),
             identity=self._identity(),
-            client_info=self._client(),
+            client_info=_cleaned(self._headers.get(b"user-agent", b"")[:_LONGEST_CLIENT]),
             object_id=self._object(),
             details=self.details,
         )
@@ -174,24 +176,12 @@ class RequestTrace:
             return match[0][:_LONGEST_PATH]
         return f"/tenants/{self.caller.tenant_id}" if self.caller and self.caller.tenant_id else ""
 
-    def _uri(self, version: str) -> str:
-        return f"{self.place.url}{self._path()}{f'?api-version={version}' if version else ''}"
-
-    def _path(self) -> str:
-        path: str = self.scope["path"][:_LONGEST_PATH]
-        return path if _PLAIN_PATH.fullmatch(path) else quote(path, safe="/", errors="replace")
-
-    def _version(self) -> str:
-        match = _API_VERSION.search(self.scope["query_string"])
-        return match[1].decode() if match else ""
-
     def _object(self) -> str:
         """Give the URL of the key, secret or certificate, with its version where one was asked for."""
         params = self.scope.get("path_params")
         if not params or "name" not in params or self.vault is None:
             return ""
-        last = 3 if "version" in params else 2
-        return f"{self.place.url}{'/'.join(self._path().removeprefix(_OWN).split('/')[: last + 1])}"
+        return _object_url(self.place.url, self.scope["path"], 3 if "version" in params else 2)
 
     def _identity(self) -> dict[str, str]:
         caller = self.caller
@@ -208,10 +198,6 @@ class RequestTrace:
         asked = self._header(b"x-ms-client-request-id")
         return asked if asked and _PLAIN_ID.fullmatch(asked) else self.request_id
 
-    def _client(self) -> str:
-        text = (self._header(b"user-agent") or "")[:_LONGEST_CLIENT]
-        return text if text.isascii() and text.isprintable() else _cleaned(text)
-
     def _header(self, name: bytes) -> str | None:
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
@@ -223,8 +209,31 @@ def trace_of(scope: Scope) -> RequestTrace:
     return trace
 
 
-def _cleaned(text: str) -> str:
-    return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in text)
+# what is asked of one thing again and again is the same text: it is made once
+
+
+@lru_cache(_MOST_TEXTS)
+def _uri(url: str, path: str, query: bytes) -> tuple[str, str]:
+    """Give the api-version that was asked for, and the URI with nothing but that in its query."""
+    match = _API_VERSION.search(query)
+    version = match[1].decode() if match else ""
+    return version, f"{url}{_plain(path)}{f'?api-version={version}' if version else ''}"
+
+
+@lru_cache(_MOST_TEXTS)
+def _object_url(url: str, path: str, last: int) -> str:
+    return f"{url}{'/'.join(_plain(path).removeprefix(_OWN).split('/')[: last + 1])}"
+
+
+def _plain(path: str) -> str:
+    cut = path[:_LONGEST_PATH]
+    return cut if _PLAIN_PATH.fullmatch(cut) else quote(cut, safe="/", errors="replace")
+
+
+@lru_cache(_MOST_TEXTS)
+def _cleaned(program: bytes) -> str:
+    """Give the name of the client's program with nothing in it that a terminal obeys."""
+    return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in program.decode("latin-1"))
 
 
 def _phrase(status: int) -> str:

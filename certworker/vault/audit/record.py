@@ -53,7 +53,7 @@ class AuditRecord:
         return (
             f'{{"recordId":{_quote(self.id)},"time":"{at}Z","category":"{CATEGORY}",'
             f'"operationName":{_quote(self.operation)},"operationVersion":{_quote(self.operation_version)},'
-            f'"resourceId":{_quote(self.resource_id.upper())},"resultType":"{self.result.value}",'
+            f'"resourceId":{_quote(self.resource_id.upper())},"resultType":"{self.result!s}",'
             f'"resultSignature":"{self._signature()}","resultDescription":{_quote(self.description)},'
             f'"durationMs":"{self.duration_ms}","callerIpAddress":{_quote(self.caller_address)},'
             f'"correlationId":{_quote(self.correlation_id)},"identity":{{"claim":{{{_members(self.identity)}}}}},'
