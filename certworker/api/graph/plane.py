@@ -23,8 +23,6 @@ from certworker.vault.access import Caller
 from certworker.vault.identities.rights import DENIED
 
 ROUTES: Final = (*users.ROUTES, *groups.ROUTES, *applications.ROUTES, *service_principals.ROUTES, *objects.ROUTES)
-FIRST_SEGMENT: Final = VERSION
-"""What the paths of this plane begin with: by it, it is told at the bare domain."""
 ACCESS_AS_USER: Final = "Directory.AccessAsUser.All"
 _ASKED_BY_POST: Final = ("/getMember", "/checkMember", "/getByIds")
 """What changes nothing, though it is sent by POST."""
