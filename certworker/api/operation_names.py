@@ -156,6 +156,8 @@ _STATUSES: Final = MappingProxyType(
         "NoticeTest": 202,
         "SilenceSet": 201,
         "SilenceDelete": 204,
+        "RoleAssignmentPut": 201,  # but 200 where it had another description
+        "RoleDefinitionPut": 201,
         **{f"{noun}Add": 201 for noun in _DIRECTORY},
         **{f"{noun}{verb}": 204 for noun in _DIRECTORY for verb in ("Patch", "Delete")},
         **{f"{noun}{verb}": 204 for noun in _REFERRED for verb in ("Add", "Delete")},

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from certworker.errors import BadParameter
 from certworker.vault.rights.policies import ALL, MOST_POLICIES, PURGE, WORDS, AccessPolicy
@@ -33,11 +33,6 @@ def parse_policies(sent: object, tenant_id: str) -> tuple[AccessPolicy, ...]:
         raise BadParameter(f"{_FIELD} is a list of access policies.", _FIELD)
     _check_count(len(sent))
     return _merged(_parse(one, f"{_FIELD}[{number}]", tenant_id) for number, one in enumerate(sent))
-
-
-def check_policies(policies: Iterable[AccessPolicy], tenant_id: str) -> tuple[AccessPolicy, ...]:
-    """Check access policies that are records already by the same rules, and give them. Raises BadParameter."""
-    return parse_policies([_sent(policy) for policy in policies], tenant_id)
 
 
 def change_policies(
@@ -156,11 +151,6 @@ def _check_count(count: int) -> None:
     if count > MOST_POLICIES:
         message = f"A vault has at most {MOST_POLICIES} access policies, and these are {count}. Give the rights to a group."
         raise BadParameter(message, _FIELD)
-
-
-def _sent(policy: AccessPolicy) -> dict[str, Any]:
-    names = {"tenantId": policy.tenant_id, "objectId": policy.object_id, "applicationId": policy.application_id}
-    return {**names, "permissions": policy.permissions}
 
 
 def _listed(words: Iterable[str]) -> str:

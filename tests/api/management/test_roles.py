@@ -1,5 +1,6 @@
 """Roles and their assignments over HTTP: who may, what is refused, and what assigning does."""
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -49,6 +50,16 @@ def put_role(arm: Arm, role_id: str, role: dict[str, Any], by: Principal | None 
     """PUT a role."""
     within = scope or arm.subscription
     return arm("PUT", f"{within}/providers/{AUTHORIZATION}/roleDefinitions/{role_id}?{ROLES}", role, by)
+
+
+def test_what_is_made_is_recorded_with_its_status(arm: Arm) -> None:
+    """The record of a role and that of an assignment, which are written before the answers, say 201 as those do."""
+    put_role(arm, str(uuid4()), custom(arm))
+    assign(arm, arm.vault, READER, arm.somebody("reader").object_id)
+    with arm.world.house.store.reading() as reader:
+        records = [json.loads(one.text) for one in reader.pending_records(1000)]
+    told = {one["operationName"]: one["properties"]["httpStatusCode"] for one in records}
+    assert (told["RoleDefinitionPut"], told["RoleAssignmentPut"]) == (201, 201)
 
 
 def test_an_assignment_lets_in_and_its_end_shuts_out(arm: Arm) -> None:

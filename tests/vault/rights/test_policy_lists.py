@@ -7,7 +7,7 @@ import pytest
 from certworker.errors import BadParameter
 from certworker.vault.access import Caller
 from certworker.vault.rights.policies import ALL, MOST_POLICIES, WORDS, AccessPolicy
-from certworker.vault.rights.policy_lists import PolicyChange, change_policies, check_policies, parse_policies
+from certworker.vault.rights.policy_lists import PolicyChange, change_policies, parse_policies
 
 TENANT = "11111111-2222-3333-4444-5555555555aa"
 ADA = "aaaaaaaa-2222-3333-4444-555555555555"
@@ -35,7 +35,6 @@ def test_words_keep_their_spelling_and_go_without_regard_to_case() -> None:
     assert found.grants("keys", "get")
     assert not found.grants("keys", "list")
     assert not found.grants("secrets", "get")
-    assert check_policies([found], TENANT) == (found,)
     assert parse_policies(None, TENANT) == parse_policies([], TENANT) == ()
 
 
