@@ -10,6 +10,7 @@ from certworker.errors import BadParameter
 from certworker.vault.identities.rules import is_guid
 from certworker.vault.objects import check_name
 from certworker.vault.rights.explanation import Explanation, Ground, Holding, Right
+from certworker.vault.rights.scopes import vault_scope
 
 
 async def explain(call: Call) -> Response:
@@ -40,6 +41,7 @@ def explanation_wire(found: Explanation) -> dict[str, Any]:
     """Show what somebody may do, and why."""
     return {
         "vault": found.vault.name,
+        "vaultId": vault_scope(found.vault),
         "model": "roles" if found.vault.rbac else "access policies",
         "objectId": found.object_id,
         "applicationId": found.application_id,

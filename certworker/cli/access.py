@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from certworker.cli import role_assignments
 from certworker.cli.options import AsJson, VaultUrl, Wire, open_vault
 from certworker.cli.output import plain, show_json, show_table
 
@@ -13,6 +14,10 @@ app = typer.Typer(help="Who may do what in a vault, and why.", no_args_is_help=T
 @app.callback()
 def access() -> None:
     """Who may do what in a vault, and why."""
+
+
+app.command()(role_assignments.assign)
+app.command()(role_assignments.unassign)
 
 
 @app.command()

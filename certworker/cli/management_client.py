@@ -31,9 +31,13 @@ class ManagementClient(VaultClient):
 
     def get(self, path: str, api_version: str, **query: str) -> Any:  # noqa: ANN401  # the wire's JSON
         """Ask for one thing, and give the JSON of the answer."""
+        return self.do("GET", path, api_version, None, **query)
+
+    def do(self, method: str, path: str, api_version: str, body: object, **query: str) -> Any:  # noqa: ANN401
+        """Have something done, and give the JSON of the answer, if there is any."""
         if not self._token:
             self.log_in()
-        return self._ask("GET", self._url + path, None, {"api-version": api_version, **query})
+        return self._ask(method, self._url + path, body, {"api-version": api_version, **query})
 
     def log_in(self) -> Login:
         """Get a token for the management plane, from whoever the vault says gives its tokens."""

@@ -156,7 +156,7 @@ def test_a_forged_chain_is_found(ledger: Ledger) -> None:
     private, public = new_audit_key()
     chain_id, at, key_id = "f" * 32, ledger.deployment.house.clock(), audit_key_id(public)
     opening = opening_text(
-        chain_id, Instance(HOST, 1, "api", 0), at, (key_id, public), None, lambda data: sign_audit(private, data)
+        chain_id, Instance(HOST, 1, "api", 0), at, (key_id, public), (), lambda data: sign_audit(private, data)
     )
     previous, lines = NO_HASH, []
     for sequence, text in enumerate((opening, ledger.record(1).text()), 1):

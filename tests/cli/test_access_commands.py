@@ -24,3 +24,34 @@ def test_it_tells_what_somebody_may_do_and_why(terminal: Terminal) -> None:
     listed = terminal("access", "list", "--name", "db")
     assert ["security", "secrets", "get", "list"] in [row[:4] for row in listed.table()]
     assert terminal("access", "list", "--json").json["value"][-1]["permissions"] == {"secrets": ["get", "list"]}
+
+
+def test_a_role_is_assigned_and_taken_back(terminal: Terminal) -> None:
+    """For one secret, for the vault, for another scope; it counts at once, and only what is assigned there is taken back."""
+    administrator = terminal.world.administrator
+    ada = terminal("identity", "user", "create", "ada@contoso.test", "--generate", "--json").json["id"]
+    said = terminal("access", "assign", "key vault secrets user", ada, "--secret", "db")
+    assert f"{ada} has the role key vault secrets user at /subscriptions/" in said.err
+    rows = terminal("access", "check", "--object-id", ada, "--name", "db").table()
+    assert [row[:2] for row in rows] == [["secrets", "get"], ["secrets", "list"]]
+    assert "may do nothing" in terminal("access", "check", "--object-id", ada).out
+    made = terminal("access", "assign", SECRETS_USER, ada, "--json").json
+    assert made["properties"]["principalId"] == ada
+    assert terminal.try_("access", "assign", SECRETS_USER, ada).code == 5, "it is there already"
+    group = f"/subscriptions/{terminal.world.vault.subscription_id}/resourceGroups/certworker"
+    terminal("access", "assign", "Reader", ada, "--scope", group)
+    terminal("access", "unassign", SECRETS_USER, ada)
+    terminal("access", "unassign", SECRETS_USER, ada, "--secret", "db")
+    assert "may do nothing" in terminal("access", "check", "--object-id", ada, "--name", "db").out
+    again = terminal.try_("access", "unassign", SECRETS_USER, ada)
+    assert (again.code, "does not have the role" in again.err) == (3, True)
+    assert administrator.object_id != ada
+
+
+def test_what_cannot_be_assigned_is_told(terminal: Terminal) -> None:
+    """A role that there is not, somebody who is not there, two scopes at once, a name that is none."""
+    unknown = terminal.try_("access", "assign", "Emperor", ADA)
+    assert (unknown.code, "Key Vault Secrets User" in unknown.err) == (3, True)
+    assert terminal.try_("access", "assign", "Reader", ADA).code != 0
+    assert terminal.try_("access", "assign", "Reader", ADA, "--secret", "db", "--key", "db").code == 2
+    assert terminal.try_("access", "unassign", "Reader", "o'brien").code == 3
