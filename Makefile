@@ -41,7 +41,7 @@ test-fleet: $(STAMP) ## Run the stories of thousands of certificates (half an ho
 	@$(VENV)/bin/python -m pytest -m fleet -n $(PYTEST_WORKERS) $(ARGS)
 
 test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) $(AZ) ## Run the tests with what others wrote: Azure's SDKs and az, ACME clients and servers
-	@$(VENV)/bin/python -m pytest tests/clients -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest tests/clients -m "not long" -n $(PYTEST_WORKERS) $(ARGS)
 
 contoso: $(STAMP) $(AZ) ## Play the example of Contoso with az: four roles, a vault, its log, and who may do what
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CERTWORKER_AZ="$(CURDIR)/$(VENV)/az/bin/az" tests/clients/contoso.sh $(ARGS)

@@ -82,7 +82,7 @@ def open_deployment(
     )
     make_master_key(settings.seal.master_key_file)
     migrate(settings.database_url)
-    store = open_store(settings.database_url, clock, durable=False)
+    store = open_store(settings.database_url, clock, durable=False, records_acts=False)
     mailbox = Mailbox(scenario.start)
     try:
         make = _maker(settings, clock, store, scenario, authority, mailbox, exchange, seed)

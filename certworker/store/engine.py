@@ -32,21 +32,24 @@ _POOL_OVERFLOW: Final = 10
 _RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or postgresql://USER@HOST/NAME."
 
 
-def open_store(database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT, *, durable: bool = True) -> Store:
+def open_store(
+    database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT, *, durable: bool = True, records_acts: bool = True
+) -> Store:
     """Open the database that `database_url` names; connections are made when they are needed first.
 
-    `clock` tells which challenges have expired. One that is not `durable` is on SQLite and waits for no disk, and no audit
-    record of what the service does by itself is written: it is for what is thrown away when the process ends. Call `migrate`
-    first. Raises SetupError.
+    `clock` tells which challenges have expired. One that is not `durable` is on SQLite and waits for no disk: it is for what is
+    thrown away when the process ends. Where it `records_acts`, audit records of what the service does by itself are written,
+    for somebody to drain. Call `migrate` first. Raises SetupError.
     """
     engine = _open(database_url, lock_wait)
     if not durable:
         event.listen(engine, "connect", _wait_for_no_disk)
     if engine.dialect.name == "sqlite":
         reading, writing = (engine.execution_options(opening=words) for words in ("BEGIN", "BEGIN IMMEDIATE"))
-        return SqlStore(reading, writing, clock, lock_wait, records_acts=durable)
+        return SqlStore(reading, writing, clock, lock_wait, records_acts=records_acts)
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return SqlStore(snapshot, engine.execution_options(isolation_level="READ COMMITTED"), clock, lock_wait)
+    writing = engine.execution_options(isolation_level="READ COMMITTED")
+    return SqlStore(snapshot, writing, clock, lock_wait, records_acts=records_acts)
 
 
 def open_engine(database_url: str, lock_wait: timedelta = LOCK_WAIT) -> Engine:

@@ -234,16 +234,13 @@ def test_a_certificate_of_a_ca_is_pending_first(clients: Clients) -> None:
 
 
 def test_a_wrong_secret_is_refused_by_the_identity_provider(clients: Clients) -> None:
-    """A wrong secret and an unknown client are told apart by nobody."""
-    texts = []
-    for credential in (clients.credential("wrong"), clients.credential(client_id="4e8b1d42-1b4f-4a7e-9f6e-0d2f6e1f2a3b")):
-        with (
-            clients.certificates(credential) as client,
-            pytest.raises(ClientAuthenticationError, match="AADSTS7000215") as caught,
-        ):
+    """A wrong secret and an unknown client are refused by the numbers that the service has for them."""
+    for credential, number in (
+        (clients.credential("wrong"), "AADSTS7000215"),
+        (clients.credential(client_id="4e8b1d42-1b4f-4a7e-9f6e-0d2f6e1f2a3b"), "AADSTS700016"),
+    ):
+        with clients.certificates(credential) as client, pytest.raises(ClientAuthenticationError, match=number):
             client.get_certificate("web")
-        texts.append(str(caught.value.message).split("Trace", maxsplit=1)[0].split("Timestamp", maxsplit=1)[0])
-    assert texts[0] == texts[1]
 
 
 def test_an_unknown_tenant_is_refused(clients: Clients) -> None:

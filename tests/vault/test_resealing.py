@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from certworker.audit.notary import Notary
 from certworker.bootstrap import read_master_key
 from certworker.crypto.sealing import new_key
 from certworker.errors import Conflict, SealBroken, SetupError
@@ -44,6 +45,7 @@ def fill(deployment: Deployment) -> None:
     Accounts(house.store, house.keyring).keep(vault_id, ISSUER, "https://ca.test/", Account(b"account-key"))
     at = house.clock()
     sealed = house.keyring.seal(vault_id, b"evidence", evidence_place(vault_id, operation.id, at))
+    Notary(house.store, house.keyring, house.clock).signer()
     with house.store.writing() as writer:
         writer.add_spare_key(a_spare_key(deployment))
         writer.add_evidence(Evidence(operation.id, at, "certificates", sealed))
@@ -96,7 +98,7 @@ def rotate_vaults(deployment: Deployment, store: Store | None = None, *, anew: b
 
 
 def test_every_kind_of_record_is_listed_with_the_place_that_it_opens_at(filled: Deployment) -> None:
-    """All eight kinds are there, none is listed twice, and each opens; what is shown of one is its place alone."""
+    """All nine kinds are there, none is listed twice, and each opens; what is shown of one is its place alone."""
     found = records(filled.house.store)
     assert {one.kind for one in found} == set(SealedKind)
     assert len({(one.kind, one.row) for one in found}) == len(found)
