@@ -1,0 +1,434 @@
+"""Every metric that there is: name, labels and meaning, by topic. The page in docs/metrics.md is made from it.
+
+Timestamps are absolute, in Unix seconds, so that `not_after - time()` works; durations are seconds; booleans are 0 and 1;
+counters end in `_total`. No subject, name of a host in a certificate, or serial number is a label.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+PREFIX: Final = "certworker_"
+OF_CERTIFICATE: Final = ("vault", "name", "issuer")
+
+
+class Kind(StrEnum):
+    """What a metric is to Prometheus."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+class Origin(StrEnum):
+    """Where a value comes from, and so what a restart does to it."""
+
+    DATABASE = "database"
+    """Read at each scrape: every process tells the same, and a restart forgets nothing."""
+    PROCESSES = "processes"
+    """Counted in the processes of one service, and summed on its port; a restart of the service begins again at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric. `name` is the whole name without the `_total` of a counter; `values` tell what a label can be.
+
+    `buckets` are the upper bounds of a histogram, in seconds.
+    """
+
+    topic: str
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+    origin: Origin = Origin.DATABASE
+    values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def series(self) -> str:
+        """The name that a query uses; of a histogram, the one that its own are made from."""
+        return f"{self.name}_total" if self.kind is Kind.COUNTER else self.name
+
+
+def catalogue() -> tuple[Metric, ...]:
+    """List all metrics by topic, in the order of this file."""
+    return tuple(found for found in globals().values() if isinstance(found, Metric))
+
+
+def _gauge(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
+    return Metric(topic, PREFIX + name, Kind.GAUGE, meaning, labels, values=MappingProxyType(values))
+
+
+def _stored(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
+    return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, values=MappingProxyType(values))
+
+
+def _count(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
+    return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, Origin.PROCESSES, MappingProxyType(values))
+
+
+def _times(
+    topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = (), **values: str
+) -> Metric:
+    return Metric(
+        topic, PREFIX + name, Kind.HISTOGRAM, meaning, labels, Origin.PROCESSES, MappingProxyType(values), buckets or _SECONDS
+    )
+
+
+_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_EXCHANGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_ISSUANCES: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0, 604800.0)
+
+# --- one certificate ----------------------------------------------------------------------------------------------------------
+
+_ONE: Final = "One certificate"
+NOT_BEFORE: Final = _gauge(
+    _ONE, "certificate_not_before_timestamp_seconds", "From when the current version is valid.", OF_CERTIFICATE
+)
+NOT_AFTER: Final = _gauge(
+    _ONE, "certificate_not_after_timestamp_seconds", "Until when the current version is valid.", OF_CERTIFICATE
+)
+LIFETIME: Final = _gauge(
+    _ONE, "certificate_lifetime_seconds", "How long the current version is valid in all, from its first second.", OF_CERTIFICATE
+)
+READY: Final = _gauge(
+    _ONE,
+    "certificate_ready",
+    "Whether the current version can be used: it is valid, enabled and not revoked. The reason says how it stands.",
+    (*OF_CERTIFICATE, "reason"),
+    reason="valid, renewing, renewal_failed, paused, expired, not_yet_valid, revoked, disabled, being_issued, "
+    "waits_for_signature, failed, empty",
+)
+INFO: Final = _gauge(_ONE, "certificate_info", "The current version, by its id; always 1.", (*OF_CERTIFICATE, "version"))
+RENEWAL_DUE: Final = _gauge(
+    _ONE, "certificate_renewal_due_timestamp_seconds", "When the next version falls due.", OF_CERTIFICATE
+)
+RENEWAL_DEADLINE: Final = _gauge(
+    _ONE,
+    "certificate_renewal_deadline_timestamp_seconds",
+    "When the next version would be too late: of what is due at once, the earliest goes first.",
+    OF_CERTIFICATE,
+)
+RENEWAL_SOURCE: Final = _gauge(
+    _ONE,
+    "certificate_renewal_source",
+    "What decided when the next version falls due; always 1.",
+    (*OF_CERTIFICATE, "source"),
+    source="lifetime_action (the owner's policy), default, advised (the CA's window, RFC 9773), backstop, overdue, revoked, "
+    "key_compromised, requested, policy_changed, issuer_changed",
+)
+WINDOW_START: Final = _gauge(
+    _ONE,
+    "certificate_renewal_window_start_timestamp_seconds",
+    "When the window begins in which its CA wants it to be renewed (RFC 9773).",
+    OF_CERTIFICATE,
+)
+WINDOW_END: Final = _gauge(_ONE, "certificate_renewal_window_end_timestamp_seconds", "When that window ends.", OF_CERTIFICATE)
+RENEWAL_FAILURES: Final = _gauge(
+    _ONE, "certificate_renewal_failures", "Attempts at renewal that failed in a row.", OF_CERTIFICATE
+)
+NEXT_ATTEMPT: Final = _gauge(
+    _ONE,
+    "certificate_next_attempt_timestamp_seconds",
+    "When what is under way, or has failed, is gone on with.",
+    OF_CERTIFICATE,
+)
+PAUSED_SINCE: Final = _gauge(
+    _ONE, "certificate_renewal_paused_since_timestamp_seconds", "Since when renewal is paused.", OF_CERTIFICATE
+)
+OVERDUE: Final = _gauge(
+    _ONE,
+    "renewal_overdue",
+    "Whether a renewal is overdue: 30 percent of its time gone is a warning, 70 percent is critical.",
+    (*OF_CERTIFICATE, "severity"),
+    severity="warning, critical",
+)
+PENDING_SINCE: Final = _gauge(
+    _ONE, "certificate_operation_pending_since_timestamp_seconds", "Since when an operation is in progress.", OF_CERTIFICATE
+)
+REVOKED: Final = _gauge(
+    _ONE, "certificate_revoked", "Whether the current version, or what is above it, is revoked.", OF_CERTIFICATE
+)
+REVOCATION_UNKNOWN_SINCE: Final = _gauge(
+    _ONE,
+    "certificate_revocation_unknown_since_timestamp_seconds",
+    "Since when nobody can tell whether it is revoked.",
+    OF_CERTIFICATE,
+)
+REVOCATION_CHECKED: Final = _gauge(
+    _ONE,
+    "certificate_revocation_checked_timestamp_seconds",
+    "When it was found out last whether it is revoked, and by what.",
+    (*OF_CERTIFICATE, "method"),
+    method="crl, ocsp, owner (who revoked it here), none",
+)
+
+# --- the fleet ----------------------------------------------------------------------------------------------------------------
+
+_FLEET: Final = "The fleet"
+CERTIFICATES: Final = _gauge(
+    _FLEET,
+    "certificates",
+    "Live certificates by how they stand, as for certificate_ready; whether one has expired is counted by itself.",
+    ("vault", "issuer", "state"),
+    state="valid, renewing, renewal_failed, paused, revoked, disabled, being_issued, waits_for_signature, failed, empty",
+)
+REVOCATION: Final = _gauge(
+    _FLEET,
+    "certificates_revocation",
+    "Current versions by what is known of their revocation.",
+    ("issuer", "standing"),
+    standing="good, revoked, unknown, unchecked",
+)
+CERTIFICATES_OVERDUE: Final = _gauge(
+    _FLEET,
+    "certificates_overdue",
+    "Certificates whose renewal is overdue.",
+    ("issuer", "severity"),
+    severity="warning, critical",
+)
+SOURCES: Final = _gauge(
+    _FLEET, "certificates_renewal_source", "Certificates by what decides when they are renewed.", ("issuer", "source")
+)
+EXPIRED: Final = _gauge(_FLEET, "certificates_expired", "Enabled certificates whose current version has expired.", ("issuer",))
+EXPIRING: Final = _gauge(
+    _FLEET,
+    "certificates_expiring",
+    "Enabled certificates that expire within a time from now, to the hour; what has expired is not among them.",
+    ("issuer", "within"),
+    within="1d, 7d, 14d, 30d, 60d, 90d, any",
+)
+EXPIRIES_AHEAD: Final = _gauge(
+    _FLEET,
+    "expiries_ahead",
+    "Enabled certificates that expire on a day ahead: 0 is the next 24 hours, 1 those after them.",
+    ("issuer", "day"),
+    day="00 to 89",
+)
+RENEWALS_AHEAD: Final = _gauge(
+    _FLEET,
+    "renewals_ahead",
+    "Renewals that fall due on a day ahead; what is due and not begun counts for the day 00.",
+    ("issuer", "day"),
+    day="00 to 89",
+)
+SERIES_LIMIT: Final = _gauge(
+    _FLEET,
+    "certificate_series_limit",
+    "Of how many certificates the series of their own are told at most: the unhealthy ones, and those that expire first.",
+)
+WITHOUT_SERIES: Final = _gauge(
+    _FLEET, "certificates_without_series", "Live certificates above that limit: they are in the counts of the fleet alone."
+)
+CHANGES_WAITING: Final = _gauge(
+    _FLEET, "fleet_changes_waiting", "Changes of certificates that the counts of the fleet do not have in them yet."
+)
+
+# --- issuance -----------------------------------------------------------------------------------------------------------------
+
+_ISSUANCE: Final = "Issuance"
+ATTEMPTS: Final = _stored(
+    _ISSUANCE, "issuance_attempts", "Attempts at issuance by result.", ("vault", "issuer", "result"), result="issued, failed"
+)
+WARNINGS: Final = _stored(
+    _ISSUANCE,
+    "issuance_warnings",
+    "Certificates that were issued or merged although something about them was not as it was asked for.",
+    ("vault", "issuer"),
+)
+PENDING: Final = _gauge(_ISSUANCE, "operations_pending", "Certificate operations in progress.", ("vault", "issuer"))
+PENDING_OLDEST: Final = _gauge(
+    _ISSUANCE, "operations_pending_oldest_timestamp_seconds", "When the oldest of them was created.", ("vault", "issuer")
+)
+STEPS: Final = _count(
+    _ISSUANCE,
+    "issuance_steps",
+    "Exchanges of an operation with its CA, by the step that was next and what became of it.",
+    ("issuer", "stage", "result"),
+    result="pending, issued, rejected, retry, error",
+)
+STEP_SECONDS: Final = _times(
+    _ISSUANCE, "issuance_step_duration_seconds", "How long these exchanges took.", ("issuer", "stage"), _EXCHANGES
+)
+ISSUANCE_SECONDS: Final = _times(
+    _ISSUANCE,
+    "issuance_duration_seconds",
+    "From the beginning of an operation to the version that came of it; what waits for a person is not among them.",
+    ("issuer",),
+    _ISSUANCES,
+)
+FAILURES: Final = _count(
+    _ISSUANCE,
+    "issuance_failures",
+    "What went wrong in operations, each attempt by itself, by the class of the error.",
+    ("issuer", "error"),
+    error="configuration (what is asked for has to change), throttled, unavailable, rejected, invalid (what came was no "
+    "answer), unexpected",
+)
+DEFERRALS: Final = _count(
+    _ISSUANCE,
+    "renewals_deferred",
+    "Renewals and operations that were due and were put off.",
+    ("issuer", "reason"),
+    reason="back_off, maintenance, budget, outage, throttled",
+)
+
+# --- certificate authorities --------------------------------------------------------------------------------------------------
+
+_AUTHORITIES: Final = "Certificate authorities"
+ISSUER_UP: Final = _gauge(_AUTHORITIES, "issuer_up", "Whether an issuer's CA answers, as far as is known.", ("vault", "issuer"))
+GATE_CLOSED: Final = _gauge(
+    _AUTHORITIES,
+    "issuer_gate_closed_until_timestamp_seconds",
+    "Until when nothing new is asked of an issuer; absent, or a time that is past, where its gate is open.",
+    ("vault", "issuer", "reason"),
+    reason="outage, throttled, budget",
+)
+CIRCUIT: Final = _gauge(
+    _AUTHORITIES,
+    "issuer_circuit",
+    "The circuit breaker of an issuer: 1 for the state that it is in. Half open lets one certificate through, to find out.",
+    ("vault", "issuer", "state"),
+    state="closed, open, half_open",
+)
+CA_REQUESTS: Final = _count(
+    _AUTHORITIES,
+    "ca_requests",
+    "Requests to others over HTTP, by what they were for.",
+    ("purpose", "issuer", "result"),
+    purpose="issuance, advice, crl, ocsp, webhook, identity",
+    issuer="the issuer's name; empty where it is for none",
+    result="the class of the status (2xx to 5xx), timeout, refused, tls, dns, error",
+)
+CA_SECONDS: Final = _times(
+    _AUTHORITIES, "ca_request_duration_seconds", "How long they took.", ("purpose", "issuer"), _EXCHANGES
+)
+RATE_LIMITED: Final = _count(
+    _AUTHORITIES, "ca_rate_limited", "Answers of a CA that it was asked too much (429, or its own word for it).", ("issuer",)
+)
+ADVICE_FETCHES: Final = _count(
+    _AUTHORITIES,
+    "ari_fetches",
+    "Questions to a CA when it wants a certificate to be renewed (RFC 9773).",
+    ("issuer", "result"),
+    result="window, moved (a window that was told before is another one), none_offered, failed",
+)
+CRL_NEXT_UPDATE: Final = _gauge(
+    _AUTHORITIES,
+    "crl_next_update_timestamp_seconds",
+    "When the first of an issuer's lists at a host runs out.",
+    ("host", "issuer"),
+)
+CRL_NUMBER: Final = _gauge(_AUTHORITIES, "crl_number", "The highest number that was seen in one.", ("host", "issuer"))
+CRL_STALE: Final = _gauge(
+    _AUTHORITIES,
+    "crl_stale",
+    "How many of them could not be refreshed when that was tried last.",
+    ("host", "issuer"),
+)
+REVOCATION_LOOKS: Final = _count(
+    _AUTHORITIES,
+    "revocation_checks",
+    "Looks at certificates whether they are revoked, by what told and what it was.",
+    ("method", "standing"),
+    method="crl, ocsp, owner, none",
+    standing="good, revoked, unknown, unchecked",
+)
+
+# --- notices ------------------------------------------------------------------------------------------------------------------
+
+_NOTICES: Final = "Notices"
+NOTICES: Final = _gauge(
+    _NOTICES,
+    "notices",
+    "Notices in the ledger, by how far they have come.",
+    ("channel", "status"),
+)
+NOTICES_DEAD: Final = _gauge(_NOTICES, "notices_dead", "Notices that were given up, and can be replayed.", ("channel",))
+DELIVERIES: Final = _count(
+    _NOTICES,
+    "notice_deliveries",
+    "Attempts at delivery.",
+    ("channel", "result"),
+    result="sent, failed (tried again), dead (given up)",
+)
+
+# --- the worker ---------------------------------------------------------------------------------------------------------------
+
+_WORKER: Final = "The worker"
+LAST_RUN: Final = _gauge(_WORKER, "scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
+LAST_RUN_SECONDS: Final = _gauge(_WORKER, "scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
+LAST_RUN_FAILED: Final = _gauge(_WORKER, "scheduler_last_run_failed", "Whether its last run failed.", ("job",))
+RUNS: Final = _count(_WORKER, "scheduler_runs", "Runs of a job.", ("job", "result"), result="done, idle, failed")
+RUN_SECONDS: Final = _times(
+    _WORKER, "scheduler_run_duration_seconds", "How long a job's runs took that had something to do.", ("job",), _EXCHANGES
+)
+ROUND_ITEMS: Final = _count(_WORKER, "round_items", "What a round has worked on.", ("round",))
+LEASES_LOST: Final = _count(
+    _WORKER,
+    "leases_lost",
+    "Results that were thrown away, since somebody else had taken the work over meanwhile.",
+    ("round",),
+)
+CLOCK_SKEW: Final = _gauge(
+    _WORKER,
+    "clock_skew_seconds",
+    "By how much this machine's clock is ahead of another one, as measured last.",
+    ("peer",),
+    peer="database, or the name of an issuer",
+)
+CLOCK_JUMPS: Final = _count(_WORKER, "clock_jumps", "Jumps of the wall clock against the monotonic one.")
+
+# --- the vault and its doors --------------------------------------------------------------------------------------------------
+
+_VAULT: Final = "The vault and its doors"
+HTTP_REQUESTS: Final = _count(
+    _VAULT,
+    "http_requests",
+    "Requests that were answered.",
+    ("plane", "method", "status"),
+    plane="vault, management, identity, graph, other",
+)
+HTTP_SECONDS: Final = _times(_VAULT, "http_request_duration_seconds", "How long answers took.", ("plane",))
+OPERATIONS: Final = _count(
+    _VAULT,
+    "vault_operations",
+    "Operations on vaults, keys, secrets and certificates, by the name that the audit log has for them.",
+    ("operation", "result"),
+    result="success, refused (401, 403), throttled (429), invalid (other 4xx), failed (5xx)",
+)
+VAULT_REQUESTS: Final = _count(
+    _VAULT, "vault_requests", "The same by vault; a name that is no vault is not among them.", ("vault", "result")
+)
+SIGN_INS: Final = _count(_VAULT, "sign_ins", "Requests for tokens.", ("grant", "result"), result="success, refused")
+AUDIT_PENDING: Final = _gauge(
+    _VAULT, "audit_records_pending", "Records of changes that are in the database and not yet in the log."
+)
+
+# --- the house ----------------------------------------------------------------------------------------------------------------
+
+_HOUSE: Final = "Database, seal and token"
+DATABASE_UP: Final = _gauge(
+    _HOUSE, "database_up", "Whether the database answered this scrape. Where not, all that is read from it is absent."
+)
+DATABASE_SIZE: Final = _gauge(_HOUSE, "database_size_bytes", "How large the database is.")
+DATABASE_SCHEMA: Final = _gauge(_HOUSE, "database_schema_info", "The schema's version; always 1.", ("version",))
+TRANSACTIONS: Final = _count(
+    _HOUSE, "database_transactions", "Transactions, by result.", ("kind", "result"), kind="read, write", result="done, failed"
+)
+TRANSACTION_SECONDS: Final = _times(
+    _HOUSE, "database_transaction_duration_seconds", "How long transactions took, from their begin.", ("kind",)
+)
+SEALED: Final = _gauge(_HOUSE, "sealed", "Whether the service waits for somebody to open its seal.")
+SEAL_INFO: Final = _gauge(
+    _HOUSE, "seal_info", "How the master key is kept; always 1.", ("kind",), kind="file, passphrase, shamir, hsm, env"
+)
+HSM_UP: Final = _gauge(_HOUSE, "hsm_up", "Whether the token answered when it was asked last; absent without one.")
+HSM_OPERATIONS: Final = _count(
+    _HOUSE, "hsm_operations", "What was asked of the token.", ("operation", "result"), result="done, failed"
+)
+KEY_POOL: Final = _gauge(_HOUSE, "spare_keys", "Keys that were made ahead of need, by their kind.", ("kind",))
+BUILD_INFO: Final = _gauge(_HOUSE, "build_info", "The version that runs; always 1.", ("version",))
