@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from certworker.cli.exits import ExitCode
-from certworker.cli.options import AsJson, VaultUrl
+from certworker.cli.options import AlwaysJson, AsJson, VaultUrl
 from certworker.cli.output import plain, show_json, show_table, tell
 from certworker.errors import BadParameter, Forbidden, SetupError, Unavailable
 from certworker.vault.audit.search import Search, Shown, claims_of, position_of, properties_of, vault_of
@@ -40,6 +40,7 @@ Find = Callable[[Search], tuple[Shown, ...]]
 Config = Annotated[
     Path | None, typer.Option("--config", "-c", help="Settings file: read the files of this machine, and not over the API.")
 ]
+OfSettings = Annotated[Path, typer.Option("--config", "-c", help="Settings file.")]
 Store = Annotated[str | None, typer.Option("--store", help="Resource id of the storage account that vaults are routed to.")]
 Subscription = Annotated[
     str | None, typer.Option("--subscription", help="Its whole log; without it and --store, that of the one there is.")
@@ -139,7 +140,7 @@ def verify(
 
 
 @app.command()
-def heads(config: Annotated[Path, typer.Option("--config", "-c", help="Settings file.")]) -> None:
+def heads(config: OfSettings, *, as_json: AlwaysJson = True) -> None:  # noqa: ARG001  # it is JSON in any case
     """Print the signed heads, cuts and public keys as JSON, for whoever verifies elsewhere."""
     from certworker.audit.witness import read_witness  # noqa: PLC0415
     from certworker.bootstrap import open_house  # noqa: PLC0415
@@ -151,7 +152,7 @@ def heads(config: Annotated[Path, typer.Option("--config", "-c", help="Settings 
 
 
 @app.command("rotate-key")
-def rotate_key(config: Annotated[Path, typer.Option("--config", "-c", help="Settings file.")]) -> None:
+def rotate_key(config: OfSettings, *, as_json: AsJson = False) -> None:
     """Make a new key that signs heads. Processes that start from now on use it; what older keys signed still counts."""
     from certworker.audit.notary import Notary  # noqa: PLC0415
     from certworker.bootstrap import open_house  # noqa: PLC0415
@@ -161,7 +162,10 @@ def rotate_key(config: Annotated[Path, typer.Option("--config", "-c", help="Sett
     settings = _settings(config)
     with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "AuditKeyRotate"):
         signer = Notary(house.store, house.keyring, house.clock).rotate()
-    typer.echo(f"The audit log is signed by the key {signer.id} from the next start of each process on.")
+    if as_json:
+        show_json({"key_id": signer.id})
+    else:
+        typer.echo(f"The audit log is signed by the key {signer.id} from the next start of each process on.")
 
 
 @contextmanager

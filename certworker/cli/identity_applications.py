@@ -9,7 +9,7 @@ from certworker.cli import identity_credentials
 from certworker.cli.identity_options import Config, directory, show_many, show_one
 from certworker.cli.objects import Yes, confirm
 from certworker.cli.options import AsJson, VaultUrl, Wire
-from certworker.cli.output import tell
+from certworker.cli.output import tell_done
 
 app = typer.Typer(help="Applications, where they run, and what they show.", no_args_is_help=True)
 app.add_typer(identity_credentials.app, name="credential")
@@ -97,6 +97,7 @@ def update(
     public_client: Public = None,
     config: Config = None,
     vault_url: VaultUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Change an application: each option that is given takes the place of all that was there of it."""
     body = _body(identifier_uri, web_redirect_uri, spa_redirect_uri, public_redirect_uri, public_client)
@@ -104,32 +105,34 @@ def update(
         raise typer.BadParameter("nothing is to change: name a URI, or --public-client")
     with directory(config, vault_url) as people:
         people.call("PATCH", f"/applications/{people.application(name)['id']}", body)
-    tell(f"The application {name} is changed.")
+    tell_done(f"The application {name} is changed.", {"application": name, **body}, as_json=as_json)
 
 
 @app.command()
-def delete(name: AppName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None) -> None:
+def delete(
+    name: AppName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
     """Delete an application, its service principal and all that it shows."""
     confirm(f"Delete the application {name}?", yes=yes)
     with directory(config, vault_url) as people:
         people.call("DELETE", f"/applications/{people.application(name)['id']}")
-    tell(f"The application {name} is deleted.")
+    tell_done(f"The application {name} is deleted.", {"application": name, "deleted": True}, as_json=as_json)
 
 
 @app.command()
-def disable(name: AppName, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def disable(name: AppName, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Let an application do nothing, nor anybody through it, from now on."""
     with directory(config, vault_url) as people:
         people.call("PATCH", f"/servicePrincipals/{people.principal(name)['id']}", {"accountEnabled": False})
-    tell(f"The application {name} is disabled.")
+    tell_done(f"The application {name} is disabled.", {"application": name, "enabled": False}, as_json=as_json)
 
 
 @app.command()
-def enable(name: AppName, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def enable(name: AppName, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Let an application act again."""
     with directory(config, vault_url) as people:
         people.call("PATCH", f"/servicePrincipals/{people.principal(name)['id']}", {"accountEnabled": True})
-    tell(f"The application {name} is enabled.")
+    tell_done(f"The application {name} is enabled.", {"application": name, "enabled": True}, as_json=as_json)
 
 
 @managed.command("create")

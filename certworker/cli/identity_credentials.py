@@ -9,7 +9,7 @@ import typer
 
 from certworker.cli.identity_options import Config, directory, show_many, show_one
 from certworker.cli.options import AsJson, VaultUrl
-from certworker.cli.output import tell
+from certworker.cli.output import tell, tell_done
 from certworker.errors import BadParameter, NotFound
 
 app = typer.Typer(help="Client secrets, certificates, and tokens of foreign issuers.", no_args_is_help=True)
@@ -64,6 +64,7 @@ def add_certificate(
     display_name: DisplayName = None,
     config: Config = None,
     vault_url: VaultUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let an application sign what it shows with the key of a certificate."""
     from base64 import b64encode  # noqa: PLC0415
@@ -75,7 +76,8 @@ def add_certificate(
         application = people.application(name)
         body = {"keyCredentials": [*application["keyCredentials"], new]}
         people.call("PATCH", f"/applications/{application['id']}", body)
-    tell(f"{name} may show the certificate {file}.")
+    done = {"application": name, "certificate": str(file)}
+    tell_done(f"{name} may show the certificate {file}.", done, as_json=as_json)
 
 
 @app.command()
@@ -105,6 +107,7 @@ def remove(
     *,
     config: Config = None,
     vault_url: VaultUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """Take away what an application shows, at once."""
     with directory(config, vault_url) as people:
@@ -120,7 +123,7 @@ def remove(
             people.call("DELETE", f"{path}/federatedIdentityCredentials/{key_id}")
         else:
             raise NotFound(f"{name} shows nothing with the key id {key_id}.")
-    tell(f"{name} shows it no longer.")
+    tell_done(f"{name} shows it no longer.", {"application": name, "removed": key_id}, as_json=as_json)
 
 
 def _certificate(file: Path) -> bytes:

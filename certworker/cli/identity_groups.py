@@ -8,7 +8,7 @@ import typer
 from certworker.cli.identity_options import Config, directory, show_many, show_one
 from certworker.cli.objects import Yes, confirm
 from certworker.cli.options import AsJson, VaultUrl
-from certworker.cli.output import tell
+from certworker.cli.output import tell_done
 
 app = typer.Typer(help="Groups, and who is in them.", no_args_is_help=True)
 
@@ -67,26 +67,32 @@ def members(
 
 
 @app.command()
-def delete(group: GroupName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None) -> None:
+def delete(
+    group: GroupName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
     """Delete a group; its members stay, and lose what they had by it."""
     confirm(f"Delete the group {group}?", yes=yes)
     with directory(config, vault_url) as people:
         people.call("DELETE", f"/groups/{people.group(group)['id']}")
-    tell(f"The group {group} is deleted.")
+    tell_done(f"The group {group} is deleted.", {"group": group, "deleted": True}, as_json=as_json)
 
 
 @app.command()
-def add_member(group: GroupName, member: Member, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def add_member(
+    group: GroupName, member: Member, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
     """Put somebody, or another group, into a group."""
     with directory(config, vault_url) as people:
         path = f"/groups/{people.group(group)['id']}/members/$ref"
         people.call("POST", path, {"@odata.id": f"/directoryObjects/{people.somebody(member)}"})
-    tell(f"{member} is in {group}.")
+    tell_done(f"{member} is in {group}.", {"group": group, "member": member, "is_member": True}, as_json=as_json)
 
 
 @app.command()
-def remove_member(group: GroupName, member: Member, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def remove_member(
+    group: GroupName, member: Member, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
     """Take somebody out of a group."""
     with directory(config, vault_url) as people:
         people.call("DELETE", f"/groups/{people.group(group)['id']}/members/{people.somebody(member)}/$ref")
-    tell(f"{member} is no longer in {group}.")
+    tell_done(f"{member} is no longer in {group}.", {"group": group, "member": member, "is_member": False}, as_json=as_json)

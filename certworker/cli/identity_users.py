@@ -8,7 +8,7 @@ import typer
 from certworker.cli.identity_options import Config, Generate, directory, show_many, show_one
 from certworker.cli.objects import Yes, confirm
 from certworker.cli.options import AsJson, VaultUrl, Wire
-from certworker.cli.output import show_json, tell
+from certworker.cli.output import show_json, tell, tell_done
 
 app = typer.Typer(help="Users.", no_args_is_help=True)
 administrators = typer.Typer(help="Who administers the directory.", no_args_is_help=True)
@@ -62,28 +62,30 @@ def show(user: UserName, *, config: Config = None, vault_url: VaultUrl = None, a
 
 
 @app.command()
-def delete(user: UserName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None) -> None:
+def delete(
+    user: UserName, *, yes: Yes = False, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False
+) -> None:
     """Delete a user: refused at once, in no group any more; role assignments stay and grant nothing."""
     confirm(f"Delete the user {user}?", yes=yes)
     with directory(config, vault_url) as people:
         people.call("DELETE", f"/users/{user}")
-    tell(f"The user {user} is deleted.")
+    tell_done(f"The user {user} is deleted.", {"user": user, "deleted": True}, as_json=as_json)
 
 
 @app.command()
-def disable(user: UserName, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def disable(user: UserName, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Let a user do nothing, from now on."""
     with directory(config, vault_url) as people:
         people.call("PATCH", f"/users/{user}", {"accountEnabled": False})
-    tell(f"The user {user} is disabled.")
+    tell_done(f"The user {user} is disabled.", {"user": user, "enabled": False}, as_json=as_json)
 
 
 @app.command()
-def enable(user: UserName, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def enable(user: UserName, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Let a user act again."""
     with directory(config, vault_url) as people:
         people.call("PATCH", f"/users/{user}", {"accountEnabled": True})
-    tell(f"The user {user} is enabled.")
+    tell_done(f"The user {user} is enabled.", {"user": user, "enabled": True}, as_json=as_json)
 
 
 @app.command()
@@ -107,20 +109,20 @@ def list_administrators(*, config: Config = None, vault_url: VaultUrl = None, as
 
 
 @administrators.command()
-def add(who: Who, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def add(who: Who, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Let a user or an application administer the directory. That is no role on any vault."""
     with directory(config, vault_url) as people:
         object_id = people.somebody(who)
         people.call("POST", f"{_ROLE}/$ref", {"@odata.id": f"/directoryObjects/{object_id}"})
-    tell(f"{who} administers the directory.")
+    tell_done(f"{who} administers the directory.", {"who": who, "administrator": True}, as_json=as_json)
 
 
 @administrators.command()
-def remove(who: Who, *, config: Config = None, vault_url: VaultUrl = None) -> None:
+def remove(who: Who, *, config: Config = None, vault_url: VaultUrl = None, as_json: AsJson = False) -> None:
     """Relieve somebody of it; the last one stays."""
     with directory(config, vault_url) as people:
         people.call("DELETE", f"{_ROLE}/{people.somebody(who)}/$ref")
-    tell(f"{who} administers the directory no longer.")
+    tell_done(f"{who} administers the directory no longer.", {"who": who, "administrator": False}, as_json=as_json)
 
 
 def _password(*, generate: bool) -> str:

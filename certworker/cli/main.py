@@ -31,6 +31,7 @@ from certworker.cli import (
 )
 from certworker.cli.core_dumps import forbid_core_dumps
 from certworker.cli.exits import EPILOG, exit_code_of
+from certworker.cli.options import AlwaysJson
 from certworker.cli.output import tell
 from certworker.cli.vault import PurgeProtection, RetentionDays, SkuOption, new_vault
 from certworker.errors import CertworkerError
@@ -109,6 +110,7 @@ def init(
     purge_protection: PurgeProtection = None,
     shares: Annotated[int, typer.Option(help="How many shares are handed out, where `seal.kind` is shamir.")] = 5,
     threshold: Annotated[int, typer.Option(help="How many of them open the seal.")] = 3,
+    as_json: AlwaysJson = True,  # noqa: ARG001, FBT002  # it is JSON in any case
 ) -> None:
     """Set a deployment up: master key (unless there is one), database, subscription, administrator and first vault.
 

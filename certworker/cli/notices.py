@@ -154,11 +154,15 @@ def unsilence(
     silence: Annotated[str, typer.Argument(metavar="ID", help="The silence, by the id that `notify silences` shows.")],
     *,
     vault_url: VaultUrl = None,
+    as_json: AsJson = False,
 ) -> None:
     """End a silence."""
     with open_vault(vault_url) as vault:
         vault.call("DELETE", f"{SILENCES}/{segment_of(silence)}")
-    typer.echo("The silence has ended.")
+    if as_json:
+        show_json(None)
+    else:
+        typer.echo("The silence has ended.")
 
 
 def _show(notices: list[Wire]) -> None:

@@ -26,6 +26,7 @@ VaultUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the service's own JSON.")]
+AlwaysJson = Annotated[bool, typer.Option("--json", help="Print JSON, as it does in any case.")]
 Output = Annotated[str | None, typer.Option("-o", "--output", help="File to write; standard output without it.")]
 PasswordFile = Annotated[
     str | None, typer.Option("--password-file", help="File whose first line is the password; - is standard input.")

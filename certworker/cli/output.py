@@ -54,6 +54,14 @@ def tell(text: str) -> None:
     sys.stderr.write(plain(text) + "\n")
 
 
+def tell_done(text: str, result: Mapping[str, object], *, as_json: bool) -> None:
+    """Tell a person that something is done; a program is given what came of it, as JSON on standard output."""
+    if as_json:
+        show_json(result)
+    else:
+        tell(text)
+
+
 def text_of(value: object) -> str:
     """Show one value on one line."""
     match value:

@@ -1,5 +1,6 @@
 """`certworker seal`: the master key, the vault keys under it, and who opens them after a start."""
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -50,6 +51,7 @@ def rotate_master(
     new_key_file: Annotated[
         Path | None, typer.Option(help="File (mode 0600) with the new key, where the master key is no file of its own.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Put a new master key in force, while the service goes on. A rotation that was broken off is finished.
 
@@ -69,12 +71,14 @@ def rotate_master(
         if not house.founding.is_done():
             raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")
         if finishing:
-            typer.echo(f"The rotation that was broken off is finished: the master key {house.master.id} is in force.")
+            text = f"The rotation that was broken off is finished: the master key {house.master.id} is in force."
+            _say(text, {"master_key_id": house.master.id, "finished": True}, as_json=as_json)
             return
         source, rotation = house.master_source, MasterKeyRotation(house.store, house.clock)
         with recorded(settings, "MasterKeyRotate"):
             done = rotate_master_key(source, house.master, rotation, new_key_file)
-    typer.echo(f"The master key {done.new} is in force, and wraps {done.vault_keys} vault keys. It was {done.old}.")
+    text = f"The master key {done.new} is in force, and wraps {done.vault_keys} vault keys. It was {done.old}."
+    _say(text, {"master_key_id": done.new, "before": done.old, "vault_keys": done.vault_keys}, as_json=as_json)
     tell(done.to_do or f"Back up {source}, apart from the database: without it nothing opens.")
 
 
@@ -84,6 +88,7 @@ def rotate_vault_keys(
     *,
     vault: Annotated[str | None, typer.Option(help="One vault only; else all, the service's own among them.")] = None,
     anew: Annotated[bool, typer.Option("--anew", help="Make new keys even where an earlier rotation was broken off.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Give vaults new keys, and seal their records anew under them, while the service goes on.
 
@@ -100,15 +105,14 @@ def rotate_vault_keys(
         rotation = VaultKeyRotation(house.store, house.keyring, house.clock)
         with recorded(settings, "VaultKeyRotate"):
             done = [rotation.rotate(found, anew=anew) for found in _vaults(house.store, vault)]
-    rows = [(one.vault.name, one.term, one.is_new_term, one.records, one.remaining) for one in done]
-    show_table(("VAULT", "TERM", "NEW", "SEALED ANEW", "REMAINING"), rows)
+    _show_resealed(done, as_json=as_json)
     _tell_broken(done)
     if any(one.remaining for one in done):
         raise typer.Exit(1)
 
 
 @app.command()
-def unseal(config: Config) -> None:
+def unseal(config: Config, *, as_json: AsJson = False) -> None:
     """Open the seal of the service that runs here: with the passphrase, or with one share after the other.
 
     It is asked for without echo; or each line of standard input is one.
@@ -118,12 +122,12 @@ def unseal(config: Config) -> None:
 
     settings = _load(config)
     with recorded(settings, "DeploymentUnseal", apart=True):
-        told = unseal_service(settings, secret_lines)
-    typer.echo(told)
+        opened = unseal_service(settings, secret_lines)
+    _say(opened.text, {"sealed": opened.is_sealed}, as_json=as_json)
 
 
 @app.command("seal")
-def seal_again(config: Config) -> None:
+def seal_again(config: Config, *, as_json: AsJson = False) -> None:
     """Seal the service that runs here again: it forgets the key, and answers 503 until it is unsealed."""
     from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.seal.channel import ask  # noqa: PLC0415
@@ -131,7 +135,7 @@ def seal_again(config: Config) -> None:
     settings = _load(config)
     with recorded(settings, "DeploymentSeal", apart=True):
         ask(settings.seal.socket, {"ask": "seal"})
-    typer.echo("The service is being sealed.")
+    _say("The service is being sealed.", {"sealed": True}, as_json=as_json)
 
 
 @app.command()
@@ -141,6 +145,7 @@ def enable(
     kind: Annotated[str, typer.Option(help="passphrase or shamir.")],
     shares: Shares = 5,
     threshold: Threshold = 3,
+    as_json: AsJson = False,
 ) -> None:
     """Put the master key's file under a seal. The passphrase is asked for; shares are printed, this once.
 
@@ -155,12 +160,12 @@ def enable(
     if settings.seal.elsewhere:
         raise SetupError("A seal wraps the master key in its file, and the settings take it from elsewhere.")
     with recorded(settings, "SealEnable", apart=True):
-        enclose(settings.seal, new_seal(kind, shares, threshold), partial(_show_shares, threshold))
+        enclose(settings.seal, new_seal(kind, shares, threshold), partial(_show_shares, threshold, kind, as_json=as_json))
     tell(f'Now set  kind = "{kind}"  in [seal] of {config}, and restart the service.')
 
 
 @app.command()
-def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> None:
+def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3, as_json: AsJson = False) -> None:
     """Change the passphrase, or hand out other shares; the old ones open nothing any more. The service goes on.
 
     What opens the seal now is asked for first, unless the service is unsealed.
@@ -176,13 +181,14 @@ def change(config: Config, *, shares: Shares = 5, threshold: Threshold = 3) -> N
     if settings.seal.kind is SealKind.NONE or not isinstance(source, MasterFile):
         raise SetupError("There is no seal ([seal] kind is none).")
     new = new_seal(settings.seal.kind, shares, threshold)
+    show = partial(_show_shares, threshold, settings.seal.kind.value, as_json=as_json)
     with recorded(settings, "SealChange", apart=True):
-        adopt(settings.seal, change_lock(source, new, partial(_show_shares, threshold)))
+        adopt(settings.seal, change_lock(source, new, show))
     tell("Older copies of the master key file still open with what opened them: rotate the master key, and destroy them.")
 
 
 @app.command()
-def disable(config: Config) -> None:
+def disable(config: Config, *, as_json: AsJson = False) -> None:
     """Take the seal off: the file holds the master key itself from now on. Then set `kind` to none and restart the service."""
     from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
@@ -196,6 +202,8 @@ def disable(config: Config) -> None:
         raise SetupError("There is no seal ([seal] kind is none).")
     with recorded(settings, "SealDisable", apart=True):
         disclose(source)
+    if as_json:
+        show_json({"kind": SealKind.NONE.value})
     tell(f'Now set  kind = "none"  in [seal] of {config}, and restart the service.')
 
 
@@ -205,9 +213,29 @@ def _load(config: Path) -> "Settings":
     return load_settings(config)
 
 
-def _show_shares(threshold: int, enclosed: "Enclosed") -> None:
-    for share in enclosed.shares:
-        typer.echo(share)
+def _say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:
+    if as_json:
+        show_json(values)
+    else:
+        typer.echo(text)
+
+
+def _show_resealed(done: Sequence["Resealed"], *, as_json: bool) -> None:
+    rows = [(one.vault.name, one.term, one.is_new_term, one.records, one.remaining) for one in done]
+    if as_json:
+        names = ("vault", "term", "is_new_term", "sealed_anew", "remaining")
+        show_json({"value": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        show_table(("VAULT", "TERM", "NEW", "SEALED ANEW", "REMAINING"), rows)
+
+
+def _show_shares(threshold: int, kind: str, enclosed: "Enclosed", *, as_json: bool) -> None:
+    if as_json:
+        handed_out = {"shares": list(enclosed.shares), "threshold": threshold} if enclosed.shares else {}
+        show_json({"kind": kind, **handed_out})
+    else:
+        for share in enclosed.shares:
+            typer.echo(share)
     if enclosed.shares:
         tell(f"Give each share to another person. {threshold} of them open the seal; they are not shown again.")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, NamedTuple
 
 import typer
 
@@ -36,20 +36,27 @@ def opened_source(settings: Settings) -> MasterKeySource | None:
     return source_of(settings.seal, lambda: key)
 
 
-def unseal_service(settings: Settings, secrets: Callable[[str], list[str]]) -> str:
+class Opened(NamedTuple):
+    """How far the seal of a service is open, in a sentence too."""
+
+    text: str
+    is_sealed: bool
+
+
+def unseal_service(settings: Settings, secrets: Callable[[str], list[str]]) -> Opened:
     """Bring the service that runs here what opens its seal; tell how far it is."""
     seal = settings.seal
     if seal.kind is SealKind.NONE:
-        return "There is no seal ([seal] kind is none)."
+        return Opened("There is no seal ([seal] kind is none).", is_sealed=False)
     state = ask(seal.socket, {"ask": "status"})
     if not state["sealed"]:
-        return "The service is unsealed already."
+        return Opened("The service is unsealed already.", is_sealed=False)
     name, what = ("share", SHARE) if seal.kind is SealKind.SHAMIR else ("passphrase", PASSPHRASE)
     for secret in secrets(what):
         state = ask(seal.socket, {"ask": "unseal", name: secret})
         if not state["sealed"]:
             break
-    return told(state)
+    return Opened(told(state), state["sealed"])
 
 
 def adopt(seal: Seal, enclosed: Enclosed) -> None:

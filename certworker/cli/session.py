@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from certworker.cli.output import tell
+from certworker.cli.options import AsJson
+from certworker.cli.output import tell_done
 from certworker.errors import SetupError
 
 
@@ -26,6 +27,7 @@ def login(
             "--ca-bundle", envvar="CERTWORKER_CA_BUNDLE", help="File of the authorities that the server's TLS is checked by."
         ),
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Log in to a vault. The client secret is asked for, or read from standard input; it is never an argument.
 
@@ -46,10 +48,11 @@ def login(
         found = vault.log_in()
     path = login_file()
     store_login(path, found)
-    tell(f"Logged in to {found.vault_url} as {found.client_id}; {path} keeps it.")
+    done = {"vault_url": found.vault_url, "client_id": found.client_id, "tenant_id": found.tenant_id, "file": str(path)}
+    tell_done(f"Logged in to {found.vault_url} as {found.client_id}; {path} keeps it.", done, as_json=as_json)
 
 
-def logout() -> None:
+def logout(*, as_json: AsJson = False) -> None:
     """Forget the login."""
     from certworker.cli.logins import login_file  # noqa: PLC0415
 
@@ -57,11 +60,11 @@ def logout() -> None:
     try:
         path.unlink()
     except FileNotFoundError:
-        tell("Not logged in.")
+        tell_done("Not logged in.", {"file": str(path), "removed": False}, as_json=as_json)
         return
     except OSError as error:
         raise SetupError(f"The login {path} cannot be removed: {error.strerror}.") from error
-    tell(f"Logged out: {path} is gone.")
+    tell_done(f"Logged out: {path} is gone.", {"file": str(path), "removed": True}, as_json=as_json)
 
 
 def _read_secret() -> str:

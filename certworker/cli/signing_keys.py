@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
+from certworker.cli.options import AsJson
+from certworker.cli.output import show_json
+
 app = typer.Typer(help="The keys that sign tokens.", no_args_is_help=True)
 
 
 @app.command()
 def rotate(
     config: Annotated[Path, typer.Option("--config", "-c", help="Settings file of this machine's deployment.")],
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Let another key sign tokens from now on. What the older one has signed holds until it expires."""
     from certworker.bootstrap import open_house  # noqa: PLC0415  # `--help` starts without it
@@ -21,4 +26,7 @@ def rotate(
     settings = load_settings(config)
     with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "SigningKeyRotate"):
         key = house.sign_in.signing_keys.rotate()
-    typer.echo(f"The key {key.id} signs tokens now.")
+    if as_json:
+        show_json({"key_id": key.id})
+    else:
+        typer.echo(f"The key {key.id} signs tokens now.")
