@@ -193,11 +193,6 @@ class Book:
         )
         return [(number, _certificate.validate_json(body)) for number, body in rows]
 
-    def revoked_certificates(self) -> list[Certificate]:
-        """List the certificates that were revoked, in the order of their issuance."""
-        rows = self._sql.execute("SELECT body FROM certificates WHERE revoked ORDER BY number")
-        return [_certificate.validate_json(body) for (body,) in rows]
-
     def revocations(self) -> list[tuple[str, str, str, int, str]]:
         """List serial number, issuer, time, reason and end of what was revoked, as they are written in the records."""
         members = ("issuer", "revoked_at", "reason", "not_after")

@@ -40,8 +40,7 @@ _CODES_HELD, _DEVICE_CODES_HELD, _REFRESH_TOKENS_HELD = (
     select(table.c.hash).where(table.c.object_id == bindparam("object_id")).order_by(table.c.hash).with_for_update()
     for table in (AUTHORIZATION_CODE, DEVICE_CODE, REFRESH_TOKEN)
 )
-_GUESSES = select(GUESSES).where(GUESSES.c.digest == bindparam("digest"))
-_GUESSES_HELD = _GUESSES.with_for_update()
+_GUESSES_HELD = select(GUESSES).where(GUESSES.c.digest == bindparam("digest")).with_for_update()
 
 
 class GrantReader(Transaction):
@@ -66,11 +65,6 @@ class GrantReader(Transaction):
         """Find a refresh token."""
         row = self._one(_REFRESH_TOKEN, hash=token_hash)
         return refresh_token_record(row) if row else None
-
-    def guesses(self, digest: str) -> Guesses | None:
-        """Find what was tried in vain for a user name."""
-        row = self._one(_GUESSES, digest=digest)
-        return guesses_record(row) if row else None
 
 
 class GrantWriter(GrantReader):

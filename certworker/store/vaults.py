@@ -20,7 +20,7 @@ from certworker.store.tables.vaults import (
 )
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
-from certworker.vault.vaults import Principal, SigningKey, Sku, Vault, WrappedKey
+from certworker.vault.vaults import Principal, SigningKey, Vault, WrappedKey
 
 _VAULT = select(VAULT).where(VAULT.c.id == bindparam("id"))
 _VAULT_BY_NAME = select(VAULT).where(VAULT.c.folded == bindparam("folded"), VAULT.c.deleted.is_(None))
@@ -81,11 +81,6 @@ class VaultWriter(VaultReader):
     def add_vault(self, vault: Vault) -> None:
         """Add a vault. Raises Conflict where the name is taken, if only by a deleted one."""
         self._add(VAULT, vault_values(vault), f"The vault name '{vault.name}' is already in use.")
-
-    def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:
-        """Replace what a vault can hold, and how it keeps what was deleted."""
-        changed = {"sku": sku, "retention_days": retention_days, "purge_protection": purge_protection}
-        self._change(update(VAULT).where(VAULT.c.id == vault_id).values(changed))
 
     def replace_wrapped_key(self, key: WrappedKey) -> None:
         """Put another wrapping of the same vault key in the place of the one of its term."""

@@ -1,8 +1,6 @@
 """The directory and its tokens: who there is, and how they show it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -31,16 +29,7 @@ from certworker.vault.store import HotReader, Store, Writer
 from certworker.vault.vaults import SYSTEM_VAULT, Principal, SigningKey
 from certworker.vault.verified import VerifiedTokens
 
-TOKEN_LIFETIME = timedelta(hours=1)
 _SIGNING_KEY_BITS = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class AccessToken:
-    """A bearer token and how many seconds it holds."""
-
-    token: str
-    expires_in_seconds: int
 
 
 class Directory:
@@ -108,26 +97,6 @@ class Directory:
         """Find a user, a group or a service principal by its object id."""
         with self._store.reading() as reader:
             return reader.identity(object_id)
-
-    def issue_token(self, principal: Principal, audience: str, issuer: str) -> AccessToken:
-        """Sign a token that says who `principal` is, for `audience`."""
-        at = whole_second(self._clock())
-        claims = {
-            "aud": audience,
-            "iss": issuer,
-            "iat": int(at.timestamp()),
-            "nbf": int(at.timestamp()),
-            "exp": int((at + TOKEN_LIFETIME).timestamp()),
-            "tid": principal.tenant_id,
-            "oid": principal.object_id,
-            "sub": principal.object_id,
-            "appid": principal.client_id,
-            "azp": principal.client_id,
-            "idtyp": "app",
-            "ver": "2.0",
-            "uti": str(uuid4()),
-        }
-        return AccessToken(self.sign(principal.tenant_id, claims), int(TOKEN_LIFETIME.total_seconds()))
 
     def sign(self, tenant_id: str, claims: Mapping[str, Any]) -> str:
         """Sign claims with the key of a tenant's tokens. What tells no time by which it ends lets nobody in: it is no token."""

@@ -39,7 +39,7 @@ from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.sign_in.grants import GrantReader, GrantWriter
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
-from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Sku, Vault, WrappedKey
+from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
 from certworker.vault.watches import WatchReader, WatchWriter
 
 T = TypeVar("T")
@@ -273,9 +273,6 @@ class Writer(
 
     def exchange_sealed(self, record: SealedRecord, sealed: bytes) -> bool:
         """Put what was sealed anew in a record's place, unless somebody else has changed it; tell whether it was."""
-
-    def set_vault_properties(self, vault_id: str, sku: Sku, retention_days: int, *, purge_protection: bool) -> None:
-        """Replace what a vault can hold, and how it keeps what was deleted."""
 
     def add_principal(self, principal: Principal) -> None:
         """Add a principal. Raises Conflict where one of its ids is taken."""

@@ -1,6 +1,7 @@
 """Secrets over HTTP: status codes, fields and errors, in Key Vault's words."""
 
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,6 @@ import httpx
 import pytest
 
 from certworker.api.blobs import MAX_RESTORE_BODY
-from certworker.vault.vaults import Sku
 from tests.api.world import SELF_SIGNED, VERSION, Caller
 from tests.support.clock import START, FakeClock
 
@@ -180,7 +180,7 @@ def test_deleted_recovered_purged(call: Caller) -> None:
 def test_purge_protection(call: Caller) -> None:
     """403 in the service's words, and a recovery level that tells of it beforehand."""
     with call.world.house.store.writing() as writer:
-        writer.set_vault_properties(call.world.vault.id, Sku.STANDARD, 7, purge_protection=True)
+        writer.replace_vault(replace(call.world.vault, retention_days=7, purge_protection=True))
     attributes = set_(call)["attributes"]
     assert (attributes["recoveryLevel"], attributes["recoverableDays"]) == ("CustomizedRecoverable", 7)
     deleted = call("DELETE", "/secrets/db").json()

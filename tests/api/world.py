@@ -24,6 +24,8 @@ from certworker.cli.sockets import bind, port_of
 from certworker.settings import AuditSettings, HsmSettings, IdentitySettings, Network, Seal, Server, Settings
 from certworker.vault.founding import assign_administrator
 from certworker.vault.notification.audience import Audience
+from certworker.vault.sign_in.clients import Proof
+from certworker.vault.sign_in.scopes import Resource, ResourceKind
 from certworker.vault.vaults import Principal, Sku, Vault
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
@@ -69,7 +71,8 @@ class World:
         """Sign a token, the right one unless told otherwise."""
         settings = self.house.settings
         who = principal or self.administrator
-        return self.house.directory.issue_token(who, audience or settings.resource, issuer or self.issuer).token
+        resource = Resource(audience or settings.resource, ResourceKind.VAULTS)
+        return self.house.sign_in.mint.for_application(who, resource, issuer or self.issuer, Proof.SECRET).token
 
     def bearer(self) -> dict[str, str]:
         """Give the header of a caller who was let in."""
@@ -117,9 +120,9 @@ def open_world(
         founded = put_up or house.founding.found(VAULT, ADMINISTRATOR)
         vault = founded.vault
         if hsm:
-            with house.store.writing() as writer:
-                writer.set_vault_properties(vault.id, Sku.PREMIUM, vault.retention_days, purge_protection=False)
             vault = replace(vault, sku=Sku.PREMIUM)
+            with house.store.writing() as writer:
+                writer.replace_vault(vault)
         yield World(house, clock, vault, founded.administrator, founded.client_secret, authority)
 
 

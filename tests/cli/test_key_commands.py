@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certworker.cli.options import complete_keys
 from certworker.crypto.key_files import read_private_pem
-from certworker.vault.vaults import Sku
 from tests.api.world import TestAuthority, serve_world
 from tests.cli.terminal import Said, Terminal
 from tests.support.clock import FakeClock
@@ -237,7 +237,7 @@ def test_deleted_recovered_purged(terminal: Terminal) -> None:
     create(terminal)
     terminal("key", "delete", "k")
     with terminal.world.house.store.writing() as writer:
-        writer.set_vault_properties(terminal.world.vault.id, Sku.STANDARD, 90, purge_protection=True)
+        writer.replace_vault(replace(terminal.world.vault, purge_protection=True))
     said = terminal.try_("key", "purge", "k")
     assert (said.code, "purge protection is enabled" in said.err) == (4, True)
 

@@ -3,6 +3,7 @@
 import json
 import stat
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,6 @@ import pytest
 
 from certworker.cli.secret import _give
 from certworker.errors import BadParameter
-from certworker.vault.vaults import Sku
 from tests.cli.terminal import Terminal
 
 VALUE = "correct horse battery staple"
@@ -173,7 +173,7 @@ def test_deleted_recovered_purged(terminal: Terminal) -> None:
     set_(terminal)
     terminal("secret", "delete", "db", "--json")
     with terminal.world.house.store.writing() as writer:
-        writer.set_vault_properties(terminal.world.vault.id, Sku.STANDARD, 90, purge_protection=True)
+        writer.replace_vault(replace(terminal.world.vault, purge_protection=True))
     said = terminal.try_("secret", "purge", "db")
     assert (said.code, "purge protection is enabled" in said.err) == (4, True)
 

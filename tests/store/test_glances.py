@@ -147,9 +147,10 @@ def test_what_changes_seldom_is_remembered_while_objects_are_written(store: Stor
         writer.put_head(a_head(ObjectKind.SECRET))
     assert look() == a_vault()
     assert counted.views == 1
+    premium = replace(a_vault(), sku=Sku.PREMIUM, retention_days=30, purge_protection=True)
     with store.writing() as writer:
-        writer.set_vault_properties(VAULT_ID, Sku.PREMIUM, 30, purge_protection=True)
-    assert look() == replace(a_vault(), sku=Sku.PREMIUM, retention_days=30, purge_protection=True)
+        writer.replace_vault(premium)
+    assert look() == premium
 
 
 @pytest.mark.parametrize(

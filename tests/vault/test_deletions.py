@@ -10,7 +10,6 @@ from certworker.vault.events import EventType
 from certworker.vault.key_creation import WantedKey
 from certworker.vault.objects import ObjectKind
 from certworker.vault.secrets import NewSecret
-from certworker.vault.vaults import Sku
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment, check_whole, policy_for
 
@@ -18,7 +17,7 @@ from tests.support.deployment import Deployment, check_whole, policy_for
 def protect(deployment: Deployment, days: int) -> None:
     """Switch purge protection on, and set how long what was deleted is kept."""
     with deployment.house.store.writing() as writer:
-        writer.set_vault_properties(deployment.vault.id, Sku.STANDARD, days, purge_protection=True)
+        writer.replace_vault(replace(deployment.vault, retention_days=days, purge_protection=True))
 
 
 def test_a_person_cannot_purge_and_the_worker_can_in_time(deployment: Deployment, clock: FakeClock) -> None:

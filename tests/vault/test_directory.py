@@ -8,7 +8,9 @@ import pytest
 from certworker.crypto.keys import generate_key
 from certworker.crypto.tokens import sign_token, token_key_id
 from certworker.errors import Conflict, SetupError, Unauthenticated
-from certworker.vault.directory import TOKEN_LIFETIME
+from certworker.vault.sign_in.clients import Proof
+from certworker.vault.sign_in.scopes import Resource, ResourceKind
+from certworker.vault.vaults import Principal
 from certworker.vault.verified import VerifiedTokens
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment
@@ -16,11 +18,17 @@ from tests.support.deployment import Deployment
 AUDIENCE, ISSUER = "https://vault.localhost:8443", "https://login.localhost:8443/tenant/v2.0"
 
 
+def minted(deployment: Deployment, principal: Principal, audience: str = AUDIENCE, issuer: str = ISSUER) -> str:
+    """Make the token of an application."""
+    resource = Resource(audience, ResourceKind.VAULTS)
+    return deployment.house.sign_in.mint.for_application(principal, resource, issuer, Proof.SECRET).token
+
+
 def token_of(deployment: Deployment, audience: str = AUDIENCE, issuer: str = ISSUER) -> str:
     """Give the administrator's token."""
     with deployment.house.store.reading() as reader:
         principal = reader.principals()[0]
-    return deployment.house.directory.issue_token(principal, audience, issuer).token
+    return minted(deployment, principal, audience, issuer)
 
 
 def caller_of(deployment: Deployment, token: str, tenant: str | None = None) -> object:
@@ -56,7 +64,7 @@ def test_a_token_ends(deployment: Deployment, clock: FakeClock) -> None:
     """An hour, and a minute for clocks that differ."""
     token = token_of(deployment)
     assert caller_of(deployment, token)
-    clock.advance(TOKEN_LIFETIME + timedelta(seconds=59))
+    clock.advance(timedelta(seconds=deployment.house.settings.identity.token_seconds + 59))
     assert caller_of(deployment, token)
     clock.advance(timedelta(seconds=1))
     with pytest.raises(Unauthenticated, match="expired"):
@@ -98,7 +106,7 @@ def test_a_tenant_trusts_its_own_keys_only(deployment: Deployment) -> None:
         writer.add_signing_key(key)
         principal = reader_principal = writer.principals()[0]
     foreign = replace(reader_principal, tenant_id="tenant-2")
-    token = house.directory.issue_token(foreign, AUDIENCE, ISSUER).token
+    token = minted(deployment, foreign)
     with pytest.raises(Unauthenticated, match="does not have"):
         caller_of(deployment, token)
     with house.store.glance() as reader, pytest.raises(Unauthenticated, match="AKV10032"):

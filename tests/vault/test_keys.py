@@ -338,7 +338,7 @@ def test_purge_protection_holds(deployment: Deployment) -> None:
     create(deployment)
     vault = deployment.vault
     with deployment.house.store.writing() as writer:
-        writer.set_vault_properties(vault.id, vault.sku, vault.retention_days, purge_protection=True)
+        writer.replace_vault(replace(vault, purge_protection=True))
     deletions = deployment.house.key_life.deletions
     deletions.delete(deployment.administrator, vault, "k")
     with pytest.raises(PurgeProtected, match="purge protection is enabled"):

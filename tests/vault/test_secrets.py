@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,6 @@ from certworker.errors import (
 from certworker.vault.events import Event, EventType
 from certworker.vault.policy import PEM, PKCS12, KeyProperties
 from certworker.vault.secrets import MAX_VALUE, NewSecret, OpenSecret, SecretUpdate
-from certworker.vault.vaults import Sku
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
 
@@ -255,7 +255,7 @@ def test_purge_protection_holds_for_secrets(deployment: Deployment, clock: FakeC
     set_(deployment)
     secrets.delete(*at)
     with deployment.house.store.writing() as writer:
-        writer.set_vault_properties(at[1].id, Sku.STANDARD, 90, purge_protection=True)
+        writer.replace_vault(replace(at[1], purge_protection=True))
     with pytest.raises(PurgeProtected):
         secrets.purge(*at)
     clock.advance(timedelta(days=90))

@@ -11,9 +11,8 @@ from certworker.api.identity.forms import Form, needed
 from certworker.api.identity.refusals import OAuthError
 from certworker.bootstrap import House
 from certworker.clock import whole_second
-from certworker.vault.directory import AccessToken
 from certworker.vault.sign_in.clients import Client, Shown, must_be_confidential, must_fit
-from certworker.vault.sign_in.minting import Granted
+from certworker.vault.sign_in.minting import AccessToken, Granted
 from certworker.vault.sign_in.scopes import DEFAULT, Wanted, read_scope
 from certworker.vault.sign_in.sessions import SignedIn, new_family
 

@@ -141,13 +141,6 @@ class Applications:
                 raise missing(key_id)
             writer.delete_credential(application.client_id, key_id)
 
-    def add_certificate(self, caller: Caller, which: str, new: NewCertificate) -> ApplicationView:
-        """Let an application show another certificate. Raises as `update` does."""
-        with self._store.writing() as writer:
-            application = self._owned(writer, caller, which)
-            self._put_certificate(writer, application, new)
-            return _view(writer, application)
-
     def federated(self, caller: Caller, which: str) -> tuple[FederatedCredential, ...]:
         """List the foreign tokens that an application may show. Raises Forbidden, DirectoryObjectNotFound."""
         with self._store.reading() as reader:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
-from certworker.crypto.passwords import check_password_strength, hash_password, new_password, password_matches
+from certworker.crypto.passwords import check_password_strength, hash_password, password_matches
 from certworker.errors import BadParameter, Forbidden
 from certworker.vault.identities.records import User
 from certworker.vault.identities.rights import DENIED, keep_an_administrator, missing, require_administrator, require_reader
@@ -98,12 +98,6 @@ class Users:
                 raise BadParameter("The password was changed meanwhile.", "currentPassword")
             writer.replace_user(replace(found, password_hash=hashed, must_change_password=False))
             writer.delete_grants_of(user.object_id)
-
-    def reset_password(self, caller: Caller, who: str) -> str:
-        """Give a user a password that nobody chose, to be changed at the next sign-in; it is shown this once."""
-        password = new_password()
-        self.update(caller, who, {"must_change_password": True}, password)
-        return password
 
 
 def find_user(reader: Reader, tenant_id: str, who: str) -> User:

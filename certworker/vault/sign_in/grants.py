@@ -107,9 +107,6 @@ class GrantReader(Protocol):
     def refresh_token(self, token_hash: str) -> RefreshToken | None:
         """Find a refresh token."""
 
-    def guesses(self, digest: str) -> Guesses | None:
-        """Find what was tried in vain for a user name."""
-
 
 class GrantWriter(GrantReader, Protocol):
     """What can be changed in grants, inside one transaction."""

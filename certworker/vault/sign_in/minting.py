@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from certworker.clock import Clock, whole_second
-from certworker.vault.directory import AccessToken, Directory
+from certworker.vault.directory import Directory
 from certworker.vault.identities.records import User
 from certworker.vault.sign_in.clients import Client, Proof
 from certworker.vault.sign_in.scopes import Resource
@@ -16,6 +16,14 @@ from certworker.vault.vaults import Principal
 
 MOST_GROUPS: Final = 200
 """Of more groups than these a token tells only that there are some, as Microsoft's do; they are looked up at every request."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A bearer token and how many seconds it holds."""
+
+    token: str
+    expires_in_seconds: int
 
 
 @dataclass(frozen=True, slots=True)
