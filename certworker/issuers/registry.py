@@ -1,7 +1,9 @@
 """The providers by name: those of the house, and those that others have installed."""
 
 import logging
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 
