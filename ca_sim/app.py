@@ -58,7 +58,7 @@ def _serve(asked: argparse.Namespace) -> int:
 
     try:
         settings = load(asked.config)
-        _log_to_stderr(settings.log_level)
+        _log_to_stderr(settings.log_level, settings.log_format)
         run(
             settings,
             precise_now,
@@ -92,8 +92,13 @@ def _tell(running: "Running", settings: "Settings", ready_file: Path | None) -> 
     sys.stdout.flush()
 
 
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+def _log_to_stderr(level: str, form: str) -> None:
+    from ca_sim.log_lines import JsonLines, TextLines  # noqa: PLC0415
+
+    handler = logging.StreamHandler()
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    handler.setFormatter(TextLines() if as_text else JsonLines())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 
 

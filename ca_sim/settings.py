@@ -140,6 +140,9 @@ class Settings(Section):
     log_level: Literal["debug", "info", "warning", "error"] = setting(
         "info", unit="debug, info, warning or error", help="Least level of the lines on standard error."
     )
+    log_format: Literal["auto", "json", "text"] = setting(
+        "auto", unit="auto, json or text", help="Form of those lines; auto: text on a terminal, JSON elsewhere."
+    )
     default_profile: str = setting("", unit="profile", help="Profile of orders that name none. Empty: the first one.")
     clock: ClockSettings = ClockSettings()
     acme: AcmeSettings = AcmeSettings()

@@ -29,6 +29,7 @@ from certworker.api.paths import COLLECTIONS, clean_path, method_of
 from certworker.api.threads import Threads, closing
 from certworker.api.trace import TRACE, RequestTrace
 from certworker.bootstrap import House
+from certworker.correlation import correlating
 from certworker.errors import AuditUnavailable
 from certworker.vault.audit.trail import tracing
 
@@ -70,18 +71,17 @@ class Front:
         """Answer one request, whatever happens, and log one line of it: no query string, no header."""
         begun, exchange = perf_counter(), _Exchange(scope, self._house, self._place_of, self._addresses)
         sending = exchange.sending(send)
-        try:
-            with tracing(exchange.trace.kept):
-                await self._dispatch(exchange, scope, receive, sending)
-        except Exception as error:  # rendered, and logged where it is ours, by the error table
-            if exchange.status:  # the answer has begun: there is no other to be given
-                raise
-            await self._answer_refused(error, exchange, receive, sending)
-        finally:
-            took = (perf_counter() - begun) * 1000
-            _log.info(
-                "%s %s%s %s %.1fms %s", scope["method"], *exchange.where(scope), exchange.status, took, exchange.request_id
-            )
+        with correlating(exchange.trace.correlation_id):
+            try:
+                with tracing(exchange.trace.kept):
+                    await self._dispatch(exchange, scope, receive, sending)
+            except Exception as error:  # rendered, and logged where it is ours, by the error table
+                if exchange.status:  # the answer has begun: there is no other to be given
+                    raise
+                await self._answer_refused(error, exchange, receive, sending)
+            finally:
+                if _log.isEnabledFor(logging.INFO):
+                    exchange.tell((perf_counter() - begun) * 1000)
 
     async def _dispatch(self, exchange: "_Exchange", scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
@@ -143,11 +143,24 @@ class _Exchange:
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def where(self, scope: Scope) -> tuple[str, str]:
-        """Tell host and path, fit for one line of a log."""
-        path = scope["path"]
+    def tell(self, took: float) -> None:
+        """Log the line of this request, which took so many milliseconds."""
+        method, host, path, status = self.scope["method"], self.place.netloc, self._path(), self.status
+        fields = {
+            "method": method,
+            "host": host,
+            "path": path,
+            "status": status,
+            "duration_ms": round(took, 1),
+            "request_id": self.request_id,
+        }
+        _log.info("%s %s%s %s %.1fms %s", method, host, path, status, took, self.request_id, extra={"fields": fields})
+
+    def _path(self) -> str:
+        """Tell the path, fit for one line of a log."""
+        path: str = self.scope["path"]
         plain = path.isascii() and path.isprintable()
-        return self.place.netloc, (path if plain else path.encode("unicode_escape").decode())[:300]
+        return (path if plain else path.encode("unicode_escape").decode())[:300]
 
     def sending(self, send: Send) -> Send:
         """Wrap `send`: the request is recorded before its answer leaves, which gets the headers that all answers have."""

@@ -58,6 +58,7 @@ class RequestTrace:
         "address",
         "at",
         "caller",
+        "correlation_id",
         "details",
         "kept",
         "place",
@@ -76,6 +77,8 @@ class RequestTrace:
         self._headers = headers
         self.place = place
         self.request_id = request_id
+        self.correlation_id = self._correlation()
+        """The client's own id of the request, where it sent one that can be taken; otherwise ours."""
         self.address = address
         self.caller: Caller | None = None
         self.vault: Vault | None = None
@@ -156,7 +159,7 @@ class RequestTrace:
             description="" if result is Result.SUCCESS else self.refusal or _phrase(status),
             duration_ms=round((perf_counter() - self._begun) * 1000),
             caller_address=self.address,
-            correlation_id=self._correlation(),
+            correlation_id=self.correlation_id,
             identity=self._identity(),
             client_info=_cleaned(self._headers.get(b"user-agent", b"")[:_LONGEST_CLIENT]),
             object_id=self._object(),

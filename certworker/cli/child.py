@@ -44,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     forbid_core_dumps()
     options = _parse(arguments)
     settings = load_settings(Path(options.config))
-    set_up_logging(settings.log.level, options.role)
+    set_up_logging(settings.log, options.role)
     watch_parent(options.parent)
     try:
         if options.role == "sealed":

@@ -29,7 +29,7 @@ from certworker.cli.home import (
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import Program, StopAskedError, python
-from certworker.settings import Settings, load_settings
+from certworker.settings import Log, Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
@@ -44,11 +44,12 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
         lock = home.lock()
         stack.callback(os.close, lock)
         home.remove_dev_json()
-        set_up_logging("info", "dev", output)
+        set_up_logging(Log(), "dev", output)
         ports = _choose_ports(port)
         first_start = not home.dev_vault_is_made()
         credentials = _prepare(home, ports)
         settings = load_settings(home.settings)
+        set_up_logging(settings.log, "dev", output)
         signals = stack.enter_context(Signals(of_terminal=True).caught())
         service = Service(home.settings, settings, Role.ALL, signals, kept=(lock,), output=output)
         stack.callback(service.close)

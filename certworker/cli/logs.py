@@ -1,39 +1,58 @@
-"""Logging: plain lines on standard error. Never a secret, a key or a token."""
+"""Logging to standard error: one line for a record. Never a secret, a key or a token."""
 
 import logging
-import time
+import sys
+import threading
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, TextIO
+
+from certworker.cli.log_lines import JsonLines, TextLines
+from certworker.settings import Log
+
+OURS: Final = "certworker"
+_log = logging.getLogger(__name__)
 
 
-class Lines(logging.Formatter):
-    """One line for a record: its UTC time, its severity, the role of the process, and what it says.
+def set_up_logging(log: Log, role: str, file: Path | None = None) -> None:
+    """Print what is severe enough by the settings `log`, with the role of the process; to `file` where one is named.
 
-    There is a line for each request, so this is on the hot road: a second is written out once.
+    Libraries are heard from `warning` on: at `debug` they tell of headers and bodies. What nobody catches is a line as well.
     """
-
-    def __init__(self, role: str) -> None:
-        super().__init__(f"%(asctime)sZ %(levelname)-7s {role}: %(message)s")
-        self._second = (0, "")
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802  # logging's
-        """Write the time of a record to the second."""
-        second, text = self._second
-        if second != int(record.created):
-            second = int(record.created)
-            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
-            self._second = (second, text)
-        return text
-
-
-def set_up_logging(level: str, role: str, file: Path | None = None) -> None:
-    """Print `level` and above, each line with its UTC time and the role of the process; to `file` where one is named."""
     handler = logging.FileHandler(file) if file else logging.StreamHandler()
-    handler.setFormatter(Lines(role))
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    handler.setFormatter(_lines(log, handler.stream, role))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    _set_level(log.level)
     # what no line of ours tells need not be found out for each (the library's own advice for speed)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001
     # a round that takes longer than a tick is no news: it warns at every tick of it
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    for chatty in ("httpx", "httpcore", "urllib3", "acme", "uvicorn", "alembic"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _tell
+    threading.excepthook = lambda raised: _tell(raised.exc_type, raised.exc_value, raised.exc_traceback)
+    sys.unraisablehook = lambda raised: _tell(raised.exc_type, raised.exc_value, raised.exc_traceback)
+
+
+def follow_settings(log: Log) -> None:
+    """Go on by other settings."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and isinstance(handler.formatter, JsonLines | TextLines):
+            handler.setFormatter(_lines(log, handler.stream, handler.formatter.role))
+    _set_level(log.level)
+
+
+def _lines(log: Log, stream: TextIO | None, role: str) -> JsonLines | TextLines:
+    as_text = log.format == "text" or (log.format == "auto" and stream is not None and stream.isatty())
+    return TextLines(role) if as_text else JsonLines(role)
+
+
+def _set_level(level: str) -> None:
+    logging.getLogger(OURS).setLevel(level.upper())
+    logging.getLogger().setLevel(max(logging.getLevelName(level.upper()), logging.WARNING))
+
+
+def _tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> Any:  # noqa: ANN401
+    if issubclass(kind, KeyboardInterrupt | SystemExit):
+        return
+    _log.critical("An exception was not caught.", exc_info=(kind, error or kind(), trace))

@@ -26,7 +26,7 @@ def run_service(config: Path, role: Role, port: int | None, metrics_port: int | 
         if value is not None:
             os.environ[PREFIX + name] = str(value)  # the processes read their settings for themselves
     settings = load_settings(config)
-    set_up_logging(settings.log.level, "service")
+    set_up_logging(settings.log, "service")
     with Signals().caught() as signals:
         keeper = keeper_of(settings.seal)
         prepare = partial(_prepare, settings, config, role, keeper)

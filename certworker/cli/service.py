@@ -12,6 +12,7 @@ from time import sleep
 from types import FrameType
 
 from certworker.cli import sockets as listening
+from certworker.cli.logs import follow_settings
 from certworker.cli.sealing import Sealing
 from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
 from certworker.cli.systemd import notify
@@ -155,7 +156,7 @@ class Service:
             for name in _NEED_RESTART:
                 if _value(fresh, name) != _value(self._settings, name):
                     _log.warning("%s has changed; that takes effect at the next start.", name)
-            logging.getLogger().setLevel(fresh.log.level.upper())
+            follow_settings(fresh.log)
             before, self._settings = self._settings, fresh
             try:
                 self.supervisor.replace(self.programs())

@@ -4,6 +4,7 @@ Every connection goes to an address that the rules checked, TLS is always verifi
 time. What goes wrong is raised as an error of `network/egress.py`.
 """
 
+import logging
 import ssl
 import threading
 import time
@@ -14,10 +15,13 @@ from typing import Any, Final
 import httpcore
 import httpx
 
-from certworker.errors import BadParameter, SettingsError
+from certworker.correlation import current_correlation
+from certworker.errors import BadParameter, CertworkerError, SettingsError
 from certworker.network.client_tls import present
 from certworker.network.egress import AnswerTooLarge, EgressRefused, EgressRules, Unreachable
 from certworker.vault.client_certificates import ClientCertificate
+
+_log = logging.getLogger("certworker.outgoing")
 
 USER_AGENT = "certworker"
 CONNECTIONS = 20
@@ -124,7 +128,17 @@ class EgressClient(httpx.Client):
             raise BadParameter(f"This is not a URL that can be asked: {error}.") from error
 
     def send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401
-        """Send a request. Its time runs from here, over all redirects, until the answer was read."""
+        """Send a request, and log one line of it. Its time runs from here, over all redirects, until the answer was read."""
+        begun = time.monotonic()
+        try:
+            response = self._send(request, **options)
+        except CertworkerError as error:
+            _tell(request, type(error).__name__, begun)
+            raise
+        _tell(request, response.status_code, begun)
+        return response
+
+    def _send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401
         self._budget.start()
         try:
             return super().send(request, **options)
@@ -134,6 +148,23 @@ class EgressClient(httpx.Client):
             raise Unreachable(f"{request.url.host} redirects to what is no URL that can be asked.") from error
         except httpx.HTTPError as error:
             raise Unreachable(f"{request.url.host} did not answer as it should ({type(error).__name__}).") from error
+
+
+def _tell(request: httpx.Request, outcome: int | str, begun: float) -> None:
+    """Log an exchange: no query string, no header, no body; the path only of a CA, since those of webhooks can be secret."""
+    _, operation_id, attempt = current_correlation()
+    level = logging.INFO if operation_id else logging.DEBUG
+    if not _log.isEnabledFor(level):
+        return
+    place = request.url.netloc.decode("ascii", "replace")
+    fields: dict[str, object] = {"method": request.method, "host": place}
+    if operation_id:
+        fields["path"] = path = request.url.raw_path.partition(b"?")[0].decode("ascii", "replace")[:300]
+        fields["attempt"] = attempt
+        place += path
+    took = (time.monotonic() - begun) * 1000
+    fields |= {"status" if isinstance(outcome, int) else "failure": outcome, "duration_ms": round(took, 1)}
+    _log.log(level, "%s %s %s %.1fms", request.method, place, outcome, took, extra={"fields": fields})
 
 
 class Budget:

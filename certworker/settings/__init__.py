@@ -186,6 +186,9 @@ class Log(Section):
     """[log]: what the process says."""
 
     level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least severity that is printed")
+    format: Literal["auto", "json", "text"] = Field(
+        "auto", description="json (an object a line), text, or auto: text on a terminal, json elsewhere"
+    )
 
 
 class Settings(Section):

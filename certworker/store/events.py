@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Executable, bindparam, func, insert, select, 
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
+from certworker.correlation import current_correlation
 from certworker.store.failures import fail
 from certworker.store.tables.audit import AUDIT_PENDING
 from certworker.store.tables.events import (
@@ -86,6 +87,8 @@ class EventWriter(EventReader):
         super().__init__(connection, clock)
         self._kept_back: list[Event] = []
         self._acts: list[Event] = []
+        self.written_events: list[Event] = []
+        """What was told in this transaction, in order."""
         self._resource_ids: dict[str, str] = {}
 
     def add_event(self, event: Event) -> None:
@@ -106,8 +109,8 @@ class EventWriter(EventReader):
 
     def write_records(self, trace: Trace | None) -> None:
         """Write the audit record of what is under way, once; where nothing is, one of each event. Before the events."""
-        if trace is None or trace.record is None:
-            correlation_id = trace.correlation_id if trace else ""
+        if trace is None:
+            correlation_id = current_correlation().correlation_id
             records = [service_record(event, self._resource_id(event.vault_id), correlation_id) for event in self._acts]
         else:
             records = [] if trace.committed else [trace.record()]
@@ -135,7 +138,9 @@ class EventWriter(EventReader):
             # Foreign keys are looked at first: a wait for another's row under the event lock could be a deadlock.
             self._change(_CHECK_KEYS_NOW)
             self._one(_LOCK_EVENTS)
-        rows, self._kept_back = [event_values(event) for event in self._kept_back], []
+        rows = [event_values(event) for event in self._kept_back]
+        self.written_events += self._kept_back
+        self._kept_back = []
         try:
             self._connection.execute(_ADD_EVENT, rows)
         except SQLAlchemyError as error:

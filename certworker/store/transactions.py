@@ -36,6 +36,7 @@ from certworker.store.stores import StoreReader, StoreWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.audit.trail import current_trace
+from certworker.vault.event_lines import log_events
 from certworker.vault.store import HotReader, Reader, Writer
 
 _NOTHING = text("SELECT 1")
@@ -131,10 +132,11 @@ class SqlStore:
     def writing(self) -> Iterator[Writer]:
         """Open a transaction: committed at the end, rolled back by any exception. Raises Unavailable, Conflict.
 
-        The audit record of what is under way is written in it; where the service acts by itself, one of each event.
+        The audit record of what is under way is written in it; where the service acts by itself, one of each event. The log
+        has a line of each event once it is committed.
         """
         trace = current_trace()
-        with self._group.joined() if self._group else self._alone() as connection:
+        with _Measured(self._measures, "write"), self._group.joined() if self._group else self._alone() as connection:
             writer = SqlWriter(connection, self._clock)
             yield writer
             if trace or self._records_acts:
@@ -142,6 +144,7 @@ class SqlStore:
             writer.write_events()
         if trace:
             trace.committed = True
+        log_events(writer.written_events)
 
     @contextmanager
     def _alone(self) -> Iterator[Connection]:

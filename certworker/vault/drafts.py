@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
+from certworker.correlation import current_correlation
 from certworker.crypto.keys import PrivateKey, fits
 from certworker.crypto.x509 import CertificateRequest, build_csr
 from certworker.vault.materials import HeldKey, Material, Materials
@@ -45,8 +46,9 @@ class Drafts:
         """Make key, CSR and operation. Raises BadParameter and Unavailable where the key is to lie in a token."""
         self.check_key(vault, policy)
         version, key = self._choose_key(vault, name, policy, reason)
+        operation_id = uuid4().hex
         operation = Operation(
-            id=uuid4().hex,
+            id=operation_id,
             vault_id=vault.id,
             name=name,
             version=version,
@@ -64,6 +66,7 @@ class Drafts:
             enabled=enabled,
             preserve_order=preserve_order,
             hsm_key_id=key.hsm_key_id,
+            correlation_id=current_correlation().correlation_id or operation_id,
         )
         return replace(operation, csr=build_csr(self.signer(operation), certificate_request(policy)))
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from certworker.clock import Clock, whole_second
+from certworker.correlation import correlating
 from certworker.crypto.x509 import self_sign
 from certworker.errors import BadParameter, Conflict, IssuerNotFound, LeaseLost, OperationInProgress
-from certworker.vault.audit.trail import correlating
 from certworker.vault.drafts import Drafts, certificate_request
 from certworker.vault.events import Event, EventType
 from certworker.vault.heads import held_by_deleted
@@ -53,7 +53,7 @@ class Issuances:
         )
         operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
-        with self._store.writing() as writer:
+        with _under(operation), self._store.writing() as writer:
             check_free(writer, vault, name)
             self._put_certificate(writer, vault, name, policy, at)
             operation = self._budgets.begin_errand(writer, operation, at)
@@ -73,7 +73,7 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         operation = replace(operation, deadline=certificate.renewal.deadline)
         records = self._self_signed(operation, at)
-        with correlating(operation.id), self._store.writing() as writer:
+        with _under(operation), self._store.writing() as writer:
             # its name is held first, as by everybody: of two that wait for each other, the database gives one up
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
@@ -97,7 +97,7 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
-        with self._store.writing() as writer:
+        with _under(operation), self._store.writing() as writer:
             check_free(writer, vault, name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None:
@@ -119,7 +119,7 @@ class Issuances:
         with self._store.reading() as reader:
             check_free(reader, vault, certificate.name)
         operation = self._draft_next(vault, certificate, current, reason, at)
-        with self._store.writing() as writer:
+        with _under(operation), self._store.writing() as writer:
             check_free(writer, vault, certificate.name)
             if writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name) is None:
                 raise not_found(ObjectKind.CERTIFICATE, certificate.name)
@@ -164,6 +164,10 @@ class Issuances:
             return
         writer.put_head(ObjectHead(vault.id, ObjectKind.CERTIFICATE, name, None, at))
         writer.put_certificate(Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))
+
+
+def _under(operation: Operation) -> correlating:
+    return correlating(operation.correlation_id or operation.id, operation.id)
 
 
 def check_free(reader: Reader, vault: Vault, name: str) -> None:

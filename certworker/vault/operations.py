@@ -56,7 +56,8 @@ class Operation:
     `due_at` is when a worker should look next; none means that nobody but the owner can go on (issuer Unknown).
     `warnings` tell what was accepted although it is not quite what was asked for. `preserve_order` keeps the chain as it came.
     `fence` counts the leases; a result is recorded only under the fence that it was claimed with. `hsm_key_id` names the key
-    where it lies in a token. `deadline` is as for a renewal.
+    where it lies in a token. `deadline` is as for a renewal. `correlation_id` is that of what began it; none in records of an
+    earlier release.
     """
 
     id: str
@@ -85,6 +86,7 @@ class Operation:
     fence: int = 0
     hsm_key_id: str | None = None
     deadline: datetime | None = None
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

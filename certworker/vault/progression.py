@@ -185,6 +185,7 @@ class Progression:
             writer.keep_progress(operation.id, operation.fence, progress, whole_second(at))
             writer.add_journal(operation.id, whole_second(at), progress.get("step", "step"), progress)
             detail = {"vault": _vault_name(writer, operation), "step": progress.get("step", "")}
+            detail["issuer"] = operation.policy.issuer.name
             writer.add_event(_event(EventType.OPERATION_STEP, operation, at, detail))
         return replace(operation, progress=progress)
 
@@ -290,11 +291,13 @@ class Progression:
                 writer.add_evidence(evidence)
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "failed")
             self._setbacks.refused(writer, current, at, configuration=rejected.configuration)
+            due_at = None
             if operation.reason.is_asked_for:
                 self._setbacks.note(writer, current, at, configuration=rejected.configuration)
             else:
-                self._setbacks.put_off(writer, current, at, rejected.message, configuration=rejected.configuration)
+                due_at = self._setbacks.put_off(writer, current, at, rejected.message, configuration=rejected.configuration)
             detail = {"vault": _vault_name(writer, operation), "error": rejected.message, "code": rejected.code}
+            detail |= {"issuer": operation.policy.issuer.name} | ({"next": due_at.isoformat()} if due_at else {})
             writer.add_event(_event(EventType.OPERATION_FAILED, operation, at, detail))
 
     def _cancel(self, operation: Operation) -> None:

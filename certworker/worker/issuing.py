@@ -1,9 +1,10 @@
 """The rounds of issuance: renewals are begun when they fall due, and operations go on as far as they can."""
 
 from datetime import datetime
+from uuid import uuid4
 
 from certworker.bootstrap import House
-from certworker.vault.audit.trail import correlating
+from certworker.correlation import correlating
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
 from certworker.worker.round import Group, Round, each, guarded, present
@@ -18,7 +19,8 @@ def renewals(house: House, owner: str) -> Round:
 
     def renew(certificate: Certificate) -> None:
         services = house.renewals
-        guarded(certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text))
+        with correlating(str(uuid4())):
+            guarded(certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text))
 
     return Round("renewals", Group.ISSUANCE, lambda at: each(lambda: claim(at), renew), lambda reader: reader.next_renewal())
 
@@ -32,7 +34,8 @@ def operations(house: House, owner: str) -> Round:
 
     def advance(operation: Operation) -> None:
         progression = house.progression
-        with correlating(operation.id):
+        # of an operation of an earlier release, nobody knows what began it
+        with correlating(operation.correlation_id or operation.id, operation.id, operation.failures + 1):
             guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
 
     return Round(

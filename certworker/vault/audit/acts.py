@@ -76,7 +76,7 @@ def operation_of(event: Event) -> str:
 
 
 def service_record(event: Event, resource_id: str = "", correlation_id: str = "") -> AuditRecord:
-    """Make the record of an event that no request has brought about; `correlation_id` may be a certificate operation's."""
+    """Make the record of an event that no request has brought about; `correlation_id` is of what it belongs to."""
     failed = event.type is EventType.OPERATION_FAILED
     details = {name: event.detail[name][:256] for name in _PLAIN if event.detail.get(name)}
     details |= {"kind": event.kind.value, "name": event.name}

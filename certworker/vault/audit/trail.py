@@ -4,7 +4,7 @@ The record of a change is a row that is written in the change's own transaction;
 other records are appended to the log before the answer leaves. No record, no answer.
 
 Which request is under way is the one thing that a transaction has to know and that no service hands to it: a `ContextVar`,
-set for the time of one request by the door that takes it, says so. It is the house's only state of this kind.
+set for the time of one request by the door that takes it, says so.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,15 +32,14 @@ class NoTrail:
 
 @dataclass(slots=True)
 class Trace:
-    """A request, or an act of the service, that is under way.
+    """A request, or a command, that is under way; where nothing is, the service acts by itself, and each event has a record.
 
-    `record` makes its record as of now, for a success; none where the service acts by itself, so that each event has one, with
-    the `correlation_id`. `committed` is true once a transaction has been committed that has the record in it.
+    `record` makes its record as of now, for a success. `committed` is true once a transaction has been committed that has the
+    record in it.
     """
 
-    record: Callable[[], AuditRecord] | None
+    record: Callable[[], AuditRecord]
     committed: bool = field(default=False)
-    correlation_id: str = ""
 
 
 _CURRENT: ContextVar[Trace | None] = ContextVar("certworker_trace", default=None)
@@ -77,13 +76,3 @@ def untraced() -> Iterator[None]:
         yield
     finally:
         _CURRENT.reset(token)
-
-
-@contextmanager
-def correlating(correlation_id: str) -> Iterator[None]:
-    """Give one correlation id to what the service does by itself in the block; a request that is under way keeps its own."""
-    if _CURRENT.get() is None:
-        with tracing(Trace(None, correlation_id=correlation_id)):
-            yield
-    else:
-        yield

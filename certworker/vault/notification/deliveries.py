@@ -95,12 +95,31 @@ class Deliveries:
     def _record(self, notice: Notice, delivery: Delivery) -> None:
         at = whole_second(self._clock())
         recorded = after(notice, delivery, at)
-        if recorded.status is NoticeStatus.DEAD:
-            _log.error("A notice by %s is given up: %s (%s)", notice.channel, recorded.last_error, notice.id)
         with self._store.writing() as writer:
             writer.record_delivery(recorded)
             if recorded.status is NoticeStatus.SENT and notice.topic is Topic.DIGEST:
                 writer.close_digest(recorded)
+        _tell(recorded)
+
+
+def _tell(notice: Notice) -> None:
+    """Log what became of a notice; whom it is for is told by the ledger alone."""
+    fields = {
+        "notice": notice.id,
+        "channel": notice.channel,
+        "topic": notice.topic.value,
+        "name": notice.name,
+        "attempt": notice.attempts,
+    }
+    place = f"The notice {notice.topic.value} of {notice.name} by {notice.channel}"
+    match notice.status:
+        case NoticeStatus.SENT:
+            _log.info("%s was sent.", place, extra={"fields": fields})
+        case NoticeStatus.DEAD:
+            _log.error("%s is given up: %s", place, notice.last_error, extra={"fields": fields})
+        case _:
+            next_at = f"{notice.due_at:%Y-%m-%dT%H:%M:%SZ}" if notice.due_at else "?"
+            _log.warning("%s is tried again at %s: %s", place, next_at, notice.last_error, extra={"fields": fields})
 
 
 def _let_go(writer: Writer, notice: Notice) -> bool:

@@ -85,11 +85,11 @@ class Setbacks:
         """Remember that what somebody asked for has come to nothing; nothing is planned for it."""
         _remember(writer, operation, at, at, configuration=configuration)
 
-    def put_off(self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> None:
-        """Plan the next attempt at a renewal that has come to nothing."""
+    def put_off(self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> datetime | None:
+        """Plan the next attempt at a renewal that has come to nothing, and tell when it is; none where it was given up."""
         certificate = writer.certificate(operation.vault_id, operation.name)
         if certificate is None:
-            return
+            return None
         memory = _remember(writer, operation, at, at, configuration=configuration)
         known = certificate.renewal
         blamed_since = (known.blamed_since or at) if configuration else None
@@ -99,6 +99,7 @@ class Setbacks:
             renewal = self._pause(writer, operation, renewal, at)
         writer.set_renewal(operation.vault_id, operation.name, None, renewal)
         writer.set_route(operation.vault_id, operation.name, None)
+        return renewal.due_at
 
     def _pause(self, writer: Writer, operation: Operation, renewal: Renewal, at: datetime) -> Renewal:
         vault = vault_name(writer, operation.vault_id)

@@ -89,9 +89,10 @@ class PasswordCheck:
 def _recorded(user: User) -> Iterator[None]:
     """Let a change of password have a record of its own in its transaction: a sign-in has one only once it is answered."""
     under_way = current_trace()
-    if under_way is None or (record := under_way.record) is None:
+    if under_way is None:
         yield
         return
+    record = under_way.record
     claims = {"objectidentifier": user.object_id, "tid": user.tenant_id, "upn": user.user_name}
 
     def changed() -> AuditRecord:
