@@ -1,0 +1,73 @@
+"""The folder in which the processes of one service count: summed up for a scrape, and what ended is put together.
+
+A lock keeps the two apart. It is in the folder: whoever scrapes and whoever puts together are different processes.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.metrics_core import Metric
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
+
+FILES: Final = ("counter", "histogram", "gauge_mostrecent")
+"""How the files of a process begin, which its id follows."""
+_ENDED: Final = "ended"
+_LOCK: Final = "lock"
+
+
+class SummedFolder(Collector):
+    """Sums up what the processes have counted that write into a folder, or wrote there until they ended."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """Give the sums."""
+        with _locked(self._folder, fcntl.LOCK_SH):
+            files = [str(found) for found in sorted(self._folder.glob("*.db")) if found.stat().st_size]
+            return list(MultiProcessCollector.merge(files))
+
+
+def fold(folder: Path, pid: int) -> None:
+    """Put what a process has counted that ended to what others have that did: restarts without end make no files without end."""
+    with _locked(folder, fcntl.LOCK_EX):
+        for kind in FILES:
+            file, ended = folder / f"{kind}_{pid}.db", folder / f"{kind}_{_ENDED}.db"
+            if file.exists():
+                _add(file, ended, sums=not kind.startswith("gauge"))
+                file.unlink()
+
+
+def _add(file: Path, ended: Path, *, sums: bool) -> None:
+    """Add values to values, which may be none; of gauges the later one counts. What is there takes its place as a whole."""
+    values: dict[str, tuple[float, float]] = {}
+    for source in (ended, file):
+        for key, value, at, _ in MmapedDict.read_all_values_from_file(str(source)) if source.exists() else ():
+            known, known_at = values.get(key, (0.0, 0.0))
+            if sums:
+                values[key] = known + value, 0.0
+            elif at >= known_at:
+                values[key] = value, at
+    fresh = ended.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    written = MmapedDict(str(fresh))
+    for key, (value, at) in values.items():
+        written.write_value(key, value, at)
+    written.close()
+    fresh.replace(ended)
+
+
+@contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
