@@ -8,7 +8,7 @@ from certworker.bootstrap import House
 from certworker.errors import Unauthenticated, VaultNotFound
 from certworker.settings import Settings
 from certworker.vault.access import Caller
-from certworker.vault.sign_in.scopes import IMPERSONATION
+from certworker.vault.sign_in.scopes import IMPERSONATION, ResourceKind
 from certworker.vault.store import HotReader
 from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
@@ -33,13 +33,14 @@ class Admission:
     glance: AbstractContextManager[HotReader]
 
 
-def authenticate(house: House, token: str, audiences: tuple[str, ...]) -> Caller:
-    """Tell who calls with a bearer token for one of some audiences. Raises Unauthenticated, or a kind of it."""
+def authenticate(house: House, token: str, plane: ResourceKind) -> Caller:
+    """Tell who calls with a bearer token for a plane. Raises Unauthenticated, or a kind of it."""
     with house.store.glance() as reader:
         system = reader.vault_by_name(SYSTEM_VAULT)
         if system is None:
             raise Unauthenticated("This deployment has no identity provider yet.")
         tenant = system.tenant_id
+        audiences = house.sign_in.resources.audiences(plane)
         return house.directory.caller(reader, token, tenant, issuer_of(house.settings, tenant), audiences)
 
 
@@ -59,8 +60,9 @@ def admit(house: House, place: Place, authorization: str | None) -> Admission:
         if token is None:
             raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
         settings, tenant = house.settings, vault.tenant_id
+        audiences = house.sign_in.resources.audiences(ResourceKind.VAULTS)
         try:
-            caller = house.directory.caller(reader, token, tenant, issuer_of(settings, tenant), audiences_of(settings))
+            caller = house.directory.caller(reader, token, tenant, issuer_of(settings, tenant), audiences)
         except Unauthenticated as error:
             raise Challenged(str(error), challenge_of(settings, place, vault, refused=True)) from None
     if caller.scopes and IMPERSONATION not in caller.scopes:
@@ -108,17 +110,3 @@ def challenge_of(settings: Settings, place: Place, vault: Vault, *, refused: boo
 def issuer_of(settings: Settings, tenant_id: str) -> str:
     """Name a tenant's token issuer: the same whichever host the token was asked from."""
     return f"{settings.authority}/{tenant_id}/v2.0"
-
-
-def audiences_of(settings: Settings) -> tuple[str, ...]:
-    """Name the audiences of tokens for the data plane."""
-    return (settings.resource, f"{settings.resource}/")
-
-
-def management_audiences_of(settings: Settings) -> tuple[str, ...]:
-    """Name the audiences of tokens for the management plane: its own URL, and the names that Azure's has.
-
-    Clients put `/.default` behind what ends in a slash, and so some ask for two.
-    """
-    names = (settings.management_url, "https://management.azure.com", "https://management.core.windows.net")
-    return tuple(f"{name}{slashes}" for name in names for slashes in ("", "/", "//"))

@@ -57,6 +57,12 @@ def read_token(token: str) -> UnprovenToken:
     return UnprovenToken(header, claims, hashlib.sha256(token.rpartition(".")[0].encode()).hexdigest())
 
 
+def texts_of(claim: object) -> list[str]:
+    """Give the texts of a claim that is one, or a list of them, such as `aud` (RFC 7519 section 4.1.3)."""
+    values = claim if isinstance(claim, list) else [claim]
+    return [text for text in values if isinstance(text, str)]
+
+
 def prove_by_key(token: str, unproven: UnprovenToken, jwk: Mapping[str, Any]) -> Claims:
     """Give the claims of a token that a key of its issuer signed. Raises Unauthenticated."""
     try:

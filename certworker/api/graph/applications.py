@@ -131,10 +131,7 @@ async def update_application(call: GraphCall) -> Response:
     """Change an application; `keyCredentials` are all of its certificates."""
     body, applications = await call.body(ApplicationBody), call.house.identities.applications
     _check(call, body)
-    changes = body.changes()
-    if body.redirect_uris():
-        before = (await call.run(applications.get, call["id"])).application
-        changes["redirect_uris"] = {**before.redirect_uris, **body.redirect_uris()}
+    changes = {**body.changes(), "redirect_uris": body.redirect_uris()}
     certificates = None if body.key_credentials is None else [one.read() for one in body.key_credentials]
     await call.run(applications.update, call["id"], changes, certificates)
     return no_content()

@@ -18,12 +18,11 @@ from certworker.api.threads import Threads
 from certworker.api.trace import trace_of
 from certworker.bootstrap import House
 from certworker.errors import Forbidden, IdentityDisabled, TokenExpired, Unauthenticated, WrongTokenAudience
-from certworker.settings import Settings
 from certworker.vault.access import Caller
 from certworker.vault.identities.rights import DENIED
+from certworker.vault.sign_in.scopes import ACCESS_AS_USER, ResourceKind
 
 ROUTES: Final = (*users.ROUTES, *groups.ROUTES, *applications.ROUTES, *service_principals.ROUTES, *objects.ROUTES)
-ACCESS_AS_USER: Final = "Directory.AccessAsUser.All"
 _ASKED_BY_POST: Final = ("/getMember", "/checkMember", "/getByIds")
 """What changes nothing, though it is sent by POST."""
 _NO_TOKEN: Final = "Access token is empty."  # noqa: S105 - a text
@@ -57,7 +56,7 @@ class GraphPlane:
         if not token:
             raise self._challenge(_NO_TOKEN)
         try:
-            return authenticate(self._house, token, graph_audiences_of(self._house.settings))
+            return authenticate(self._house, token, ResourceKind.GRAPH)
         except TokenExpired:
             raise self._challenge("Lifetime validation failed, the token is expired.") from None
         except WrongTokenAudience:
@@ -78,9 +77,3 @@ def _check_scopes(caller: Caller, method: str, path: str) -> None:
     if not is_reading and caller.scopes and not any(ACCESS_AS_USER in name or "ReadWrite" in name for name in caller.scopes):
         granted = " ".join(sorted(caller.scopes))[:200]
         raise Forbidden(f"{DENIED} The token's scp, '{granted}', lets the application change nothing: {ACCESS_AS_USER} does.")
-
-
-def graph_audiences_of(settings: Settings) -> tuple[str, ...]:
-    """Name the audiences of tokens for the directory: its own URL, and the names that Azure's has."""
-    names = (settings.graph_url, "https://graph.microsoft.com")
-    return tuple(f"{name}{slashes}" for name in names for slashes in ("", "/", "//"))

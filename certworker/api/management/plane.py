@@ -9,7 +9,7 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from certworker.api.auth import authenticate, bearer_of, management_audiences_of
+from certworker.api.auth import authenticate, bearer_of
 from certworker.api.hosts import Place
 from certworker.api.management import (
     audit,
@@ -40,7 +40,7 @@ from certworker.errors import (
     WrongTokenIssuer,
 )
 from certworker.vault.access import Caller
-from certworker.vault.sign_in.scopes import IMPERSONATION
+from certworker.vault.sign_in.scopes import IMPERSONATION, ResourceKind
 from certworker.vault.vaults import SYSTEM_VAULT
 
 ROUTES = (
@@ -95,7 +95,7 @@ class ManagementPlane:
         if not token:
             raise self._challenge("AuthenticationFailed", _NO_TOKEN)
         try:
-            caller = authenticate(self._house, token, management_audiences_of(self._house.settings))
+            caller = authenticate(self._house, token, ResourceKind.MANAGEMENT)
         except TokenExpired:
             at = self._house.clock().astimezone(UTC)
             text = f"The access token has expired; the time is {at:%Y-%m-%dT%H:%M:%SZ}."
@@ -106,7 +106,7 @@ class ManagementPlane:
             )
             raise self._challenge("InvalidAuthenticationTokenTenant", text) from None
         except WrongTokenAudience:
-            audiences = ",".join(management_audiences_of(self._house.settings))
+            audiences = ",".join(self._house.sign_in.resources.audiences(ResourceKind.MANAGEMENT))
             text = f"The access token has been obtained for the wrong audience. It should be one of '{audiences}'."
             raise self._challenge("InvalidAuthenticationTokenAudience", text) from None
         except Unauthenticated as error:

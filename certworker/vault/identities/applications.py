@@ -89,12 +89,14 @@ class Applications:
     ) -> ApplicationView:
         """Change some properties of an application, and, where they are given, all of its certificates.
 
+        What the manifest has under other names stays, and so do the redirect URIs of other platforms.
+
         Raises Forbidden, DirectoryObjectNotFound, BadParameter, Conflict.
         """
         with self._store.writing() as writer:
             before = self._owned(writer, caller, which)
-            manifest = {**before.manifest, **changes.get("manifest", {})}
-            application = _checked(replace(before, **{**changes, "manifest": manifest}))
+            merged = {name: {**getattr(before, name), **changes.get(name, {})} for name in ("manifest", "redirect_uris")}
+            application = _checked(replace(before, **{**changes, **merged}))
             _keep_uris_unique(writer, application)
             writer.replace_application(application)
             principal = writer.principal_by_client(application.client_id)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import BadParameter, Conflict
-from certworker.vault.identities.applications import find_application, shown_by_all
+from certworker.vault.identities.applications import shown_by_all
 from certworker.vault.identities.credentials import credentials_of
 from certworker.vault.identities.records import Application, Credential
 from certworker.vault.identities.rights import (
@@ -59,13 +59,12 @@ class ServicePrincipals:
         at = whole_second(self._clock())
         with self._store.writing() as writer:
             require_reader(writer, caller)
-            found = writer.application(client_id.lower())
-            if found is None or found.tenant_id != caller.tenant_id:
+            application = writer.application(client_id.lower())
+            if application is None or application.tenant_id != caller.tenant_id:
                 raise BadParameter(
                     f"The appId '{client_id[:80]}' does not reference a valid application object: create one first.",
                     "appId",
                 )
-            application = find_application(writer, caller.tenant_id, found.object_id)
             require_owner(writer, caller, application.object_id)
             if writer.principal_by_client(application.client_id):
                 raise Conflict(

@@ -10,8 +10,7 @@ from certworker.vault.access import SERVICE, Access, Caller
 from certworker.vault.key_creation import KeyCreation, WantedKey
 from certworker.vault.key_settings import KeySettings
 from certworker.vault.keys import KeyItem, Keys
-from certworker.vault.management.places import VaultPlace
-from certworker.vault.management.vaults import find_vault
+from certworker.vault.management.places import VaultPlace, find_vault
 from certworker.vault.objects import KeyVersion, ObjectKind, SecretVersion, check_name
 from certworker.vault.rights.scopes import PROVIDER
 from certworker.vault.secrets import NewSecret, SecretItem, Secrets, SecretUpdate

@@ -7,7 +7,8 @@ from datetime import datetime
 from certworker.clock import Clock, whole_second
 from certworker.errors import InvalidResource, ResourceConflict, ResourceNotFound
 from certworker.vault.access import Access
-from certworker.vault.management.scopes import find_scope, find_vault
+from certworker.vault.management.places import VaultPlace, find_vault
+from certworker.vault.management.scopes import find_scope
 from certworker.vault.management.stores import DiagnosticSetting, StorageAccount
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.caller import Caller
@@ -146,7 +147,7 @@ def _vault(reader: Reader, resource: str) -> Vault:
         case [first, subscription, groups, group, providers, provider, kind, name]:
             words = [word.lower() for word in (first, groups, providers, provider, kind)]
             if words == ["subscriptions", "resourcegroups", "providers", "microsoft.keyvault", "vaults"]:
-                return find_vault(reader, resource, subscription.lower(), group, name)
+                return find_vault(reader, VaultPlace(subscription, group, name))
     message = f"The resource '{resource[:300]}' does not support diagnostic settings: vaults do."
     raise InvalidResource("ResourceTypeNotSupported", message)
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from certworker.errors import InvalidResource, ResourceNotFound
+from certworker.vault.objects import fold_name
 from certworker.vault.rights.scopes import PROVIDER, group_scope, subscription_scope
 from certworker.vault.store import Reader
-from certworker.vault.vaults import ResourceGroup
+from certworker.vault.vaults import SYSTEM_VAULT, ResourceGroup, Vault
 
 MOST_TAGS: Final = 50
 _LONGEST_TAG_NAME: Final = 512
@@ -25,6 +26,11 @@ class VaultPlace:
     def scope(self) -> str:
         """The resource id."""
         return f"{group_scope(self.subscription_id, self.resource_group)}/providers/{PROVIDER}/vaults/{self.name}"
+
+    def is_of(self, vault: Vault) -> bool:
+        """Tell whether a vault is there. The service's own is nowhere."""
+        same = vault.subscription_id == subscription_of(self.subscription_id)
+        return same and fold_name(vault.resource_group) == fold_name(self.resource_group) and vault.name != SYSTEM_VAULT
 
     def not_found(self) -> ResourceNotFound:
         """Make the error that says that there is no such vault."""
@@ -57,6 +63,14 @@ class Locations:
 def fold_location(name: str) -> str:
     """Give a location in the form in which locations are compared."""
     return name.replace(" ", "").lower()
+
+
+def find_vault(reader: Reader, place: VaultPlace) -> Vault:
+    """Find the vault at a place. Raises ResourceNotFound."""
+    found = reader.vault_by_name(place.name)
+    if found is None or not place.is_of(found):
+        raise place.not_found()
+    return found
 
 
 def require_group(reader: Reader, subscription_id: str, name: str) -> ResourceGroup:

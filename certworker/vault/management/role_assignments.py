@@ -11,13 +11,18 @@ from certworker.vault.management.role_definitions import check_guid, find_role
 from certworker.vault.management.scopes import find_scope
 from certworker.vault.rights.built_in_roles import OWNER, USER_ACCESS_ADMINISTRATOR
 from certworker.vault.rights.caller import Caller
-from certworker.vault.rights.roles import Permission, PrincipalType, RoleAssignment, RoleDefinition
+from certworker.vault.rights.roles import (
+    DELETE_ASSIGNMENTS,
+    READ_ASSIGNMENTS,
+    WRITE_ASSIGNMENTS,
+    Permission,
+    PrincipalType,
+    RoleAssignment,
+    RoleDefinition,
+)
 from certworker.vault.rights.scopes import ROOT, covers, fold_scope
 from certworker.vault.store import Reader, Store, Writer
 
-READ = "Microsoft.Authorization/roleAssignments/read"
-WRITE = "Microsoft.Authorization/roleAssignments/write"
-DELETE = "Microsoft.Authorization/roleAssignments/delete"
 _LONGEST_DESCRIPTION = 1024
 
 
@@ -54,7 +59,7 @@ class RoleAssignments:
     def get(self, caller: Caller, scope: str, name: str) -> RoleAssignment:
         """Find the assignment of a name at a scope. Raises AuthorizationFailed, ResourceNotFound."""
         with self._store.reading() as reader:
-            self._access.require_action(caller, scope, READ, reader)
+            self._access.require_action(caller, scope, READ_ASSIGNMENTS, reader)
             found = _find(reader, caller.tenant_id, scope, name)
         if found is None:
             raise ResourceNotFound(f"The role assignment '{name[:64]}' is not found.", "RoleAssignmentNotFound")
@@ -63,7 +68,7 @@ class RoleAssignments:
     def list(self, caller: Caller, scope: str, wanted: AssignmentFilter) -> tuple[RoleAssignment, ...]:
         """List what is assigned at a scope, above it, and, unless it is ruled out, below. Raises AuthorizationFailed."""
         with self._store.reading() as reader:
-            self._access.require_action(caller, scope, READ, reader)
+            self._access.require_action(caller, scope, READ_ASSIGNMENTS, reader)
             target = fold_scope(find_scope(reader, caller.tenant_id, scope))
             principals = {wanted.principal_id} if wanted.principal_id else None
             if wanted.assigned_to:
@@ -83,8 +88,8 @@ class RoleAssignments:
         name = check_guid(name, "roleAssignmentName")
         with self._store.writing() as writer:
             writer.hold_rights()  # whose right is being taken away meanwhile has none to give
-            self._access.require_action(caller, scope, WRITE, writer)
-            _check_delegation(writer, caller, scope, new.role_id, WRITE)
+            self._access.require_action(caller, scope, WRITE_ASSIGNMENTS, writer)
+            _check_delegation(writer, caller, scope, new.role_id, WRITE_ASSIGNMENTS)
             place = find_scope(writer, caller.tenant_id, scope)
             role = find_role(writer, caller.tenant_id, new.role_id)
             _check_assignable(role, place)
@@ -101,11 +106,11 @@ class RoleAssignments:
         """Take an assignment back and give it; none where there was none. Raises AuthorizationFailed, ResourceConflict."""
         with self._store.writing() as writer:
             writer.hold_rights()
-            self._access.require_action(caller, scope, DELETE, writer)
+            self._access.require_action(caller, scope, DELETE_ASSIGNMENTS, writer)
             found = _find(writer, caller.tenant_id, scope, name)
             if found is None:
                 return None
-            _check_delegation(writer, caller, found.scope, found.role_id, DELETE)
+            _check_delegation(writer, caller, found.scope, found.role_id, DELETE_ASSIGNMENTS)
             writer.delete_role_assignment(caller.tenant_id, found.id)
             if found.role_id == OWNER:
                 _check_owned(writer, found)  # after the deletion: of two at once, the second waits for the first

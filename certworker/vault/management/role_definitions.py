@@ -2,11 +2,11 @@
 
 import re
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import AuthorizationFailed, InvalidResource, ResourceConflict, ResourceNotFound
 from certworker.vault.access import Access
+from certworker.vault.identities.rules import is_guid
 from certworker.vault.management.scopes import find_scope, subscription_of
 from certworker.vault.rights.built_in_roles import built_in_roles
 from certworker.vault.rights.caller import Caller
@@ -139,13 +139,9 @@ def find_role(reader: HotReader, tenant_id: str, role_id: str) -> RoleDefinition
 
 def check_guid(text: str, field: str) -> str:
     """Give a GUID in lower case. Raises InvalidResource."""
-    try:
-        found = str(UUID(text))
-    except ValueError:
-        found = ""
-    if found != text.lower():
+    if not is_guid(text):
         raise InvalidResource("InvalidGuid", f"{field} has the value '{text[:64]}': it is a GUID, with its hyphens.", field)
-    return found
+    return text.lower()
 
 
 def _fits(role: RoleDefinition, target: str, wanted: RoleFilter) -> bool:

@@ -1,13 +1,13 @@
 """Scopes as clients write them: which there are, and how each is written here."""
 
 from certworker.errors import BadParameter, InvalidResource, ResourceNotFound
-from certworker.vault.objects import check_name, fold_name
+from certworker.vault.management.places import VaultPlace, find_vault
+from certworker.vault.objects import check_name
+from certworker.vault.rights.data_actions import NOUNS
 from certworker.vault.rights.scopes import ROOT, fold_scope, group_scope, object_scope, subscription_scope, vault_scope
 from certworker.vault.store import Reader
-from certworker.vault.vaults import SYSTEM_VAULT, Vault
+from certworker.vault.vaults import Vault
 
-NOUNS = ("keys", "secrets", "certificates")
-"""What is in a vault that roles can be assigned for."""
 _LONGEST = 1024
 
 
@@ -33,23 +33,13 @@ def find_scope(reader: Reader, tenant_id: str, scope: str) -> str:
             return _group(reader, _subscription(reader, tenant_id, subscription), group)
         case ["subscriptions", subscription, "resourcegroups", group, "providers", "microsoft.keyvault", "vaults", name, *rest]:
             _group(reader, _subscription(reader, tenant_id, subscription), group)
-            return _in_vault(find_vault(reader, scope, subscription, group, name), scope, rest)
+            return _in_vault(find_vault(reader, VaultPlace(subscription, group, name)), scope, rest)
         case ["subscriptions", subscription, "resourcegroups", group, "providers", "microsoft.storage", kind, name]:
             _group(reader, _subscription(reader, tenant_id, subscription), group)
             store = reader.storage_account(name) if kind == "storageaccounts" else None
             if store and fold_scope(store.resource_id) == fold_scope(scope):
                 return store.resource_id
     raise _missing(scope)
-
-
-def find_vault(reader: Reader, scope: str, subscription: str, group: str, name: str) -> Vault:
-    """Find the vault of a resource id, which the service's own has not. Raises ResourceNotFound."""
-    vault = reader.vault_by_name(name)
-    if vault is None or vault.subscription_id != subscription or fold_name(vault.resource_group) != fold_name(group):
-        raise _missing(scope)
-    if vault.name == SYSTEM_VAULT:
-        raise _missing(scope)
-    return vault
 
 
 def _subscription(reader: Reader, tenant_id: str, subscription: str) -> str:

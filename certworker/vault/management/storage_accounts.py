@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import AuthorizationFailed, InvalidResource, ResourceConflict, ResourceNotFound
-from certworker.vault.access import Access, principals_of
+from certworker.vault.access import Access
 from certworker.vault.management.places import Locations, check_resource_tags, fold_location
-from certworker.vault.management.role_definitions import find_role
 from certworker.vault.management.scopes import find_scope
 from certworker.vault.management.stores import STORAGE_PROVIDER, StorageAccount
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.caller import Caller
+from certworker.vault.rights.decisions import roles_of
 from certworker.vault.rights.scopes import group_scope, subscription_scope
 from certworker.vault.store import Reader, Store
 
@@ -148,8 +148,7 @@ class StorageAccounts:
 
 def _makes_some(reader: Reader, caller: Caller) -> bool:
     """Tell whether a caller may make stores anywhere: they ask before they do."""
-    assigned = reader.role_assignments(caller.tenant_id, principals_of(reader, caller))
-    return any(find_role(reader, caller.tenant_id, one.role_id).permits(WRITE) for one in assigned)
+    return any(role.permits(WRITE) for _, role in roles_of(reader, caller))
 
 
 def _id_of(subscription: str, group: str, name: str) -> str:

@@ -20,6 +20,7 @@ from certworker.vault.management.places import (
     Locations,
     VaultPlace,
     check_resource_tags,
+    find_vault,
     fold_location,
     require_group,
     scope_of_subscription,
@@ -28,6 +29,7 @@ from certworker.vault.management.places import (
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.policies import AccessPolicy
 from certworker.vault.rights.policy_lists import PolicyChange, change_policies, parse_policies
+from certworker.vault.rights.roles import WRITE_ASSIGNMENTS
 from certworker.vault.rights.scopes import group_scope, vault_scope
 from certworker.vault.store import Reader, Store, Writer
 from certworker.vault.vault_properties import NewVault, VaultUpdate, changed_vault
@@ -37,7 +39,6 @@ READ: Final = "Microsoft.KeyVault/vaults/read"
 WRITE: Final = "Microsoft.KeyVault/vaults/write"
 DELETE: Final = "Microsoft.KeyVault/vaults/delete"
 WRITE_POLICIES: Final = "Microsoft.KeyVault/vaults/accessPolicies/write"
-ASSIGN_ROLES: Final = "Microsoft.Authorization/roleAssignments/write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class ManagedVaults:
             return self._recover(caller, place, deleted, location)
         if wish.recover and known is None:
             raise InvalidResource("BadRequest", f"There is no deleted vault '{place.name}' to recover.", "createMode")
-        if known and _is_at(known, place):
+        if known and place.is_of(known):
             if fold_location(known.location) != fold_location(location):
                 message = f"The vault is in {known.location}, and cannot be moved to {location}."
                 raise InvalidResource("InvalidResourceLocation", message, "location")
@@ -156,7 +157,7 @@ class ManagedVaults:
         self._access.require_action(caller, place.scope, DELETE)
         with self._store.writing() as writer:
             known = writer.vault_by_name(place.name)
-            if known is None or not _is_at(known, place):
+            if known is None or not place.is_of(known):
                 return False
             return delete_held(writer, known.id, caller, self._at())
 
@@ -168,7 +169,7 @@ class ManagedVaults:
             self._access.require_action(caller, place.scope, WRITE, writer)
             _check_tenant(wish, known.tenant_id)
             if update.rbac not in (None, known.rbac):
-                self._access.require_action(caller, vault_scope(known), ASSIGN_ROLES, writer)
+                self._access.require_action(caller, vault_scope(known), WRITE_ASSIGNMENTS, writer)
             changed = changed_vault(writer, known, update, is_retention_fixed=True)
             vault = replace(changed, updated=self._at(), updated_by=signature(caller))
             writer.replace_vault(vault)
@@ -218,7 +219,7 @@ class ManagedVaults:
             raise find_taken(writer, vault.name) or error from None
 
     def _recover(self, caller: Caller, place: VaultPlace, deleted: Vault, location: str) -> ShownVault:
-        if not _is_at(deleted, place) or fold_location(deleted.location) != fold_location(location):
+        if not place.is_of(deleted) or fold_location(deleted.location) != fold_location(location):
             message = (
                 f"The deleted vault '{deleted.name}' was in the resource group '{deleted.resource_group}' and the location "
                 f"'{deleted.location}', and is recovered there."
@@ -258,14 +259,6 @@ def vaults_of_group(reader: Reader, group: ResourceGroup) -> tuple[Vault, ...]:
     return tuple(vault for vault in found if fold_name(vault.resource_group) == fold_name(group.name))
 
 
-def find_vault(reader: Reader, place: VaultPlace) -> Vault:
-    """Find the vault at a place. Raises ResourceNotFound."""
-    found = reader.vault_by_name(place.name)
-    if found is None or not _is_at(found, place):
-        raise place.not_found()
-    return found
-
-
 def hold_vault(writer: Writer, place: VaultPlace) -> Vault:
     """Find the vault at a place, and keep others from changing it until the transaction ends. Raises ResourceNotFound."""
     held = writer.hold_vault(find_vault(writer, place).id)
@@ -291,11 +284,6 @@ def signature(caller: Caller) -> str:
 
 def _shown(reader: Reader, vault: Vault) -> ShownVault:
     return ShownVault(vault, reader.access_policies(vault.id))
-
-
-def _is_at(vault: Vault, place: VaultPlace) -> bool:
-    same = vault.subscription_id == subscription_of(place.subscription_id)
-    return same and fold_name(vault.resource_group) == fold_name(place.resource_group) and vault.name != SYSTEM_VAULT
 
 
 def _checked(wish: VaultWish) -> VaultUpdate:

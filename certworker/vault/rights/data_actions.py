@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+NOUNS: Final = ("keys", "secrets", "certificates")
+"""What is in a vault."""
 _OF_VAULTS: Final = "Microsoft.KeyVault/vaults"
 _PLAIN: Final = ("create", "import", "update", "backup", "restore", "recover", "purge")
 _OF_KEYS: Final = ("encrypt", "decrypt", "sign", "verify", "release", "rotate")

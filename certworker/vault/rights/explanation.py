@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 
 from certworker.vault.access import Access, Caller
-from certworker.vault.rights.data_actions import DATA_ACTIONS
+from certworker.vault.rights.data_actions import DATA_ACTIONS, NOUNS
 from certworker.vault.rights.decisions import Held, policies_for, principals_of, role_of, roles_of
 from certworker.vault.rights.policies import WORDS, AccessPolicy
+from certworker.vault.rights.roles import READ_ASSIGNMENTS
 from certworker.vault.rights.scopes import covers, fold_scope, object_scope, vault_scope
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
-
-READ_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments/read"
-NOUNS: Final = ("keys", "secrets", "certificates")
 
 
 class GroundKind(StrEnum):

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Final
 
 from certworker.errors import BadParameter
+from certworker.vault.identities.rules import is_guid
 from certworker.vault.rights.policies import ALL, MOST_POLICIES, PURGE, WORDS, AccessPolicy
 
 _FIELD: Final = "accessPolicies"
 _ID: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z._@|:+=-]{0,127}")
-_GUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 class PolicyChange(StrEnum):
@@ -76,7 +76,7 @@ def _parse(sent: object, at: str, tenant_id: str) -> AccessPolicy:
 def _id(sent: object, at: str) -> str:
     if not isinstance(sent, str) or not _ID.fullmatch(sent):
         raise BadParameter(f"{at} is no id of the directory, such as a GUID.", at)
-    return sent.lower() if _GUID.fullmatch(sent) else sent
+    return sent.lower() if is_guid(sent) else sent
 
 
 def _permissions(sent: object, at: str) -> dict[str, tuple[str, ...]]:

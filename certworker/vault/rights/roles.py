@@ -7,6 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
+from typing import Final
+
+READ_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments/read"
+WRITE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments/write"
+DELETE_ASSIGNMENTS: Final = "Microsoft.Authorization/roleAssignments/delete"
 
 
 class PrincipalType(StrEnum):

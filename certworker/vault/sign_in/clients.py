@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from certworker.clock import Clock
-from certworker.crypto.foreign_tokens import UnprovenToken, names_certificate, prove_by_certificate, read_token
+from certworker.crypto.foreign_tokens import UnprovenToken, names_certificate, prove_by_certificate, read_token, texts_of
 from certworker.errors import IdentityDisabled, Unauthenticated
 from certworker.vault.directory import Directory
 from certworker.vault.identities.records import Application, CredentialKind
@@ -151,7 +151,7 @@ class Clients:
         claims = prove_by_certificate(assertion, unproven, named[0])
         if claims.get("sub") != client.client_id:
             raise Unauthenticated("Its sub is not the client id.")
-        if not set(_texts(claims.get("aud"))) & set(audiences):
+        if not set(texts_of(claims.get("aud"))) & set(audiences):
             raise Unauthenticated("Its aud is not this token endpoint.")
         # MSAL shows one assertion again and again for as long as it holds, so that a jti cannot count once
         if not isinstance(claims.get("jti"), str):
@@ -159,7 +159,7 @@ class Clients:
         check_span(claims, at, SKEW, LONGEST_ASSERTION)
 
     def _check_federated(self, client: Client, assertion: str, unproven: UnprovenToken) -> None:
-        subject, audiences = unproven.claims.get("sub"), set(_texts(unproven.claims.get("aud")))
+        subject, audiences = unproven.claims.get("sub"), set(texts_of(unproven.claims.get("aud")))
         with self._store.reading() as reader:
             known = reader.federated_credentials(client.client_id)
         issuer = unproven.issuer.rstrip("/")
@@ -201,11 +201,6 @@ def check_redirect(client: Client, redirect_uri: str) -> str:
 
 def _proven(client: Client, proof: Proof) -> Client:
     return replace(client, proof=proof)
-
-
-def _texts(value: object) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [text for text in values if isinstance(text, str)]
 
 
 def _is_same_loopback(asked: str, registered: str) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from uuid import NAMESPACE_URL, uuid5
 
 from certworker.clock import Clock
-from certworker.crypto.foreign_tokens import Claims, UnprovenToken, prove_by_key, read_token
+from certworker.crypto.foreign_tokens import Claims, UnprovenToken, prove_by_key, read_token, texts_of
 from certworker.errors import Unauthenticated
 from certworker.settings.identity import ForeignIssuer
 from certworker.vault.rights.caller import Caller
@@ -70,7 +70,7 @@ class ForeignTokens:
         claims, settings = self._prove(trusted.keys, token, unproven), trusted.settings
         check_span(claims, self._clock(), timedelta(seconds=settings.skew_seconds), timedelta(seconds=settings.longest_seconds))
         wanted = settings.audiences or audiences
-        if not set(_texts(claims.get("aud"))) & set(wanted):
+        if not set(texts_of(claims.get("aud"))) & set(wanted):
             raise Unauthenticated(f"AKV10022: Invalid audience. Expected {wanted[0]}, found: {claims.get('aud')}.")
         if settings.tenant_claim and claims.get(settings.tenant_claim) != settings.tenant:
             raise Unauthenticated(f"AKV10032: Invalid issuer. The token's {settings.tenant_claim} is not {settings.tenant}.")
@@ -124,7 +124,7 @@ def _caller(reader: HotReader, trusted: Trusted, claims: Claims, tenant_id: str)
     object_id = foreign_id(settings.issuer, subject)
     if reader.identity(object_id) is not None:
         raise Unauthenticated(f"The token's {settings.object_id_claim} is of this directory, for which it cannot speak.")
-    named = _texts(claims.get(settings.groups_claim))[:MOST_GROUPS] if settings.groups_claim else []
+    named = texts_of(claims.get(settings.groups_claim))[:MOST_GROUPS] if settings.groups_claim else []
     groups = frozenset(foreign_id(settings.issuer, name) for name in named)
     application = claims.get(settings.application_claim) or claims.get("client_id")
     user_name = claims.get(settings.user_name_claim)
@@ -140,8 +140,3 @@ def _caller(reader: HotReader, trusted: Trusted, claims: Claims, tenant_id: str)
 
 def _issuer(unproven: UnprovenToken) -> str:
     return unproven.issuer.rstrip("/")
-
-
-def _texts(value: object) -> list[str]:
-    values = value if isinstance(value, list) else [value]
-    return [text for text in values if isinstance(text, str)]

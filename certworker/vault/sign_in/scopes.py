@@ -12,6 +12,8 @@ from certworker.vault.store import Reader
 DEFAULT: Final = ".default"
 IMPERSONATION: Final = "user_impersonation"
 """The one thing that an application may do for a user on vaults and on the management plane: all that the user may."""
+ACCESS_AS_USER: Final = "Directory.AccessAsUser.All"
+"""What lets an application change the directory for a user."""
 OPENID: Final = frozenset({"openid", "profile", "email", "offline_access"})
 MOST_CHARACTERS: Final = 2000
 
@@ -74,9 +76,14 @@ class ResourceBook:
     """Knows what tokens can be for: the service's own planes under all their names, and the tenant's applications."""
 
     def __init__(self, known: Mapping[ResourceKind, tuple[str, ...]]) -> None:
+        self._audiences = dict(known)
         self._known = {name: kind for kind, names in known.items() for name in names}
         self._graph = known[ResourceKind.GRAPH][0]
         self._vaults = known[ResourceKind.VAULTS][0]
+
+    def audiences(self, kind: ResourceKind) -> tuple[str, ...]:
+        """List the audiences of tokens for one of the service's own planes, its own name first."""
+        return self._audiences[kind]
 
     def find(self, reader: Reader, tenant_id: str, audience: str | None) -> Resource:
         """Find a resource by a name of it; without one, it is the directory. Raises SignInRefused."""
@@ -93,7 +100,7 @@ class ResourceBook:
         match resource.kind:
             case ResourceKind.GRAPH:
                 names = tuple(name for name in wanted.names if name not in (DEFAULT, IMPERSONATION))
-                return names or ("Directory.AccessAsUser.All", "User.Read")
+                return names or (ACCESS_AS_USER, "User.Read")
             case ResourceKind.APPLICATION:
                 offered = _offered(resource.application) or (IMPERSONATION,)
             case _:
