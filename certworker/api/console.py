@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from certworker.vault.operations import OperationStatus
-from certworker.vault.store import FleetEntry
+from certworker.vault.summary.records import FleetEntry
 
 REFRESH_SECONDS = 5
 _SOON = timedelta(days=7)

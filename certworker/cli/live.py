@@ -4,7 +4,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 from rich.console import Console, Group
@@ -13,10 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from certworker.bootstrap import House
+from certworker.cli.output import time_left
 from certworker.errors import Unavailable
 from certworker.vault.events import Event, EventType
 from certworker.vault.fleet import Standing, standing
-from certworker.vault.store import FleetEntry
+from certworker.vault.summary.records import FleetEntry
 from certworker.vault.vaults import SYSTEM_VAULT
 
 NEWS_LINES = 12
@@ -74,21 +75,6 @@ def picture(fleet: tuple[FleetEntry, ...], news: Iterable[str], headline: str, h
     footer = [*hints, "Ctrl-C stops everything; the next start goes on from here."]
     lines = [Text(line, no_wrap=True, overflow="ellipsis") for line in news]
     return Group(table, *lines, Text(), *(Text(line, "dim") for line in footer))
-
-
-def time_left(until: datetime | None, at: datetime) -> str:
-    """Say how long it is until then, in the two largest units."""
-    if until is None:
-        return "-"
-    left = until - at
-    sign = "-" if left < timedelta(0) else ""
-    seconds = abs(int(left.total_seconds()))
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    if days:
-        return f"{sign}{days} d {hours} h"
-    if hours:
-        return f"{sign}{hours} h {minutes} min"
-    return f"{sign}{minutes} min {seconds % 60:02} s"
 
 
 _STYLES = MappingProxyType(

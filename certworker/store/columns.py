@@ -22,9 +22,11 @@ from certworker.vault.operations import OperationReason, OperationStatus
 from certworker.vault.policy import Policy
 from certworker.vault.resilience.gates import GateReason
 from certworker.vault.revocation.sources import SourceKind
+from certworker.vault.revocation.standing import Standing
 from certworker.vault.rights.roles import Permission, PrincipalType
 from certworker.vault.rotation_policy import RotationPolicy
 from certworker.vault.sign_in.grants import DeviceState
+from certworker.vault.summary.records import Measure, State, Urgency
 from certworker.vault.vaults import Deployment, NetworkRules, Sku
 from certworker.vault.watches import WatchKind
 
@@ -295,3 +297,31 @@ class PrincipalTypeText(WordText):
 
     cache_ok = True
     words = PrincipalType
+
+
+class StateText(WordText):
+    """How a certificate stands."""
+
+    cache_ok = True
+    words = State
+
+
+class StandingText(WordText):
+    """What is known of a revocation."""
+
+    cache_ok = True
+    words = Standing
+
+
+class MeasureText(WordText):
+    """What is counted over the fleet."""
+
+    cache_ok = True
+    words = Measure
+
+
+class UrgencyText(WordText):
+    """In which order certificates are told."""
+
+    cache_ok = True
+    words = Urgency

@@ -17,6 +17,7 @@ from certworker.store.engine import open_engine
 from certworker.store.failures import fail
 from certworker.store.migrate import HEAD, REVISIONS, VERSION_TABLE, hold_migrations, revision_of, upgrade
 from certworker.store.tables import METADATA
+from certworker.store.tables.summary import DERIVED
 from certworker.store.tables.vaults import REGISTRY
 from certworker.vault.deployment_tables import Batch, Cell, Cells, Shape, Snapshot
 from certworker.vault.objects import fold_name
@@ -89,7 +90,8 @@ class SqlSnapshot:
 
     def shapes(self) -> tuple[Shape, ...]:
         """List the tables."""
-        return tuple(_shape(table, _counter(self._connection, table)) for table in self._tables.values())
+        tables = [table for table in self._tables.values() if table.name not in DERIVED]
+        return tuple(_shape(table, _counter(self._connection, table)) for table in tables)
 
     def rows(self, shape: Shape) -> Iterator[Cells]:
         """Read a table row by row."""
@@ -207,8 +209,8 @@ def _make_schema(connection: Connection, revision: str) -> None:
     tables = _check_vacant(connection, present)
     if present == revision:
         return
-    # the registry last: triggers count in it what is done to the others
-    known = sorted((name for name in tables if name in METADATA.tables), key=lambda name: name == REGISTRY.name)
+    # last is what triggers write to when something is done to the others
+    known = sorted((name for name in tables if name in METADATA.tables), key=lambda name: name in {REGISTRY.name, *DERIVED})
     for name in [*known, *([VERSION_TABLE] if present else [])]:
         cascade = " CASCADE" if connection.dialect.name == "postgresql" else ""
         connection.execute(text(f"DROP TABLE {name}{cascade}"))

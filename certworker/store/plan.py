@@ -3,21 +3,19 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, bindparam, exists, func, literal_column, select, true
+from sqlalchemy import ColumnElement, Select, Table, and_, bindparam, exists, func, literal_column, select
 
 from certworker.store.claims import due, operation_waits, renewal_waits, rotation_waits, watch_waits
 from certworker.store.columns import WatchText
 from certworker.store.gates import asked_issuer, gate_of, keeps_back, opens
 from certworker.store.objects import live_notices
-from certworker.store.tables.certificates import CERTIFICATE, renewal_record
+from certworker.store.tables.certificates import CERTIFICATE
 from certworker.store.tables.keys import KEY_ROTATION
-from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD, KEY_VERSION, SECRET_VERSION
+from certworker.store.tables.objects import KEY_VERSION, SECRET_VERSION
 from certworker.store.tables.operations import OPERATION
 from certworker.store.tables.resilience import GATE
-from certworker.store.tables.vaults import VAULT
 from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
-from certworker.vault.store import FleetEntry
 from certworker.vault.watches import WatchKind
 
 
@@ -45,56 +43,6 @@ def _soonest_before_gates(table: Table, waits: ColumnElement[bool]) -> Select[An
     return select(*(column.scalar_subquery().label(name) for name, column in columns.items()))
 
 
-_LATEST = (
-    select(OPERATION.c.vault_id, OPERATION.c.folded, func.max(OPERATION.c.number).label("number"))
-    .group_by(OPERATION.c.vault_id, OPERATION.c.folded)
-    .subquery("latest")
-)
-_SAME_HEAD = and_(
-    HEAD.c.vault_id == CERTIFICATE.c.vault_id,
-    HEAD.c.kind == literal_column("'certificate'"),
-    HEAD.c.folded == CERTIFICATE.c.folded,
-    HEAD.c.deleted_at.is_(None),
-)
-_CURRENT = and_(
-    CERTIFICATE_VERSION.c.vault_id == HEAD.c.vault_id,
-    CERTIFICATE_VERSION.c.folded == HEAD.c.folded,
-    CERTIFICATE_VERSION.c.version == HEAD.c.current_version,
-)
-_LAST_OPERATION = and_(_LATEST.c.vault_id == HEAD.c.vault_id, _LATEST.c.folded == HEAD.c.folded)
-_FLEET: Final = (
-    select(
-        VAULT.c.name.label("vault"),
-        HEAD.c.name,
-        HEAD.c.current_version,
-        CERTIFICATE.c.issuer,
-        CERTIFICATE.c.due_at,
-        CERTIFICATE.c.reason,
-        CERTIFICATE.c.jitter,
-        CERTIFICATE.c.failures,
-        CERTIFICATE.c.last_error,
-        CERTIFICATE.c.deadline,
-        CERTIFICATE.c.paused_since,
-        CERTIFICATE.c.paused_by,
-        CERTIFICATE.c.paused_why,
-        CERTIFICATE.c.requested_at,
-        CERTIFICATE.c.blamed_since,
-        func.coalesce(CERTIFICATE_VERSION.c.enabled, OPERATION.c.enabled, true()).label("enabled"),
-        CERTIFICATE_VERSION.c.not_before,
-        CERTIFICATE_VERSION.c.expires,
-        OPERATION.c.status,
-        OPERATION.c.created.label("operation_created"),
-        OPERATION.c.due_at.label("operation_due_at"),
-        OPERATION.c.status_details,
-    )
-    .select_from(CERTIFICATE)
-    .join(HEAD, _SAME_HEAD)
-    .join(VAULT, and_(VAULT.c.id == HEAD.c.vault_id, VAULT.c.deleted.is_(None)))
-    .outerjoin(CERTIFICATE_VERSION, _CURRENT)
-    .outerjoin(_LATEST, _LAST_OPERATION)
-    .outerjoin(OPERATION, OPERATION.c.number == _LATEST.c.number)
-    .order_by(VAULT.c.folded, HEAD.c.folded)
-)
 _NEXT_OPERATION: Final = (
     select(func.min(opens(OPERATION, due(OPERATION))).label("at"))
     .select_from(OPERATION.outerjoin(GATE, gate_of(OPERATION)))
@@ -110,10 +58,6 @@ _NEXT_WATCH: Final = _soonest(WATCH, and_(WATCH.c.what == bindparam("what", type
 
 class PlanReader(Transaction):
     """What can be asked of the plan."""
-
-    def fleet(self) -> tuple[FleetEntry, ...]:
-        """List every live certificate, by vault and name. One statement, however many there are."""
-        return tuple(map(_entry, self._all(_FLEET)))
 
     def next_operation(self) -> datetime | None:
         """Tell when the next operation falls due; what is under a lease, when that runs out."""
@@ -138,20 +82,3 @@ class PlanReader(Transaction):
     def _earliest(self, *statements: Select[Any], **values: object) -> datetime | None:
         rows = [self._one(statement, **values) for statement in statements]
         return min((at for row in rows if row for at in row if at), default=None)
-
-
-def _entry(row: Row[Any]) -> FleetEntry:
-    return FleetEntry(
-        vault=row.vault,
-        name=row.name,
-        issuer=row.issuer,
-        version=row.current_version,
-        enabled=row.enabled,
-        not_before=row.not_before,
-        not_after=row.expires,
-        renewal=renewal_record(row),
-        operation_status=row.status,
-        operation_created=row.operation_created,
-        operation_due_at=row.operation_due_at,
-        operation_details=row.status_details,
-    )

@@ -3,16 +3,20 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from time import perf_counter
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
+from certworker.errors import Conflict, Unavailable
+from certworker.measures import NO_MEASURES, Measure, Measures
 from certworker.store.advice import AdviceReader
 from certworker.store.audit import AuditReader, AuditWriter
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
 from certworker.store.consents import ConsentReader, ConsentWriter
+from certworker.store.database import DatabaseReader
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
@@ -33,6 +37,7 @@ from certworker.store.sealed import SealedReader, SealedWriter
 from certworker.store.slots import SlotReader, SlotWriter
 from certworker.store.spare_keys import SpareKeyReader, SpareKeyWriter
 from certworker.store.stores import StoreReader, StoreWriter
+from certworker.store.summary import SummaryReader, SummaryWriter
 from certworker.store.vaults import VaultReader, VaultWriter
 from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.audit.trail import current_trace
@@ -66,6 +71,8 @@ class SqlReader(
     IdentityReader,
     GrantReader,
     AuditReader,
+    SummaryReader,
+    DatabaseReader,
 ):
     """A consistent view."""
 
@@ -95,6 +102,8 @@ class SqlWriter(
     IdentityWriter,
     GrantWriter,
     AuditWriter,
+    SummaryWriter,
+    DatabaseReader,
 ):
     """A transaction that changes things."""
 
@@ -103,8 +112,16 @@ class SqlStore:
     """A database. Opened after a process has started; its connections are never shared over a fork."""
 
     def __init__(
-        self, reading: Engine, writing: Engine, clock: Clock, lock_wait: timedelta, *, records_acts: bool = True
+        self,
+        reading: Engine,
+        writing: Engine,
+        clock: Clock,
+        lock_wait: timedelta,
+        measures: Measures = NO_MEASURES,
+        *,
+        records_acts: bool = True,
     ) -> None:
+        self._measures = measures
         self._records_acts = records_acts
         self._reading = reading
         self._writing = writing
@@ -121,12 +138,13 @@ class SqlStore:
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Open a consistent view. Raises Unavailable."""
-        connection = begin(self._reading)
-        try:
-            yield SqlReader(connection, self._clock)
-            _commit(connection)  # not a rollback: after one, psycopg forgets the statements that it has prepared
-        finally:
-            _close(connection)
+        with _Measured(self._measures, "read"):
+            connection = begin(self._reading)
+            try:
+                yield SqlReader(connection, self._clock)
+                _commit(connection)  # not a rollback: after one, psycopg forgets the statements that it has prepared
+            finally:
+                _close(connection)
 
     @contextmanager
     def writing(self) -> Iterator[Writer]:
@@ -173,6 +191,24 @@ class SqlStore:
         """Close every connection."""
         self._generation.close()
         self._reading.dispose()
+
+
+class _Measured:
+    """Counts and times a transaction, from before its begin. What a refusal has undone is no failure of the database."""
+
+    __slots__ = ("_begun", "_kind", "_measures")
+
+    def __init__(self, measures: Measures, kind: str) -> None:
+        self._measures = measures
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        self._begun = perf_counter()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        result = "done" if kind is None else "failed" if issubclass(kind, Unavailable | Conflict) else "undone"
+        self._measures.count(Measure.TRANSACTIONS, self._kind, result)
+        self._measures.time(Measure.TRANSACTION_SECONDS, perf_counter() - self._begun, self._kind)
 
 
 def _commit(connection: Connection) -> None:

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
 
 from certworker.vault.events import Event
-from certworker.vault.operations import OperationStatus
-from certworker.vault.store import FleetEntry, Store
+from certworker.vault.store import Store
+from certworker.vault.summary.members import state_of
+from certworker.vault.summary.records import FleetEntry, State
 
 
 class Standing(StrEnum):
@@ -23,24 +26,14 @@ class Standing(StrEnum):
     EMPTY = "has no version"
 
 
+_WORDS: Final = MappingProxyType({state: Standing[state.name] for state in State if state.name in Standing.__members__})
+
+
 def standing(entry: FleetEntry, at: datetime) -> Standing:
-    """Say how a certificate stands at `at`."""
-    if entry.not_after is None:
-        return _standing_without_version(entry)
-    found = (
-        (entry.not_after <= at, Standing.EXPIRED),
-        (not entry.enabled, Standing.DISABLED),
-        (entry.operation_status is OperationStatus.IN_PROGRESS, Standing.RENEWING),
-        (entry.renewal.pause is not None, Standing.PAUSED),
-        (entry.renewal.failures > 0, Standing.RENEWAL_FAILED),
-    )
-    return next((word for holds, word in found if holds), Standing.VALID)
-
-
-def _standing_without_version(entry: FleetEntry) -> Standing:
-    if entry.operation_status is OperationStatus.IN_PROGRESS:
-        return Standing.WAITS_FOR_SIGNATURE if entry.operation_due_at is None else Standing.BEING_ISSUED
-    return Standing.FAILED if entry.operation_status is OperationStatus.FAILED else Standing.EMPTY
+    """Say how a certificate stands at `at`; of a revocation it knows nothing."""
+    if entry.not_after is not None and entry.not_after <= at:
+        return Standing.EXPIRED
+    return _WORDS[state_of(entry)]
 
 
 class Fleet:

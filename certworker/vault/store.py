@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from certworker.vault.audit.port import AuditReader, AuditWriter
+from certworker.vault.database import DatabaseReader
 from certworker.vault.events import Event
 from certworker.vault.identities.port import IdentityGlance, IdentityReader, IdentityWriter
 from certworker.vault.management.stores import StoreReader, StoreWriter
@@ -29,7 +30,7 @@ from certworker.vault.objects import (
     SecretVersion,
     Tags,
 )
-from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, OperationStatus, Progress, Renewal
+from certworker.vault.operations import Certificate, Evidence, JournalEntry, Operation, Progress, Renewal
 from certworker.vault.renewal.advice import AdviceReader
 from certworker.vault.resilience.ports import ResilienceReader, ResilienceWriter
 from certworker.vault.resources import ResourceReader, ResourceWriter
@@ -39,6 +40,7 @@ from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.sign_in.grants import GrantReader, GrantWriter
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
+from certworker.vault.summary.port import SummaryReader, SummaryWriter
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
 from certworker.vault.watches import WatchReader, WatchWriter
 
@@ -51,24 +53,6 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class FleetEntry:
-    """One live certificate as the live view, the metrics and the plan see it."""
-
-    vault: str
-    name: str
-    issuer: str
-    version: str | None
-    enabled: bool
-    not_before: datetime | None
-    not_after: datetime | None
-    renewal: Renewal
-    operation_status: OperationStatus | None
-    operation_created: datetime | None
-    operation_due_at: datetime | None
-    operation_details: str | None
 
 
 class HotReader(RightsGlance, IdentityGlance, Protocol):
@@ -111,6 +95,8 @@ class Reader(
     IdentityReader,
     GrantReader,
     AuditReader,
+    SummaryReader,
+    DatabaseReader,
     Protocol,
 ):
     """What can be asked. Every lookup of one thing gives none where there is no such thing."""
@@ -216,9 +202,6 @@ class Reader(
     def count_sealed(self, vault_id: str, kind: SealedKind, before_term: int | None = None) -> int:
         """Count a vault's sealed records of a kind; only those under terms before one."""
 
-    def fleet(self) -> tuple[FleetEntry, ...]:
-        """List every live certificate, by vault and name."""
-
     def tallies(self) -> Mapping[tuple[str, str, str], int]:
         """Count attempts at issuance: (vault's name, issuer's name, result) -> count."""
 
@@ -252,6 +235,7 @@ class Writer(
     IdentityWriter,
     GrantWriter,
     AuditWriter,
+    SummaryWriter,
     Protocol,
 ):
     """What can be changed, inside one transaction."""

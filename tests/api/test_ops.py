@@ -12,7 +12,7 @@ from certworker.api.challenges import build_challenge_app
 from certworker.api.console import render_console, state_of
 from certworker.api.ops import build_ops_app
 from certworker.vault.operations import OperationStatus, Renewal
-from certworker.vault.store import FleetEntry
+from certworker.vault.summary.records import FleetEntry
 from tests.api.world import Caller, World
 from tests.support.clock import START
 

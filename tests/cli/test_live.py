@@ -15,7 +15,7 @@ from certworker.vault.issuance import Rejected
 from certworker.vault.key_creation import WantedKey
 from certworker.vault.key_settings import KeySettings
 from certworker.vault.operations import Renewal
-from certworker.vault.store import FleetEntry
+from certworker.vault.summary.records import FleetEntry
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment, policy_for
 from tests.support.records import an_event

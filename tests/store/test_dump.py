@@ -15,6 +15,7 @@ from certworker.store.dump import SqlTables
 from certworker.store.engine import open_engine, open_store
 from certworker.store.migrate import HEAD, REVISIONS, migrate, upgrade
 from certworker.store.tables import METADATA
+from certworker.store.tables.summary import DERIVED
 from certworker.vault.deployment_tables import Batch, Cells, Shape
 from certworker.vault.store import Store
 from certworker.vault.vaults import SYSTEM_VAULT
@@ -76,7 +77,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory, postgresql: Server) -> dic
 def test_every_row_arrives(sources: dict[str, str], source: str, empty_url: str, *, migrated: bool) -> None:
     """Each table of the schema is taken out with something in it, and is the same where it goes in; leases are not."""
     batches = take(sources[source])
-    assert {batch.shape.name for batch in batches if batch.rows} == set(METADATA.tables)
+    assert {batch.shape.name for batch in batches if batch.rows} == set(METADATA.tables) - DERIVED
     if migrated:
         migrate(empty_url)
     SqlTables(empty_url).load(HEAD, batches)

@@ -9,7 +9,8 @@ from certworker.errors import Unavailable
 from certworker.store.engine import open_store
 from certworker.vault.objects import Deletion, ObjectKind
 from certworker.vault.operations import OperationStatus
-from certworker.vault.store import FleetEntry, Store
+from certworker.vault.store import Store
+from certworker.vault.summary.records import FleetEntry
 from tests.store.workers import Pair, append_events
 from tests.support.clock import START, FakeClock
 from tests.support.records import (

@@ -7,7 +7,7 @@ import pytest
 
 from certworker.vault.fleet import standing
 from certworker.vault.operations import OperationStatus, Pause, Renewal
-from certworker.vault.store import FleetEntry
+from certworker.vault.summary.records import FleetEntry
 from tests.support.clock import START
 
 ENTRY = FleetEntry(

@@ -19,6 +19,7 @@ from certworker.store.tables import (
     revocation,
     rights,
     stores,
+    summary,
     vaults,
     watches,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "revocation",
     "rights",
     "stores",
+    "summary",
     "vaults",
     "watches",
 ]
