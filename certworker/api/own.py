@@ -60,6 +60,7 @@ def history_wire(view: View, history: History) -> dict[str, Any]:
     """Show an operation with all that is known of it."""
     return {
         **_operation_wire(view, history.operation),
+        "correlation_id": history.operation.correlation_id,
         "renewal": _renewal_wire(history.renewal),
         "journal": [_entry_wire(entry) for entry in history.journal],
     }

@@ -191,6 +191,7 @@ def _history(history: Wire) -> Wire:
     renewal, error = history["renewal"], history.get("error") or {}
     return {
         "operation": history["request_id"],
+        "correlation id": history.get("correlation_id"),
         "status": history["status"],
         "begun for": history["reason"],
         "details": history.get("status_details"),

@@ -59,7 +59,7 @@ def test_a_renewal_of_the_worker_is_recorded(tmp_path: Path, clock: FakeClock) -
         assert names[0] == "RenewalStart"
         assert "CertificateRenew" in names
         assert {record["correlationId"] for record in new if record["properties"]["kind"] == "certificate"} == {
-            deployment.operation("web").id
+            deployment.operation("web").correlation_id
         }
 
 

@@ -88,6 +88,7 @@ class OperationRow(Row, table=True):
     hsm_key_id: str | None
     issuer: str | None
     deadline: datetime | None = Field(sa_type=UnixTime)
+    correlation_id: str | None
     lease_owner: str | None
     lease_until: datetime | None = Field(sa_type=UnixTime)
     fence: int
@@ -156,6 +157,7 @@ def operation_record(row: Found[Any]) -> Operation:
         hsm_key_id=row.hsm_key_id,
         fence=row.fence,
         deadline=row.deadline,
+        correlation_id=row.correlation_id,
     )
 
 
@@ -191,6 +193,7 @@ def operation_values(operation: Operation) -> Values:
         "hsm_key_id": operation.hsm_key_id,
         "issuer": operation.policy.issuer.name,
         "deadline": operation.deadline,
+        "correlation_id": operation.correlation_id,
         "lease_owner": None,
         "lease_until": None,
         "fence": operation.fence,
