@@ -336,6 +336,13 @@ class SetupError(CertworkerError):
 
 
 class SettingsError(SetupError):
-    """A setting is wrong. The message names it and says what would be right."""
+    """A setting is wrong. The message names it and says what would be right.
+
+    Where several are, `problems` has each of them by itself.
+    """
 
     code = "settings"
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)

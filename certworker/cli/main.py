@@ -16,6 +16,7 @@ from certworker.cli import (
     certificate,
     contact,
     csr,
+    doctor,
     drill,
     identity,
     issuer,
@@ -179,6 +180,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
 app.command()(plan.plan)
+app.command()(doctor.doctor)
 app.command()(simulate.simulate)
 app.command()(az_setup.az_setup)
 app.command()(session.login)

@@ -34,13 +34,21 @@ def open_audience(settings: Settings, store: Store, read_private: ReadPrivate) -
 
 def _channels(settings: Settings, store: Store, read_private: ReadPrivate) -> Iterator[tuple[str, Channel]]:
     allowed, suffix = settings.network.allow_private, settings.vault_suffix
-    if settings.mail.host:
-        yield MAIL, MailRelay(settings.mail, EgressRules(allowed), _password(settings, read_private), suffix)
+    if relay := open_relay(settings, read_private):
+        yield MAIL, relay
     if settings.webhooks:
         endpoints = {name: _endpoint(name, webhook, read_private) for name, webhook in settings.webhooks.items()}
         yield WEBHOOK, Webhooks(endpoints, store, allowed, settings.server.domain, suffix)
     if settings.hook.command:
         yield HOOK, CommandHook(settings.hook.command, settings.hook.seconds, suffix)
+
+
+def open_relay(settings: Settings, read_private: ReadPrivate) -> MailRelay | None:
+    """Set the relay up that takes mail; none where the settings name none."""
+    if not settings.mail.host:
+        return None
+    rules, password = EgressRules(settings.network.allow_private), _password(settings, read_private)
+    return MailRelay(settings.mail, rules, password, settings.vault_suffix)
 
 
 def _subscriptions(settings: Settings) -> Iterator[Subscription]:

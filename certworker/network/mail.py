@@ -15,7 +15,7 @@ from typing import Final
 import idna
 
 from certworker.errors import BadParameter, CertworkerError, SettingsError
-from certworker.network.egress import EgressRules
+from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import Trust
 from certworker.network.smtp import Session, open_session
 from certworker.settings import Mail
@@ -55,6 +55,27 @@ class MailRelay:
             return Delivery(done=False, message=str(error))
         except (smtplib.SMTPException, OSError) as error:
             return Delivery(done=False, message=f"{self._settings.host} {_told(error, self._settings.user or '', secret)}")
+
+    def greet(self, seconds: float) -> str:
+        """Go as far as a mail would, without one, and say on what line: for whoever looks whether the relay can be used.
+
+        Raises Unreachable, whose cause is what the relay or the network did, EgressRefused, SettingsError.
+        """
+        settings, secret = self._settings, self._read_password()
+        host, domain = settings.host or "", settings.sender_address[1].rpartition("@")[2]
+        context, port = self._trust.context(settings.ca_bundle), settings.relay_port
+        try:
+            with open_session(self._rules, host, port, domain, settings.tls, context, seconds) as session:
+                session.ehlo_or_helo_if_needed()
+                if settings.user:
+                    session.login(settings.user, secret)
+                code, said = session.noop()
+                if code >= PERMANENT:
+                    raise smtplib.SMTPResponseException(code, said)
+        except (smtplib.SMTPException, OSError) as error:
+            raise Unreachable(f"{host} {_told(error, settings.user or '', secret)}") from error
+        line = "in the clear" if settings.tls == "none" else "over TLS"
+        return f"{host}:{port} takes mail {line}{f', with the log-in of {settings.user}' if settings.user else ''}"
 
     def _read_password(self) -> str:
         secret = self._password() if self._password else ""

@@ -266,7 +266,9 @@ def load_settings(path: Path | None, environment: Mapping[str, str] = os.environ
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        raise SettingsError(_explain(error, path)) from None
+        problems = _explain(error)
+        where = f"Settings{f' in {path}' if path else ''}: "
+        raise SettingsError(where + "; ".join(problems), problems) from None
     _check(settings, path)
     return _anchor(settings, path.parent.absolute() if path else Path.cwd())
 
@@ -295,13 +297,13 @@ def _known(values: Mapping[str, Any], name: str) -> str:
     return next((known for known in values if known.casefold() == name), name)
 
 
-def _explain(error: ValidationError, path: Path | None) -> str:
+def _explain(error: ValidationError) -> tuple[str, ...]:
     lines = []
     for problem in error.errors(include_url=False):
         name = ".".join(str(step) for step in problem["loc"])
         hint = "there is no such setting" if problem["type"] == "extra_forbidden" else problem["msg"]
         lines.append(f"{name}: {hint}")
-    return f"Settings{f' in {path}' if path else ''}: " + "; ".join(lines)
+    return tuple(lines)
 
 
 def _check(settings: Settings, path: Path | None) -> None:

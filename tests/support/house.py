@@ -22,7 +22,7 @@ STAIR: Final = (
     ("issuers",),
     ("bootstrap",),
     ("api", "worker", "agent"),
-    ("simulate",),
+    ("simulate", "doctor"),
     ("cli",),
 )
 STEP: Final = MappingProxyType({room: number for number, step in enumerate(STAIR) for room in step})

@@ -1,0 +1,60 @@
+"""What a check has found: one line, and what to do about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """How something stands. Only what is wrong makes the whole examination fail."""
+
+    FINE = "fine"
+    NOTE = "note"
+    WARNING = "warning"
+    WRONG = "wrong"
+    SKIPPED = "not looked at"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found. `to_do` is one sentence that a person can follow; empty where there is nothing to do."""
+
+    check: str
+    verdict: Verdict
+    text: str
+    to_do: str = ""
+
+
+Findings = Iterable[Finding]
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Makes the findings of one check."""
+
+    check: str
+
+    def fine(self, text: str) -> Finding:
+        """Say that something is as it should be."""
+        return Finding(self.check, Verdict.FINE, text)
+
+    def note(self, text: str, to_do: str = "") -> Finding:
+        """Say something that is neither good nor bad."""
+        return Finding(self.check, Verdict.NOTE, text, to_do)
+
+    def warning(self, text: str, to_do: str) -> Finding:
+        """Say that something will do for now."""
+        return Finding(self.check, Verdict.WARNING, text, to_do)
+
+    def wrong(self, text: str, to_do: str) -> Finding:
+        """Say that something is wrong."""
+        return Finding(self.check, Verdict.WRONG, text, to_do)
+
+    def skipped(self, text: str) -> Finding:
+        """Say what was not looked at, and since what."""
+        return Finding(self.check, Verdict.SKIPPED, text)
+
+
+def is_well(findings: Findings) -> bool:
+    """Whether nothing is wrong."""
+    return all(finding.verdict is not Verdict.WRONG for finding in findings)

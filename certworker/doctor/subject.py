@@ -1,0 +1,42 @@
+"""What the checks look at: the settings, the environment, the time, and what the database says."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from certworker.clock import Clock, utc_now
+from certworker.doctor.records import Records
+from certworker.network.egress import EgressRules
+from certworker.settings import Settings
+
+PROBE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A deployment as it can be seen from here.
+
+    `records` are none where the database cannot be read; `why_no_records` says then since what. Each look at another machine
+    takes `seconds` at the most.
+    """
+
+    config: Path | None
+    settings: Settings
+    records: Records | None = None
+    why_no_records: str = ""
+    runs: bool = False
+    """Whether the service answers at the operators' port of this machine."""
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    clock: Clock = utc_now
+    seconds: float = PROBE_SECONDS
+
+    @property
+    def rules(self) -> EgressRules:
+        """The egress rules of the deployment."""
+        return EgressRules(self.settings.network.allow_private)
+
+    @property
+    def of_config(self) -> str:
+        """The option that names the settings to another command."""
+        return f" -c {self.config}" if self.config else ""
