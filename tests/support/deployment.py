@@ -162,10 +162,12 @@ def open_deployment(
     )
     if database_url is None and not anew:
         put_deployment(folder, clock)
-    make_master_key(settings.seal.master_key_file)
+    if not settings.seal.master_key_file.exists():
+        make_master_key(settings.seal.master_key_file)
     if database_url is None:
         put_database(folder / "certworker.db")
-    migrate(settings.database_url)
+    else:
+        migrate(database_url)
     # what a test has in a file of its own need not outlive a power cut
     store = open_store(settings.database_url, clock, durable=database_url is not None)
     try:
