@@ -15,6 +15,7 @@ import typer
 from certworker.cli.exits import ExitCode
 from certworker.cli.options import AlwaysJson, AsJson, VaultUrl
 from certworker.cli.output import plain, show_json, show_table, tell
+from certworker.cli.progress import working
 from certworker.errors import BadParameter, Forbidden, SetupError, Unavailable
 from certworker.vault.audit.search import Search, Shown, claims_of, position_of, properties_of, vault_of
 
@@ -69,7 +70,7 @@ def search(
     if result and result.lower() not in {"success", "failure"}:
         raise BadParameter(f"{plain(result[:40])!r} is no result: give Success or Failure.")
     wanted = Search(vault, operation, caller, _time(since), _time(until), result, object_, correlation, limit)
-    with _opened(config, store, subscription, vault_url) as find:
+    with _opened(config, store, subscription, vault_url) as find, working("Searching the audit log"):
         found = find(wanted)
     if as_json:
         show_json(list(found))
@@ -242,7 +243,11 @@ def _verify_by(settings: "Settings", folder: Path | None, all_hosts: bool) -> "V
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
 
     where = folder or settings.audit.folder
-    with open_house(settings, source=opened_source(settings)) as house, _reading(where):
+    with (
+        open_house(settings, source=opened_source(settings)) as house,
+        _reading(where),
+        working("Verifying the audit log"),
+    ):
         notary = Notary(house.store, house.keyring, house.clock)
         return verify_live(
             where, lambda: read_witness(house.store, notary.broken_keys()), socket.gethostname(), all_hosts=all_hosts
@@ -254,7 +259,7 @@ def _verify(folder: Path, witness: "Witness | None", all_hosts: bool) -> "Verifi
 
     from certworker.audit.verifying import verify as verify_folder  # noqa: PLC0415
 
-    with _reading(folder):
+    with _reading(folder), working("Verifying the audit log"):
         return verify_folder(folder, witness, socket.gethostname(), all_hosts=all_hosts)
 
 

@@ -12,6 +12,7 @@ from certworker.cli.azure_cli import CLOUD, SETTINGS, AzureCli, Deployment, expo
 from certworker.cli.home import write_json
 from certworker.cli.logins import Login, check_url, find_login, login_file, read_dev_home
 from certworker.cli.output import tell
+from certworker.cli.progress import Step, working
 from certworker.errors import SetupError, Unauthenticated
 
 _MARK = "certworker.json"
@@ -76,7 +77,6 @@ def _complete(login: Login, *, check: bool = False) -> Login:
 
 
 def _set_up(cli: AzureCli, login: Login) -> None:
-    deployment = Deployment.of(login)
     alone = _is_alone(cli.folder)
     try:
         cli.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,16 +88,23 @@ def _set_up(cli: AzureCli, login: Login) -> None:
         cli.write_bundle(login.ca_bundle)
     else:
         cli.bundle.unlink(missing_ok=True)
-    registered = CLOUD in json.loads(cli.run(("cloud", "list", "--query", "[].name", "--output", "json")))
-    *first, last = deployment.commands(registered=registered, alone=alone)
-    for command in first:
-        cli.run(command)
-    cli.run(last, stdin=login.client_secret)
+    with working("Setting az up") as step:
+        _log_az_in(cli, login, alone=alone, step=step)
     typer.echo(exports(cli.variables()), nl=False)
     tell(
-        f"az is logged in to {deployment.netloc} as {login.client_id}, with its settings in {cli.folder}. Your shell needs the "
-        'lines on standard output: eval "$(certworker az-setup ...)".'
+        f"az is logged in to {Deployment.of(login).netloc} as {login.client_id}, with its settings in {cli.folder}. Your shell "
+        'needs the lines on standard output: eval "$(certworker az-setup ...)".'
     )
+
+
+def _log_az_in(cli: AzureCli, login: Login, *, alone: bool, step: Step) -> None:
+    registered = CLOUD in json.loads(cli.run(("cloud", "list", "--query", "[].name", "--output", "json")))
+    *first, last = Deployment.of(login).commands(registered=registered, alone=alone)
+    for number, command in enumerate(first, 1):
+        step.reach(number, len(first) + 2)
+        cli.run(command)
+    step.reach(len(first) + 1)
+    cli.run(last, stdin=login.client_secret)
 
 
 def _is_alone(folder: Path) -> bool:

@@ -1,7 +1,8 @@
 """`certworker backup`: the whole deployment in one sealed file, and back."""
 
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
@@ -17,6 +18,7 @@ from certworker.cli.deployment_backups import (
 )
 from certworker.cli.exits import ExitCode
 from certworker.cli.output import show_fields, show_json, show_table, tell
+from certworker.cli.progress import Step, position_in, size_of, working
 
 if TYPE_CHECKING:
     from certworker.vault.deployment_backup import Contents
@@ -47,6 +49,7 @@ def create(
         recorded(settings, "DeploymentBackup", apart=True),
         open_master_keys(settings) as keys,
         whole_file(file, force=force) as opened,
+        working("Writing the backup, and reading it again", position=position_in(opened), is_bytes=True),
     ):
         contents = deployment_backups(settings.database_url, keys).create(opened)
     _show(contents, as_json=as_json)
@@ -68,7 +71,8 @@ def verify(
 
     settings = load_settings(config)
     with open_backup(file) as opened, open_master_keys(settings) as keys:
-        contents = deployment_backups(settings.database_url, keys).contents(opened)
+        with _reading(opened):
+            contents = deployment_backups(settings.database_url, keys).contents(opened)
         found = read_in_scratch(keys, opened).found if deep else None
     _show(contents, as_json=as_json)
     if found and found.fault_count:
@@ -94,10 +98,15 @@ def restore(config: ConfigOption, file: BackupFile, *, as_json: AsJson = False) 
         open_backup(file) as opened,
         open_master_keys(settings) as keys,
         recorded(settings, "DeploymentRestore", apart=True),
+        _reading(opened),
     ):
         contents = deployment_backups(settings.database_url, keys).restore(opened)
     _show(contents, as_json=as_json)
     tell(f"Restored as it was at {contents.header.created:%Y-%m-%dT%H:%M:%SZ}. Start it: certworker run -c {config}")
+
+
+def _reading(backup: BinaryIO) -> AbstractContextManager[Step]:
+    return working("Reading the backup", position=position_in(backup), total=size_of(backup), is_bytes=True)
 
 
 def _show(contents: "Contents", *, as_json: bool) -> None:

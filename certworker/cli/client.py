@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from certworker import errors
 from certworker.cli.logins import Login, check_url
 from certworker.cli.output import plain
+from certworker.cli.progress import working
 from certworker.network.egress import EgressRules, Unreachable
 from certworker.network.http import EgressClient, build_client
 
@@ -68,13 +69,15 @@ class VaultClient:
 
     def pages(self, path: str, **query: str) -> dict[str, Any]:
         """Ask for a whole list, page after page, in the shape of one page."""
-        page = self.call("GET", path, **query)
-        values = list(page["value"])
-        while link := page.get("nextLink"):
-            if not link.startswith(self._login.vault_url + "/"):
-                raise errors.CertworkerError("The vault names a next page that is not its own; it is not followed.")
-            page = self._ask("GET", link, None, None)
-            values += page["value"]
+        with working(f"Reading from {urlsplit(self._login.vault_url).netloc}") as step:
+            page = self.call("GET", path, **query)
+            values = list(page["value"])
+            while link := page.get("nextLink"):
+                if not link.startswith(self._login.vault_url + "/"):
+                    raise errors.CertworkerError("The vault names a next page that is not its own; it is not followed.")
+                page = self._ask("GET", link, None, None)
+                values += page["value"]
+                step.reach(len(values))
         return {"value": values, "nextLink": None}
 
     def log_in(self) -> Login:
@@ -129,7 +132,8 @@ class VaultClient:
     def _send(self, method: str, url: str, **more: Any) -> Any:  # noqa: ANN401  # a response of the network's client
         try:
             # a redirect could carry a secret elsewhere; the service sends none
-            return self._http.request(method, url, follow_redirects=False, **more)
+            with working(f"Waiting for {urlsplit(url).netloc}"):
+                return self._http.request(method, url, follow_redirects=False, **more)
         except UnicodeEncodeError:
             # an argument of other bytes arrives as half surrogates (PEP 383)
             raise errors.BadParameter("What is to be sent is not text in UTF-8.") from None

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
 
 import typer
 
+from certworker.cli.progress import position_in, size_of, working
 from certworker.errors import SetupError
 
 if TYPE_CHECKING:
@@ -88,11 +89,13 @@ def read_in_scratch(master_keys: "MasterKeys", backup: BinaryIO) -> Practice:
 
     with _scratch() as folder:
         url = f"sqlite:///{folder}/scratch.db"
-        contents = deployment_backups(url, master_keys).restore(backup)
+        with working("Restoring on trial", position=position_in(backup), total=size_of(backup), is_bytes=True):
+            contents = deployment_backups(url, master_keys).restore(backup)
         master = MasterKeyInForce(master_keys, contents.header.master_key_id)
         store = open_store(url, utc_now)
         try:
-            found = Recovery(store, Keyring(store, master), master).read_back()
+            with working("Opening every record"):
+                found = Recovery(store, Keyring(store, master), master).read_back()
         finally:
             store.close()
         return Practice(contents, SqlTables(url).counts(), found)

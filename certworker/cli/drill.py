@@ -23,6 +23,7 @@ from certworker.cli.deployment_backups import (
 from certworker.cli.exits import ExitCode
 from certworker.cli.mass_revocation import mass_revocation
 from certworker.cli.output import show_fields, show_json, show_table, tell
+from certworker.cli.progress import position_in, working
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
@@ -71,7 +72,8 @@ def recovery(
 @contextmanager
 def _fresh_backup(settings: "Settings", master_keys: "MasterKeys") -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile(prefix="certworker-drill-") as file:
-        deployment_backups(settings.database_url, master_keys).create(file)
+        with working("Making a backup to practise with", position=position_in(file), is_bytes=True):
+            deployment_backups(settings.database_url, master_keys).create(file)
         file.seek(0)
         yield file
 

@@ -10,6 +10,7 @@ from certworker.cli.attributes import seconds_of
 from certworker.cli.exits import ExitCode
 from certworker.cli.options import AsJson, VaultUrl, Wire, open_vault, segment_of
 from certworker.cli.output import plain, show_fields, show_json, show_table, time_of
+from certworker.cli.progress import working
 
 if TYPE_CHECKING:
     from certworker.cli.client import VaultClient
@@ -65,7 +66,8 @@ def try_out(
     """Send a test to everybody who would hear of a certificate; 0 only where all of it arrived."""
     with open_vault(vault_url) as vault:
         made = vault.call("POST", f"{NOTICES}/test", {"channel": channel} if channel else {})["value"]
-        made = _wait_for(vault, made, wait)
+        with working("Waiting for the deliveries"):
+            made = _wait_for(vault, made, wait)
     if as_json:
         show_json({"value": made})
     else:

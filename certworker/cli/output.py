@@ -4,7 +4,7 @@ import json
 import sys
 from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 Row = Sequence[object]
 
@@ -79,6 +79,21 @@ def time_of(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def time_left(until: datetime | None, at: datetime) -> str:
+    """Say how long it is until then, in the two largest units."""
+    if until is None:
+        return "-"
+    left = until - at
+    sign = "-" if left < timedelta(0) else ""
+    seconds = abs(int(left.total_seconds()))
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{sign}{days} d {hours} h"
+    if hours:
+        return f"{sign}{hours} h {minutes} min"
+    return f"{sign}{minutes} min {seconds % 60:02} s"
 
 
 def hex_of(text: str | None) -> str | None:

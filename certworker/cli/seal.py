@@ -9,13 +9,14 @@ import typer
 
 from certworker.cli.options import AsJson
 from certworker.cli.output import show_fields, show_json, show_table, tell
+from certworker.cli.progress import working
 from certworker.cli.secret_input import secret_lines
 from certworker.errors import SetupError, VaultNotFound
 
 if TYPE_CHECKING:
     from certworker.seal.enclosing import Enclosed
     from certworker.settings import Settings
-    from certworker.vault.resealing import Resealed
+    from certworker.vault.resealing import Resealed, VaultKeyRotation
     from certworker.vault.store import Store
     from certworker.vault.vaults import Vault
 
@@ -34,7 +35,8 @@ def status(config: Config, *, as_json: AsJson = False) -> None:
     """
     from certworker.cli.seal_status import look  # noqa: PLC0415  # the other commands start without it
 
-    found = look(_load(config))
+    with working("Counting records"):
+        found = look(_load(config))
     if as_json:
         show_json(found.wire())
     else:
@@ -75,7 +77,7 @@ def rotate_master(
             _say(text, {"master_key_id": house.master.id, "finished": True}, as_json=as_json)
             return
         source, rotation = house.master_source, MasterKeyRotation(house.store, house.clock)
-        with recorded(settings, "MasterKeyRotate"):
+        with recorded(settings, "MasterKeyRotate"), working("Wrapping every vault key anew"):
             done = rotate_master_key(source, house.master, rotation, new_key_file)
     text = f"The master key {done.new} is in force, and wraps {done.vault_keys} vault keys. It was {done.old}."
     _say(text, {"master_key_id": done.new, "before": done.old, "vault_keys": done.vault_keys}, as_json=as_json)
@@ -104,7 +106,7 @@ def rotate_vault_keys(
     with open_house(settings, source=opened_source(settings)) as house:
         rotation = VaultKeyRotation(house.store, house.keyring, house.clock)
         with recorded(settings, "VaultKeyRotate"):
-            done = [rotation.rotate(found, anew=anew) for found in _vaults(house.store, vault)]
+            done = [_rotate(rotation, found, anew=anew) for found in _vaults(house.store, vault)]
     _show_resealed(done, as_json=as_json)
     _tell_broken(done)
     if any(one.remaining for one in done):
@@ -211,6 +213,11 @@ def _load(config: Path) -> "Settings":
     from certworker.settings import load_settings  # noqa: PLC0415
 
     return load_settings(config)
+
+
+def _rotate(rotation: "VaultKeyRotation", vault: "Vault", *, anew: bool) -> "Resealed":
+    with working(f"Sealing the records of {vault.name} anew") as step:
+        return rotation.rotate(vault, anew=anew, told=step.reach)
 
 
 def _say(text: str, values: Mapping[str, object], *, as_json: bool) -> None:

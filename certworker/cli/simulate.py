@@ -1,5 +1,6 @@
 """`certworker simulate`: months and years of a fleet in minutes, to see what the worker would make of them."""
 
+import sys
 from contextlib import nullcontext
 from pathlib import Path
 from time import monotonic
@@ -9,6 +10,7 @@ import typer
 
 from certworker.cli.exits import ExitCode
 from certworker.cli.output import show_fields, show_json, tell
+from certworker.cli.progress import Step, is_animated, working
 
 if TYPE_CHECKING:
     from certworker.simulate.findings import Findings
@@ -55,8 +57,8 @@ def simulate(
     plan = Plan(certificates, days, played, Exchange(exchange), seed)
     if plot:
         check_plot(plot)
-    with profiled(profile) if profile else nullcontext():
-        findings = simulate_in(processes, plan, _telling(days))
+    with profiled(profile) if profile else nullcontext(), working(f"Playing {days:g} days", total=days) as step:
+        findings = simulate_in(processes, plan, _telling(days, step))
     if plot:
         draw(plan, findings, plot)
     if as_json:
@@ -79,13 +81,14 @@ def _show(plan: "Plan", findings: "Findings") -> None:
         typer.echo(sentence)
 
 
-def _telling(days: float) -> "Tell":
-    """Tell on standard error how far it has come, now and then."""
-    last = monotonic()
+def _telling(days: float, step: Step) -> "Tell":
+    """Tell on standard error how far it has come: in place on a terminal, and else now and then."""
+    last, is_drawn = monotonic(), is_animated(sys.stderr)
 
     def on_day(day: float, made: int) -> None:
         nonlocal last
-        if monotonic() - last >= _SECONDS_BETWEEN:
+        step.reach(day)
+        if not is_drawn and monotonic() - last >= _SECONDS_BETWEEN:
             last = monotonic()
             tell(f"day {day:.0f} of {days:g}: {made} certificates")
 

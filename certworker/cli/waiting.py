@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from certworker.cli.options import Wire
 from certworker.cli.output import plain, tell
+from certworker.cli.progress import is_animated, working
 from certworker.errors import CertworkerError, Unavailable
 
 if TYPE_CHECKING:
@@ -64,12 +65,9 @@ def _step_of(history: Wire) -> str:
 @contextmanager
 def _progress(name: str) -> Iterator[Callable[[str], None]]:
     """Show what is said in place on a terminal; elsewhere a line for each new step."""
-    if sys.stderr.isatty():
-        from rich.console import Console  # noqa: PLC0415  # the other commands start without it
-        from rich.text import Text  # noqa: PLC0415
-
-        with Console(stderr=True).status(Text(name)) as status:
-            yield lambda text: status.update(Text(f"{name}  {text}"))
+    if is_animated(sys.stderr):
+        with working(name, delay_seconds=0) as step:
+            yield lambda text: step.say(f"{name}  {text}")
         return
     said: list[str] = []
 

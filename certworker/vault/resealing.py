@@ -5,7 +5,7 @@ transaction, and a record is exchanged only where nobody has changed it since it
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from certworker.clock import Clock, whole_second
@@ -19,6 +19,7 @@ BATCH = 100
 """So many records are exchanged in one transaction: short enough for those who wait to write."""
 _MOST_TRIES = 5
 _MOST_PASSES = 5
+Told = Callable[[int, int], None]
 _log = logging.getLogger(__name__)
 
 
@@ -97,21 +98,24 @@ class VaultKeyRotation:
         self._clock = clock
         self._batch = batch
 
-    def rotate(self, vault: Vault, *, anew: bool = False) -> Resealed:
+    def rotate(self, vault: Vault, *, anew: bool = False, told: Told = lambda _done, _total: None) -> Resealed:
         """Give a vault a new term and seal its records anew under it.
 
         Where records remain under older terms, an earlier rotation was broken off: it is finished instead, unless `anew`.
+        `told` is told how many records are done, and of how many.
         """
         with self._store.reading() as reader:
             before = _terms(reader, vault)
         is_new = anew or not before.under_older
         term = self._new_term(vault) if is_new else before.newest
+        total = before.records if is_new else before.under_older
         done, broken = 0, set[str]()
         for _ in range(_MOST_PASSES):
             broken = set()
             for changed, unopened in self._reseal(vault, term):
                 done += changed
                 broken.update(unopened)
+                told(done, total)
             with self._store.reading() as reader:
                 remaining = _count(reader, vault, term)
             # others may have written under the older term what they had begun before

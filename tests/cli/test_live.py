@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from certworker.cli.live import News, describe, picture, time_left
+from certworker.cli.live import News, describe, picture
+from certworker.cli.output import time_left
 from certworker.vault.events import EventType
 from certworker.vault.issuance import Rejected
 from certworker.vault.key_creation import WantedKey
