@@ -32,7 +32,7 @@ def test_the_settings_sample_is_what_the_command_prints() -> None:
 def test_a_dashboard_asks_for_metrics_that_there_are(path: Path, tmp_path: Path, clock: FakeClock) -> None:
     """Every panel has an expression, and each names metrics that a scrape has."""
     with open_deployment(tmp_path, clock) as deployment:
-        text = Metrics(deployment.house.store).text()[0].decode()
+        text = Metrics(deployment.house.store, deployment.house.clock, 1000).text()[0].decode()
     known = {sample for family in text_string_to_metric_families(text) for sample in (family.name, family.name + "_total")}
     for panel in json.loads(path.read_text())["panels"]:
         expressions = [target["expr"] for target in panel["targets"]]

@@ -25,6 +25,8 @@ from certworker.cli.sockets import inherit
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError, SetupError
 from certworker.metrics import Metrics
+from certworker.metrics.counters import Counters, counters_of_process
+from certworker.metrics.exposition import Exposition, SealedExposition
 from certworker.seal.private_files import read_private
 from certworker.settings import Settings, load_settings
 from certworker.worker.round import Group
@@ -48,14 +50,15 @@ def main(arguments: list[str] | None = None) -> int:
     watch_parent(options.parent)
     try:
         if options.role == "sealed":
-            _run_sealed(settings, options)
+            _run_sealed(settings, counters_of_process(), options)
             return 0
-        with open_house(settings, role=options.role) as house:
+        counters = counters_of_process()
+        with open_house(settings, role=options.role, measures=counters) as house:
             if settings.seal.master_key_env:
                 # it was read: the programs that this process starts do not need it
                 os.environ.pop(settings.seal.master_key_env, None)
             run = _run_api if options.role == "api" else _run_worker
-            run(house, options)
+            run(house, counters, options)
     except CertworkerError as error:
         sys.stderr.write(f"certworker: {error}\n")
         return 1
@@ -89,11 +92,11 @@ def _tell_ready(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def _run_sealed(settings: Settings, options: argparse.Namespace) -> None:
+def _run_sealed(settings: Settings, counters: Counters, options: argparse.Namespace) -> None:
     """Answer on every port that the service is sealed; a worker has nothing else to do meanwhile."""
     servers: list[BackgroundServer | HandshakeResponder] = []
     if options.ops:
-        servers.append(BackgroundServer(build_sealed_ops_app(settings), inherit(options.ops)))
+        servers.append(BackgroundServer(build_sealed_ops_app(settings, SealedExposition(counters, settings.seal).text), inherit(options.ops)))
     if options.https:
         servers.append(BackgroundServer(build_sealed_app(), inherit(options.https), sealed_context(settings, utc_now)))
     if options.http01:
@@ -109,13 +112,13 @@ def _run_sealed(settings: Settings, options: argparse.Namespace) -> None:
         server.stop()
 
 
-def _run_api(house: House, options: argparse.Namespace) -> None:
+def _run_api(house: House, counters: Counters, options: argparse.Namespace) -> None:
     certificate = ServerCertificate(house)
     stopping = Event()
-    ops = BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)) if options.ops else None
+    ops = _operators(house, counters, options)
     rotation = Thread(target=_follow_rotation, args=(certificate, stopping), name="rotation", daemon=True)
     rotation.start()
-    beside = [*([ops] if ops else []), *_managed(house, options.managed)]
+    beside = [*ops, *_managed(house, options.managed)]
     for server in beside:
         server.start()
     try:
@@ -130,6 +133,14 @@ def _run_api(house: House, options: argparse.Namespace) -> None:
         stopping.set()
         for server in beside:
             server.stop()
+
+
+def _operators(house: House, counters: Counters, options: argparse.Namespace) -> list[BackgroundServer]:
+    """Serve the operators' port, where it is this process that does."""
+    settings = house.settings
+    state = Metrics(house.store, house.clock, settings.metrics.certificate_series)
+    text = Exposition(house.store, state.text, counters, settings.seal).text
+    return [BackgroundServer(build_ops_app(house, text), inherit(options.ops))] if options.ops else []
 
 
 def _managed(house: House, numbers: Sequence[int]) -> list[BackgroundServer]:
@@ -151,20 +162,19 @@ def _follow_rotation(certificate: ServerCertificate, stopping: Event) -> None:
             _log.warning("The server's certificate could not be looked at: %s", error)
 
 
-def _run_worker(house: House, options: argparse.Namespace) -> None:
+def _run_worker(house: House, counters: Counters, options: argparse.Namespace) -> None:
     # waited for, not handled: a handler may come in the middle of a lock's own code
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)
     settings = house.settings.worker
     rounds = [Rounds(house, group=Group.ISSUANCE) for _ in range(settings.parallel)]
     rounds += [Rounds(house, group=group) for group in Group if group is not Group.ISSUANCE]
-    scheduler = Scheduler(rounds, house.clock, settings.tick_seconds)
+    scheduler = Scheduler(rounds, house.clock, settings.tick_seconds, house.measures)
     servers: list[BackgroundServer | HandshakeResponder] = []
     if options.http01:
         servers.append(BackgroundServer(build_challenge_app(house), inherit(options.http01)))
     if options.tlsalpn01:
         servers.append(HandshakeResponder(house.challenges.find, house.clock, inherit(options.tlsalpn01)))
-    if options.ops:
-        servers.append(BackgroundServer(build_ops_app(house, Metrics(house.store).text), inherit(options.ops)))
+    servers += _operators(house, counters, options)
     for server in servers:
         server.start()
     scheduler.start()

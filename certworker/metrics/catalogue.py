@@ -231,7 +231,11 @@ CHANGES_WAITING: Final = _gauge(
 
 _ISSUANCE: Final = "Issuance"
 ATTEMPTS: Final = _stored(
-    _ISSUANCE, "issuance_attempts", "Attempts at issuance by result.", ("vault", "issuer", "result"), result="issued, failed"
+    _ISSUANCE,
+    "issuance_attempts",
+    "Attempts at issuance by result.",
+    ("vault", "issuer", "result"),
+    result="issued, retried, failed, cancelled",
 )
 WARNINGS: Final = _stored(
     _ISSUANCE,

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.metrics_core import Metric
 from prometheus_client.mmap_dict import MmapedDict
@@ -31,11 +31,11 @@ class SummedFolder(Collector):
         """Give the sums."""
         with _locked(self._folder, fcntl.LOCK_SH):
             files = [str(found) for found in sorted(self._folder.glob("*.db")) if found.stat().st_size]
-            return list(MultiProcessCollector.merge(files))
+            return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 def fold(folder: Path, pid: int) -> None:
-    """Put what a process has counted that ended to what others have that did: restarts without end make no files without end."""
+    """Add what a process has counted that ended to what others have: without end of restarts there is an end of files."""
     with _locked(folder, fcntl.LOCK_EX):
         for kind in FILES:
             file, ended = folder / f"{kind}_{pid}.db", folder / f"{kind}_{_ENDED}.db"
@@ -48,7 +48,7 @@ def _add(file: Path, ended: Path, *, sums: bool) -> None:
     """Add values to values, which may be none; of gauges the later one counts. What is there takes its place as a whole."""
     values: dict[str, tuple[float, float]] = {}
     for source in (ended, file):
-        for key, value, at, _ in MmapedDict.read_all_values_from_file(str(source)) if source.exists() else ():
+        for key, value, at, _ in _read(source) if source.exists() else ():
             known, known_at = values.get(key, (0.0, 0.0))
             if sums:
                 values[key] = known + value, 0.0
@@ -56,11 +56,15 @@ def _add(file: Path, ended: Path, *, sums: bool) -> None:
                 values[key] = value, at
     fresh = ended.with_suffix(".new")
     fresh.unlink(missing_ok=True)
-    written = MmapedDict(str(fresh))
+    written: Any = MmapedDict(str(fresh))  # type: ignore[no-untyped-call]  # as above
     for key, (value, at) in values.items():
         written.write_value(key, value, at)
     written.close()
     fresh.replace(ended)
+
+
+def _read(file: Path) -> Iterator[tuple[str, float, float, int]]:
+    return iter(MmapedDict.read_all_values_from_file(str(file)))  # type: ignore[no-untyped-call]  # as above
 
 
 @contextmanager

@@ -148,6 +148,9 @@ class Metrics(Section):
 
     listen: str = Field("127.0.0.1", description="address to listen on")
     port: Port = Field(9464, description="TCP port; 0 takes a free one")
+    certificate_series: int = Field(
+        1000, ge=0, le=20_000, description="certificates that get series of their own: the unhealthy, then what expires first"
+    )
 
 
 class Network(Section):

@@ -44,7 +44,7 @@ _EXPIRED: Final = (
     select(FLEET_MEMBER.c.issuer, func.count().label("total"))
     .where(
         FLEET_MEMBER.c.enabled,
-        FLEET_MEMBER.c.not_after > bindparam("start", type_=UnixTime()),
+        FLEET_MEMBER.c.not_after >= bindparam("start", type_=UnixTime()),
         FLEET_MEMBER.c.not_after <= bindparam("at", type_=UnixTime()),
     )
     .group_by(FLEET_MEMBER.c.issuer)
@@ -100,8 +100,8 @@ class SummaryReader(FleetReader):
         before = {(row.issuer, -1): int(row.total) for row in self._all(_BEFORE, measure=measure, hour=hour)}
         return MappingProxyType(found | before)
 
-    def expired_since(self, start: datetime, at: datetime) -> Mapping[str, int]:
-        """Count enabled members by issuer that expired after `start`, up to `at`."""
+    def expired_in_hour(self, start: datetime, at: datetime) -> Mapping[str, int]:
+        """Count enabled members by issuer that expired between the `start` of an hour and a time in it, both of them included."""
         return MappingProxyType({row.issuer: int(row.total) for row in self._all(_EXPIRED, start=start, at=at)})
 
     def pending_operations(self) -> tuple[PendingOperations, ...]:

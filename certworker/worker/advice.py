@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from certworker.bootstrap import House
 from certworker.vault.progression import LEASE
 from certworker.vault.watches import Watch, WatchKind
-from certworker.worker.round import Group, Round, each, guarded, present
+from certworker.worker.round import Group, Round, each, guarded, lost_by, present
 
 HEALING_INTERVAL = timedelta(days=1)
 """Every version is looked at. What is found came before a start, which looks at once, or while its issuer was disabled."""
@@ -13,14 +13,14 @@ HEALING_INTERVAL = timedelta(days=1)
 
 def advice(house: House, owner: str) -> Round:
     """Ask about the versions whose time to be asked about has come, those that wait the longest first."""
-    service = house.lifecycle.advising
+    service, lost = house.lifecycle.advising, lost_by(house.measures, "advice")
 
     def claim(at: datetime) -> Watch | None:
         with house.store.writing() as writer:
             return writer.claim_watch(WatchKind.ADVICE, owner, present(at, house.clock()), LEASE)
 
     def look(watch: Watch) -> None:
-        guarded(watch.name, lambda: service.look(watch), lambda text: service.put_off(watch, text))
+        guarded(watch.name, lambda: service.look(watch), lambda text: service.put_off(watch, text), lost)
 
     return Round(
         "advice", Group.WATCHING, lambda at: each(lambda: claim(at), look), lambda reader: reader.next_watch(WatchKind.ADVICE)

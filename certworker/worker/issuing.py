@@ -7,7 +7,7 @@ from certworker.bootstrap import House
 from certworker.correlation import correlating
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.progression import LEASE
-from certworker.worker.round import Group, Round, each, guarded, present
+from certworker.worker.round import Group, Round, each, guarded, lost_by, present
 
 
 def renewals(house: House, owner: str) -> Round:
@@ -18,9 +18,9 @@ def renewals(house: House, owner: str) -> Round:
             return writer.claim_renewal(owner, present(at, house.clock()), LEASE)
 
     def renew(certificate: Certificate) -> None:
-        services = house.renewals
+        services, lost = house.renewals, lost_by(house.measures, "renewals")
         with correlating(str(uuid4())):
-            guarded(certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text))
+            guarded(certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text), lost)
 
     return Round("renewals", Group.ISSUANCE, lambda at: each(lambda: claim(at), renew), lambda reader: reader.next_renewal())
 
@@ -33,10 +33,10 @@ def operations(house: House, owner: str) -> Round:
             return writer.claim_operation(owner, present(at, house.clock()), LEASE)
 
     def advance(operation: Operation) -> None:
-        progression = house.progression
+        progression, lost = house.progression, lost_by(house.measures, "operations")
         # of an operation of an earlier release, nobody knows what began it
         with correlating(operation.correlation_id or operation.id, operation.id, operation.failures + 1):
-            guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text))
+            guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text), lost)
 
     return Round(
         "operations", Group.ISSUANCE, lambda at: each(lambda: claim(at), advance), lambda reader: reader.next_operation()

@@ -11,7 +11,7 @@ from certworker.vault.notification.deliveries import LONGEST_WAIT
 from certworker.vault.notification.ledger import Notice
 from certworker.vault.progression import LEASE
 from certworker.vault.watches import Watch, WatchKind
-from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, present
+from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, lost_by, present
 
 MOST_FAILURES: Final = 3
 """After so many failed deliveries an address is left alone for the round: one that hangs holds up no other. All mail is the
@@ -32,7 +32,7 @@ LATEST: Final = 2 * LONGEST_WAIT
 
 def marks(house: House, owner: str) -> Round:
     """Look at the versions whose end is near, or whose renewal comes or is overdue."""
-    service = house.lifecycle.notification.expiry_watch
+    service, lost = house.lifecycle.notification.expiry_watch, lost_by(house.measures, "marks")
 
     def claim(at: datetime) -> Watch | None:
         with house.store.writing() as writer:
@@ -40,7 +40,7 @@ def marks(house: House, owner: str) -> Round:
 
     def run(at: datetime) -> int:
         def look(watch: Watch) -> None:
-            guarded(watch.name, lambda: service.look(watch, at), lambda _text: service.put_off(watch, at))
+            guarded(watch.name, lambda: service.look(watch, at), lambda _text: service.put_off(watch, at), lost)
 
         return each(lambda: claim(at), look)
 
@@ -65,11 +65,13 @@ def tellings(house: House, _owner: str) -> Round:
 
 def deliveries(house: House, owner: str) -> Round:
     """Deliver what is due, channel by channel."""
-    service = house.lifecycle.notification.deliveries
+    service, lost = house.lifecycle.notification.deliveries, lost_by(house.measures, "deliveries")
 
     def attempt(notice: Notice) -> bool:
         arrived = []
-        guarded(notice.id, lambda: arrived.append(service.deliver(notice)), lambda text: service.put_off(notice, text))
+        guarded(
+            notice.id, lambda: arrived.append(service.deliver(notice)), lambda text: service.put_off(notice, text), lost
+        )
         return arrived == [True]
 
     def give_turns(channel: str, at: datetime, failures: Counter[str]) -> int:

@@ -8,7 +8,7 @@ from certworker.crypto.revocation import RevocationList
 from certworker.vault.progression import LEASE
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.watches import Watch, WatchKind
-from certworker.worker.round import Group, Round, each, guarded, present
+from certworker.worker.round import Group, Round, each, guarded, lost_by, present
 
 SWEEP_INTERVAL: Final = timedelta(minutes=1)
 CLEARING_INTERVAL: Final = timedelta(hours=6)
@@ -25,7 +25,7 @@ def newcomers(house: House, _owner: str) -> Round:
 
 def lists(house: House, owner: str) -> Round:
     """Refresh the lists that are due; what a new one has an entry for is looked at next."""
-    services = house.lifecycle.revocation
+    services, lost = house.lifecycle.revocation, lost_by(house.measures, "crl refresh")
 
     def claim(at: datetime) -> Source | None:
         with house.store.writing() as writer:
@@ -40,7 +40,9 @@ def lists(house: House, owner: str) -> Round:
                 came.append(new)
 
         def refresh_guarded(source: Source) -> None:
-            guarded(source.url, lambda: refresh(source), lambda text: services.lists.put_off(source, text, house.clock()))
+            guarded(
+                source.url, lambda: refresh(source), lambda text: services.lists.put_off(source, text, house.clock()), lost
+            )
 
         count = each(lambda: claim(at), refresh_guarded)
         # all watches are gone through: once for all lists, which may be a hundred shards
@@ -58,14 +60,14 @@ def lists(house: House, owner: str) -> Round:
 
 def looks(house: House, owner: str) -> Round:
     """Look at the certificates whose time has come, those that wait the longest first."""
-    watching = house.lifecycle.revocation.watching
+    watching, lost = house.lifecycle.revocation.watching, lost_by(house.measures, "revocation")
 
     def claim(at: datetime) -> Watch | None:
         with house.store.writing() as writer:
             return writer.claim_watch(WatchKind.REVOCATION, owner, present(at, house.clock()), LEASE)
 
     def look(watch: Watch) -> None:
-        guarded(watch.name, lambda: watching.look(watch), lambda text: watching.put_off(watch, text))
+        guarded(watch.name, lambda: watching.look(watch), lambda text: watching.put_off(watch, text), lost)
 
     enabled = house.settings.revocation.enabled
     return Round(

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from time import monotonic
 from typing import TypeVar
 
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError, LeaseLost
+from certworker.measures import Measure, Measures
 from certworker.vault.store import Reader
 
 MOST_A_ROUND = 100
@@ -56,17 +58,28 @@ def each(claim: Callable[[], T | None], work: Callable[[T], None]) -> int:
     return count
 
 
+def lost_by(measures: Measures, found: str) -> Callable[[], None]:
+    """Give what counts a lease that a round has lost."""
+    return partial(measures.count, Measure.LEASES_LOST, found)
+
+
 def present(at: datetime, now: datetime) -> datetime:
     """Give the time of a claim: a round can take longer than a lease, and each lease runs from its own claim."""
     return max(at, whole_second(now))
 
 
-def guarded(name: str, work: Callable[[], object], put_off: Callable[[str], None]) -> None:
-    """Keep one broken object from stopping the round: what went wrong is logged, recorded, and tried again later."""
+def guarded(
+    name: str, work: Callable[[], object], put_off: Callable[[str], None], lost: Callable[[], None] = lambda: None
+) -> None:
+    """Keep one broken object from stopping the round: what went wrong is logged, recorded, and tried again later.
+
+    Where somebody else has taken it over meanwhile, `lost` is called.
+    """
     try:
         _attempt(name, work, put_off)
-    except LeaseLost as lost:
-        _log.info("%s: %s", name, lost)
+    except LeaseLost as error:
+        _log.info("%s: %s", name, error)
+        lost()
     except CertworkerError as error:
         # not even the failure could be recorded: the lease runs out, and the work is taken up again
         _log.error("%s: %s", name, error)

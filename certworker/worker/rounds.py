@@ -9,8 +9,10 @@ from typing import Final
 from certworker.bootstrap import House
 from certworker.clock import whole_second
 from certworker.errors import CertworkerError
+from certworker.measures import Measure
+from certworker.vault.store import Reader
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, audit, failover, issuing, notices, revision, revocation, upkeep
+from certworker.worker import advice, audit, failover, issuing, notices, revision, revocation, summary, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -45,6 +47,8 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     notices.deliveries,
     audit.draining,
     audit.pruning,
+    summary.catching_up,
+    summary.checking,
 )
 """Every round, in the order in which one thread goes through them."""
 
@@ -90,6 +94,7 @@ class Rounds:
             except CertworkerError as error:
                 _log.error("The round %s failed: %s", each.name, error)
                 failure = error
+        self._count(done, monotonic() - begun, failed=failure is not None)
         if failure or done or _has_gone_by(self._beat_at, at, BEAT_INTERVAL):
             self._beat(at, monotonic() - begun, failed=failure is not None)
         if failure:
@@ -106,6 +111,7 @@ class Rounds:
         done = found.run(at)
         if done:
             plan.clear()  # what it did may let others fall due
+            self._house.measures.count(Measure.ROUND_ITEMS, found.name, by=done)
         return done
 
     def _is_due(self, found: Round, at: datetime, plan: Plan) -> bool:
@@ -133,10 +139,26 @@ class Rounds:
         plan |= self._look(found for name, found in self._rounds.items() if name not in plan)
         return min((at for at in plan.values() if at), default=None)
 
+    def _count(self, done: int, seconds: float, *, failed: bool) -> None:
+        measures = self._house.measures
+        measures.count(Measure.RUNS, self._job, "failed" if failed else "done" if done else "idle")
+        if done or failed:
+            measures.time(Measure.RUN_SECONDS, seconds, self._job)
+
     def _beat(self, at: datetime, seconds: float, *, failed: bool) -> None:
         self._beat_at = at
         with self._house.store.writing() as writer:
             writer.beat(Heartbeat(self._job, at, seconds, failed))
+            self._compare_clocks(writer)
+
+    def _compare_clocks(self, reader: Reader) -> None:
+        """Hold the machine's clock against the database's, where that has one."""
+        before = self._house.clock()
+        other = reader.database_clock()
+        after = self._house.clock()
+        if other:
+            ahead = max(before - other, timedelta()) or min(after - other, timedelta())
+            self._house.measures.set(Measure.CLOCK_SKEW, ahead.total_seconds(), "database")
 
 
 def _has_gone_by(last: datetime | None, at: datetime, interval: timedelta) -> bool:

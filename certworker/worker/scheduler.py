@@ -11,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from certworker.clock import Clock
 from certworker.errors import CertworkerError
+from certworker.measures import NO_MEASURES, Measure, Measures
 from certworker.worker.rounds import Rounds
 
 WATCH_SECONDS = 5.0
@@ -23,7 +24,9 @@ _log = logging.getLogger(__name__)
 class Scheduler:
     """Wakes the rounds every `tick_seconds`, in `parallel` threads side by side: the claims keep them apart."""
 
-    def __init__(self, rounds: list[Rounds], clock: Clock, tick_seconds: float) -> None:
+    def __init__(
+        self, rounds: list[Rounds], clock: Clock, tick_seconds: float, measures: Measures = NO_MEASURES
+    ) -> None:
         self._rounds = rounds
         self._clock = clock
         self._tick_seconds = tick_seconds
@@ -32,7 +35,7 @@ class Scheduler:
             job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1},
             timezone="UTC",
         )
-        self._watch = Watch(clock, self._arm)
+        self._watch = Watch(clock, self._arm, measures)
 
     def start(self) -> None:
         """Begin to wake; first, what a killed process of this machine had begun is set free."""
@@ -69,9 +72,10 @@ class Scheduler:
 class Watch:
     """Looks whether the wall clock jumps: APScheduler would sleep until the old time comes round again."""
 
-    def __init__(self, clock: Clock, rearm: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, rearm: Callable[[], None], measures: Measures = NO_MEASURES) -> None:
         self._clock = clock
         self._rearm = rearm
+        self._measures = measures
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="clock-watch", daemon=True)
         self._offset = self._measure()
@@ -90,6 +94,7 @@ class Watch:
         offset = self._measure()
         if abs((offset - self._offset).total_seconds()) > MOST_DRIFT_SECONDS:
             _log.warning("The wall clock jumped by %+.0f s; the jobs are armed anew.", (offset - self._offset).total_seconds())
+            self._measures.count(Measure.CLOCK_JUMPS)
             self._rearm()
         self._offset = offset
 

@@ -7,7 +7,7 @@ from certworker.vault.deletions import Deletions
 from certworker.vault.objects import ObjectHead
 from certworker.vault.progression import LEASE
 from certworker.vault.rotation_policy import KeyRotation
-from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, present
+from certworker.worker.round import MOST_A_ROUND, Group, Round, each, guarded, lost_by, present
 
 UPKEEP_INTERVAL = timedelta(minutes=1)
 REFILL_INTERVAL = timedelta(seconds=15)
@@ -15,14 +15,14 @@ REFILL_INTERVAL = timedelta(seconds=15)
 
 def rotations(house: House, owner: str) -> Round:
     """Rotate the keys whose policies say so."""
-    service = house.key_life.rotations
+    service, lost = house.key_life.rotations, lost_by(house.measures, "rotations")
 
     def claim(at: datetime) -> KeyRotation | None:
         with house.store.writing() as writer:
             return writer.claim_rotation(owner, present(at, house.clock()), LEASE)
 
     def rotate(rotation: KeyRotation) -> None:
-        guarded(rotation.name, lambda: service.carry_out(rotation), lambda text: service.put_off(rotation, text))
+        guarded(rotation.name, lambda: service.carry_out(rotation), lambda text: service.put_off(rotation, text), lost)
 
     return Round("rotations", Group.UPKEEP, lambda at: each(lambda: claim(at), rotate), lambda reader: reader.next_rotation())
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final, Protocol
 
 from certworker.vault.notification.message import Severity
@@ -56,7 +55,7 @@ class Group:
 class AttentionReader(Protocol):
     """What can be asked; a part of the port to the database. Rows of one vault are read, and none of another."""
 
-    def groups(self, vault_id: str, at: datetime) -> tuple[Group, ...]:
+    def standing_groups(self, vault_id: str, at: datetime) -> tuple[Group, ...]:
         """Count a vault's certificates by issuer and state."""
 
     def needy(self, vault_id: str, at: datetime, limit: int) -> tuple[Member, ...]:
@@ -77,7 +76,7 @@ def finding_of(member: Member, at: datetime) -> Finding | None:
     if trouble is None:
         return None
     severity = Severity.CRITICAL if trouble in _CRITICAL or member.overdue is Severity.CRITICAL else Severity.WARNING
-    return Finding(trouble, severity, _SINCE[trouble](member))
+    return Finding(trouble, severity, _since(trouble, member))
 
 
 def _trouble_without_version(member: Member) -> Trouble | None:
@@ -107,16 +106,14 @@ def _ends_for_good(member: Member, at: datetime) -> bool:
     return member.not_after - at <= NEAR_END and (member.not_after - at) * PART_OF_LIFE <= life
 
 
-_SINCE: Final = MappingProxyType(
-    {
-        Trouble.REVOKED: lambda member: member.revocation_since,
-        Trouble.EXPIRED: lambda member: member.not_after,
-        Trouble.FAILED: lambda _: None,
-        Trouble.OVERDUE: lambda _: None,
-        Trouble.RENEWAL_FAILED: lambda _: None,
-        Trouble.WAITS_FOR_SIGNATURE: lambda member: member.pending_since,
-        Trouble.PAUSED: lambda member: member.paused_since,
-        Trouble.NOT_RENEWED: lambda _: None,
-        Trouble.REVOCATION_UNKNOWN: lambda member: member.revocation_since,
-    }
-)
+def _since(trouble: Trouble, member: Member) -> datetime | None:
+    match trouble:
+        case Trouble.REVOKED | Trouble.REVOCATION_UNKNOWN:
+            return member.revocation_since
+        case Trouble.EXPIRED:
+            return member.not_after
+        case Trouble.WAITS_FOR_SIGNATURE:
+            return member.pending_since
+        case Trouble.PAUSED:
+            return member.paused_since
+    return None

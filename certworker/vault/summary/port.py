@@ -31,8 +31,8 @@ class SummaryReader(Protocol):
     def counts_by_day(self, measure: Measure, hour: int) -> Mapping[tuple[str, int], int]:
         """Count what has a time by issuer and day: 0 begins with the hour, and -1 is all that was before it."""
 
-    def expired_since(self, start: datetime, at: datetime) -> Mapping[str, int]:
-        """Count enabled members by issuer that expired after `start`, up to `at`."""
+    def expired_in_hour(self, start: datetime, at: datetime) -> Mapping[str, int]:
+        """Count enabled members by issuer that expired between the `start` of an hour and a time in it, both of them included."""
 
     def pending_operations(self) -> tuple[PendingOperations, ...]:
         """Count operations in progress."""

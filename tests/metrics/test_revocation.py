@@ -11,7 +11,7 @@ from certworker.vault.revocation.standing import Standing, Status, write_status
 from certworker.vault.watches import Watch, WatchKind
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
-from tests.test_metrics import of, scrape
+from tests.support.scraping import of, scrape
 
 WEB = {"vault": "contoso", "name": "web", "issuer": ISSUER}
 

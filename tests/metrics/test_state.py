@@ -6,17 +6,14 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 
-from certworker.metrics import Metrics
 from certworker.vault.issuance import Pending, Rejected
 from certworker.vault.notification.ledger import NoticeStatus
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
 from tests.support.everything import a_notice
 from tests.support.recording import Recorder, an_audience
-
-Labels = tuple[tuple[str, str], ...]
+from tests.support.scraping import of, scrape
 
 
 @pytest.fixture
@@ -26,29 +23,14 @@ def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
         yield opened
 
 
-def scrape(deployment: Deployment) -> dict[str, dict[Labels, float]]:
-    """Read the exposition as Prometheus does: values by labels, by the name of the series."""
-    text, content_type = Metrics(deployment.house.store).text()
-    assert content_type.startswith("text/plain")
-    found: dict[str, dict[Labels, float]] = {}
-    for family in text_string_to_metric_families(text.decode()):
-        assert family.documentation
-        assert family.name.startswith("certworker_")
-        for sample in family.samples:
-            assert sample.name.endswith("_total") is (family.type == "counter")
-            found.setdefault(sample.name, {})[tuple(sorted(sample.labels.items()))] = sample.value
-    return found
-
-
-def of(**labels: str) -> Labels:
-    """Write labels as `scrape` does."""
-    return tuple(sorted(labels.items()))
-
-
 def test_an_empty_deployment_tells_its_version(deployment: Deployment) -> None:
     """Nothing is there yet, and the exposition is sound."""
-    found = scrape(deployment)
-    assert found == {"certworker_build_info": {of(version=version("certworker")): 1}}
+    assert scrape(deployment) == {
+        "certworker_build_info": {of(version=version("certworker")): 1},
+        "certworker_certificate_series_limit": {of(): 1000},
+        "certworker_certificates_without_series": {of(): 0},
+        "certworker_fleet_changes_waiting": {of(): 0},
+    }
 
 
 def test_a_certificate_tells_its_times(deployment: Deployment) -> None:

@@ -1,0 +1,74 @@
+"""What is told of CAs: whether they answer, what was issued, and their lists of revoked certificates."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from itertools import groupby
+
+from prometheus_client.metrics_core import Metric as Family
+
+from certworker.crypto.x509 import read_certificate
+from certworker.metrics import catalogue
+from certworker.metrics.families import Telling
+from certworker.vault.objects import fold_name
+from certworker.vault.policy import SELF, UNKNOWN
+from certworker.vault.resilience.gates import Gate
+from certworker.vault.revocation.checking import host_of
+from certworker.vault.revocation.sources import Source
+from certworker.vault.versions import WARNED
+
+_NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
+
+
+def issuance_families(tallies: Mapping[tuple[str, str, str], int]) -> Iterable[Family]:
+    """Tell how attempts at issuance ended."""
+    attempts, warnings = Telling(catalogue.ATTEMPTS), Telling(catalogue.WARNINGS)
+    for (vault, issuer, result), count in sorted(tallies.items()):
+        # what was warned about has been issued as well, and is one attempt
+        if result == WARNED:
+            warnings.add((vault, issuer), count)
+        else:
+            attempts.add((vault, issuer, result), count)
+    yield from (attempts.family, warnings.family)
+
+
+def issuer_families(
+    used: Iterable[tuple[str, str]], gates: Iterable[Gate], vaults: Mapping[str, str], at: datetime
+) -> Iterable[Family]:
+    """Tell of the issuers that certificates name, (vault's name, issuer's name), and of those that have a gate."""
+    # a deleted vault has no name here, and its gates keep nothing back
+    known = {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates if gate.vault_id in vaults}
+    names = {(vault, fold_name(issuer)): issuer for vault, issuer in used if issuer.casefold() not in _NO_CA}
+    names |= {place: gate.issuer for place, gate in known.items()}
+    up, closed, circuit = Telling(catalogue.ISSUER_UP), Telling(catalogue.GATE_CLOSED), Telling(catalogue.CIRCUIT)
+    for place, issuer in sorted(names.items()):
+        gate = known.get(place)
+        up.add((place[0], issuer), float(not (gate and gate.is_down)))
+        now = _circuit(gate, at)
+        for state in ("closed", "open", "half_open"):
+            circuit.add((place[0], issuer, state), float(state == now))
+        if gate and gate.reason:
+            closed.add_time((place[0], issuer, gate.reason.value), gate.closed_until)
+    yield from (up.family, closed.family, circuit.family)
+
+
+def _circuit(gate: Gate | None, at: datetime) -> str:
+    if gate is None or not gate.in_trouble:
+        return "closed"
+    return "open" if gate.is_shut(at) else "half_open"
+
+
+def list_families(sources: Iterable[Source]) -> Iterable[Family]:
+    """Show the lists of each issuer at each host together: they may be thousands of shards."""
+    next_update, number, stale = (
+        Telling(metric) for metric in (catalogue.CRL_NEXT_UPDATE, catalogue.CRL_NUMBER, catalogue.CRL_STALE)
+    )
+    subjects = {signer: read_certificate(signer).subject for signer in {source.issuer for source in sources}}
+    placed = sorted(sources, key=lambda source: (host_of(source.url), subjects[source.issuer]))
+    for place, together in groupby(placed, key=lambda source: (host_of(source.url), subjects[source.issuer])):
+        some = tuple(together)
+        next_update.add_time(place, min((one.next_update for one in some if one.next_update), default=None))
+        numbers = [one.number for one in some if one.number is not None]
+        if numbers:
+            number.add(place, max(numbers))
+        stale.add(place, sum(one.failures > 0 for one in some))
+    yield from (next_update.family, number.family, stale.family)
