@@ -8,11 +8,12 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlsplit
 
 from certworker import errors
-from certworker.cli.client import ANYWHERE, VaultClient
+from certworker.cli.client import ANYWHERE
 from certworker.cli.local_acts import recorded
-from certworker.cli.logins import Login, find_login
+from certworker.cli.logins import find_login
 from certworker.cli.options import Wire
-from certworker.network.http import EgressClient, build_client
+from certworker.cli.plane_client import PlaneClient
+from certworker.network.http import build_client
 from certworker.vault.identities.rules import is_guid
 
 _USER, _PRINCIPAL, _GROUP = "/users", "/servicePrincipals", "/groups"
@@ -26,25 +27,16 @@ class Asking(Protocol):
         """Ask for one thing, and give the JSON of the answer; none where it has no body."""
 
 
-class DirectoryClient(VaultClient):
+class DirectoryClient(PlaneClient):
     """Asks by the API. Raises the errors of the house with the service's own words."""
 
-    def __init__(self, http: EgressClient, login: Login) -> None:
-        super().__init__(http, login)
-        _, found, domain = urlsplit(login.vault_url).netloc.partition(".vault.")
-        self._url = f"https://graph.{domain if found else urlsplit(login.vault_url).netloc}"
+    plane = "graph"
 
     def call(self, method: str, path: str, body: object = None, **query: str) -> Any:  # noqa: ANN401 - the wire's JSON
         """Ask for one thing, and give the JSON of the answer."""
         if not self._token:
             self.log_in()
         return self._ask(method, f"{self._url}/v1.0{quote(path, safe='/$@')}", body, query or None)
-
-    def log_in(self) -> Login:
-        """Get a token for the directory, from whoever the vault says gives its tokens."""
-        known = super().log_in()
-        self._token = self._fetch_token(known.authority, known.tenant_id, self._url)
-        return known
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 from certworker import errors
-from certworker.cli.client import ANYWHERE, WAIT_SECONDS, VaultClient
-from certworker.cli.logins import Login, find_login
-from certworker.network.http import EgressClient, build_client
+from certworker.cli.client import ANYWHERE, WAIT_SECONDS
+from certworker.cli.logins import find_login
+from certworker.cli.plane_client import PlaneClient
+from certworker.network.http import build_client
 
 SUBSCRIPTIONS_VERSION = "2022-12-01"
 
@@ -21,13 +21,10 @@ def open_management(vault_url: str | None, wait_seconds: float = WAIT_SECONDS) -
         yield ManagementClient(http, login)
 
 
-class ManagementClient(VaultClient):
+class ManagementClient(PlaneClient):
     """Asks the management plane. Raises the errors of the house with the service's own words."""
 
-    def __init__(self, http: EgressClient, login: Login) -> None:
-        super().__init__(http, login)
-        _, found, domain = urlsplit(login.vault_url).netloc.partition(".vault.")
-        self._url = f"https://management.{domain if found else urlsplit(login.vault_url).netloc}"
+    plane = "management"
 
     def get(self, path: str, api_version: str, **query: str) -> Any:  # noqa: ANN401  # the wire's JSON
         """Ask for one thing, and give the JSON of the answer."""
@@ -38,12 +35,6 @@ class ManagementClient(VaultClient):
         if not self._token:
             self.log_in()
         return self._ask(method, self._url + path, body, {"api-version": api_version, **query})
-
-    def log_in(self) -> Login:
-        """Get a token for the management plane, from whoever the vault says gives its tokens."""
-        known = super().log_in()
-        self._token = self._fetch_token(known.authority, known.tenant_id, self._url)
-        return known
 
     def subscription(self) -> str:
         """Find the one subscription that the caller sees. Raises NotFound, BadParameter where there are several."""
