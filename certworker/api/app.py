@@ -1,6 +1,5 @@
 """The HTTPS app: every plane behind one port, told apart by host and path."""
 
-import asyncio
 import importlib.metadata
 import logging
 import re
@@ -16,6 +15,7 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from certworker.api.addresses import ClientAddresses
+from certworker.api.counting import CountedRequests
 from certworker.api.data_plane import REGION, DataPlane, allowed_methods
 from certworker.api.errors import error_response
 from certworker.api.graph.call import VERSION
@@ -27,7 +27,7 @@ from certworker.api.management.errors import arm_error_response
 from certworker.api.management.plane import FIRST_SEGMENTS, ManagementPlane
 from certworker.api.paths import COLLECTIONS, clean_path, method_of
 from certworker.api.threads import Threads, closing
-from certworker.api.trace import TRACE, RequestTrace
+from certworker.api.trace import TRACE, RequestTrace, append_record
 from certworker.bootstrap import House
 from certworker.correlation import correlating
 from certworker.errors import AuditUnavailable
@@ -58,6 +58,7 @@ class Front:
 
     def __init__(self, house: House, threads: Threads, password_threads: Threads) -> None:
         self._house = house
+        self._counted = CountedRequests(house.measures)
         release = importlib.metadata.version("certworker").encode()
         self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", release))
         self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
@@ -80,8 +81,10 @@ class Front:
                     raise
                 await self._answer_refused(error, exchange, receive, sending)
             finally:
+                took = perf_counter() - begun
+                self._counted.answered(exchange.trace, exchange.plane, exchange.status, took)
                 if _log.isEnabledFor(logging.INFO):
-                    exchange.tell((perf_counter() - begun) * 1000)
+                    exchange.tell(took * 1000)
 
     async def _dispatch(self, exchange: "_Exchange", scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())
@@ -138,6 +141,17 @@ class _Exchange:
         self.trace = RequestTrace(scope, self._headers, self.place, self.request_id, addresses.of(scope), house.clock)
         self._kept = False
 
+    @property
+    def plane(self) -> str:
+        """Which plane answered, in the words of the metric."""
+        if self.manages:
+            return "management"
+        if self.asks_directory:
+            return "graph"
+        if self.always is not _ALWAYS:
+            return "vault"
+        return "identity" if self.trace.signs_in else "other"
+
     def header(self, name: bytes) -> str | None:
         """Read a header of the request by its name in lower case."""
         value = self._headers.get(name)
@@ -181,11 +195,7 @@ class _Exchange:
         if self._kept or (status < HTTPStatus.BAD_REQUEST and self.trace.is_kept):
             return
         self._kept = True  # where it cannot be, the answer that says so is not held back by the same
-        record, trail = self.trace.ended(status), self._house.trail
-        if self._house.settings.audit.sync == "each":  # it waits for the disk: others must not
-            await asyncio.get_running_loop().run_in_executor(None, trail.append, record)
-        else:
-            trail.append(record)
+        await append_record(self._house, self.trace.ended(status))
 
     def _always(self) -> list[tuple[bytes, bytes]]:
         headers = [*self.always, (b"x-ms-request-id", self.request_id.encode())]

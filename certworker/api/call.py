@@ -1,7 +1,6 @@
 """One request on the data plane, as a route sees it: who calls, which vault, what was asked; and how to answer."""
 
 import json
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from certworker.api.api_versions import ApiVersion
 from certworker.api.auth import Admission
 from certworker.api.bodies import BodyType, parse_body
 from certworker.api.hosts import Place
+from certworker.api.paths import read_skip_token, write_skip_token
 from certworker.api.threads import Threads
 from certworker.api.wire import View
 from certworker.bootstrap import House
@@ -113,11 +113,8 @@ class Call:
         token = self.query.get("$skiptoken")
         if not token:
             return None
-        try:
-            after = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-        except ValueError:
-            after = ""
-        if not after.isprintable() or not after:
+        after = read_skip_token(token)
+        if after is None:
             raise BadParameter("$skiptoken is not one that a nextLink of this vault has.", "$skiptoken")
         return after
 
@@ -130,7 +127,7 @@ class Call:
             return None
         fields = {
             "api-version": self.api_version.name,
-            "$skiptoken": urlsafe_b64encode(after.encode()).rstrip(b"=").decode(),
+            "$skiptoken": write_skip_token(after),
             "maxresults": str(self.max_results()),
         }
         if "status" in self.query:

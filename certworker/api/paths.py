@@ -1,5 +1,6 @@
 """Request targets as clients really send them, made plain: one spelling for each path, verb and query key."""
 
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -71,3 +72,17 @@ def query_of(query: bytes) -> Mapping[str, str]:
         message = f"The query cannot be read: it is percent-encoded UTF-8, {_MOST_QUERY_FIELDS} fields at most."
         raise BadParameter(message) from None
     return MappingProxyType({key.lower(): value for key, value in reversed(pairs)})
+
+
+def write_skip_token(after: str) -> str:
+    """Write after what a list goes on, as `$skiptoken` has it: clients take it for opaque."""
+    return urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
+
+
+def read_skip_token(token: str) -> str | None:
+    """Read it back; none for what was not given out here."""
+    try:
+        after = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        return None
+    return after if after and after.isprintable() else None

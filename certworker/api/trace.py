@@ -4,6 +4,7 @@ Nothing secret is in it: of the query only the api-version, no header but the na
 error its code alone, since a text may tell of what was sent.
 """
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -19,9 +20,11 @@ from starlette.types import Scope
 
 from certworker.api.hosts import Place, Plane
 from certworker.api.operation_names import AUTHENTICATION, UNKNOWN, operation_name, success_status
+from certworker.bootstrap import House
 from certworker.clock import Clock
 from certworker.vault.audit.record import AuditRecord, Result
 from certworker.vault.audit.trail import Trace
+from certworker.vault.identities.rules import is_guid
 from certworker.vault.rights.caller import Caller
 from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.vaults import Vault
@@ -37,7 +40,6 @@ _PLAIN_PATH: Final = re.compile(r"[0-9A-Za-z/._~-]*")
 _PLAIN_ID: Final = re.compile(r"[!-~]{1,128}")
 _USER_NAME: Final = re.compile(r"[0-9A-Za-z'._!#^~$+&-]{1,64}@((?:[0-9A-Za-z-]{1,63}\.)*[0-9A-Za-z-]{1,63})")
 """As users are called here; a password that was typed in a name's place is hardly ever like that."""
-_CLIENT_ID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _RESOURCE: Final = re.compile(
     r"(?:/subscriptions/[^/]+)?(?:/resourceGroups/[^/]+)?(?:/providers/[^/]+(?:/[^/]+/[^/]+)?)?", re.IGNORECASE
 )
@@ -89,6 +91,16 @@ class RequestTrace:
         self._signs_in = False
 
     @property
+    def signs_in(self) -> bool:
+        """Whether this is a request to the identity provider."""
+        return self._signs_in
+
+    @property
+    def operation(self) -> str:
+        """What was asked for, by its name in the log."""
+        return self._operation()
+
+    @property
     def is_kept(self) -> bool:
         """Whether a transaction has the record in it."""
         return self.kept.committed and not self._signs_in
@@ -124,12 +136,12 @@ class RequestTrace:
             user_name = ""  # P@ssword is one as well
         self.details |= {
             name: value
-            for name, value, form in (
-                ("clientId", client_id, _CLIENT_ID),
-                ("userPrincipalName", user_name, _USER_NAME),
-                ("grantType", grant, _PLAIN_ID),
+            for name, value, fits in (
+                ("clientId", client_id, is_guid),
+                ("userPrincipalName", user_name, _USER_NAME.fullmatch),
+                ("grantType", grant, _PLAIN_ID.fullmatch),
             )
-            if form.fullmatch(value)
+            if fits(value)
         }
 
     def succeeded(self) -> AuditRecord:
@@ -204,6 +216,14 @@ class RequestTrace:
     def _header(self, name: bytes) -> str | None:
         value = self._headers.get(name)
         return None if value is None else value.decode("latin-1")
+
+
+async def append_record(house: House, record: AuditRecord) -> None:
+    """Append the record of a request. Raises AuditUnavailable: no record, no answer."""
+    if house.settings.audit.sync == "each":  # it waits for the disk: others must not
+        await asyncio.get_running_loop().run_in_executor(None, house.trail.append, record)
+    else:
+        house.trail.append(record)
 
 
 def trace_of(scope: Scope) -> RequestTrace:

@@ -1,7 +1,5 @@
 """One request to the directory, as a route sees it: who calls, what was asked; and how to answer."""
 
-import json
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -10,9 +8,11 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from certworker.api import call
 from certworker.api.bodies import BodyType, parse_body
 from certworker.api.graph.filters import matching, ordered, searched
 from certworker.api.hosts import Place
+from certworker.api.paths import read_skip_token, write_skip_token
 from certworker.api.threads import Threads
 from certworker.api.trace import TRACE
 from certworker.bootstrap import House
@@ -27,7 +27,6 @@ Shown = dict[str, Any]
 VERSION: Final = "v1.0"
 MOST_TOP, USUAL_TOP = 999, 100
 _LONGEST_NUMBER = 6
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _OPTIONS: Final = frozenset({"$filter", "$select", "$search", "$top", "$skiptoken", "$count", "$orderby", "$format"})
 
 
@@ -114,25 +113,20 @@ class GraphCall:
         token = self.query.get("$skiptoken", "")
         if not token:
             return 0
-        try:
-            text = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-        except ValueError:
-            text = ""
+        text = read_skip_token(token) or ""
         if not (text.isascii() and text.isdecimal() and len(text) <= _LONGEST_NUMBER):
             raise BadParameter("$skiptoken is not one that a nextLink has.", "$skiptoken")
         return int(text)
 
     def _next_link(self, begin: int) -> str:
-        token = urlsafe_b64encode(str(begin).encode()).rstrip(b"=").decode()
-        fields = {**self.query, "$skiptoken": token}
+        fields = {**self.query, "$skiptoken": write_skip_token(str(begin))}
         query = "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
         return f"{self.place.url}{quote(self.request.scope['path'])}?{query}"
 
 
 def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with JSON."""
-    body = _JSON.encode(content).encode()
-    return Response(body, status, {**(headers or {}), "OData-Version": "4.0"}, "application/json; charset=utf-8")
+    """Answer with JSON, in OData's version."""
+    return call.answer(content, status, {**(headers or {}), "OData-Version": "4.0"})
 
 
 def no_content() -> Response:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from certworker.api.management.call import ArmCall, answer
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall
 from certworker.api.management.routing import ResourceType, route
 from certworker.audit.reading import read_time
 from certworker.audit.verifying import shown_verification

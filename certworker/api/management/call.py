@@ -1,17 +1,17 @@
 """One request on the management plane, as a route sees it: who calls, what was asked; and how to answer."""
 
-import json
-from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from certworker.api.bodies import BodyType, parse_body
+from certworker.api.call import answer
 from certworker.api.hosts import Place
+from certworker.api.paths import read_skip_token, write_skip_token
 from certworker.api.threads import Threads
 from certworker.bootstrap import House
 from certworker.errors import InvalidResource
@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 MOST_TOP = 1000
 _LONGEST_NUMBER = 9
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +66,8 @@ class ArmCall:
         token = self.query.get("$skiptoken")
         if not token:
             return None
-        try:
-            after = b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-        except ValueError:
-            after = ""
-        if not after or not after.isprintable():
+        after = read_skip_token(token)
+        if after is None:
             raise InvalidResource("InvalidSkipToken", "$skiptoken is not one that a nextLink has.", "$skiptoken")
         return after
 
@@ -91,14 +87,9 @@ class ArmCall:
     def next_link(self, after: str) -> str:
         """Write the URL by which a list goes on after an item, on the host that the client called."""
         fields = {**self.query, "api-version": self.api_version}
-        fields["$skiptoken"] = urlsafe_b64encode(after.encode()).rstrip(b"=").decode()
+        fields["$skiptoken"] = write_skip_token(after)
         path = quote(self.request.scope["path"])
         return f"{self.place.url}{path}?" + "&".join(f"{name}={quote(value, safe='')}" for name, value in fields.items())
-
-
-def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """Answer with JSON."""
-    return Response(_JSON.encode(content).encode(), status, headers, "application/json; charset=utf-8")
 
 
 def listing(items: Sequence[Mapping[str, Any]]) -> Response:

@@ -7,7 +7,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
-from certworker.api.management.call import ArmCall, answer
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall
 from certworker.api.management.resource_types import VAULTS
 from certworker.api.management.routing import route
 from certworker.api.management.vaults import VAULT, place_of

@@ -5,7 +5,8 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from certworker.api.management.call import ArmCall, answer, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, no_content
 from certworker.api.management.resource_types import VAULTS
 from certworker.api.management.routing import route
 from certworker.api.management.vaults import IN_SUBSCRIPTION

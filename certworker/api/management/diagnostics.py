@@ -6,7 +6,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
-from certworker.api.management.call import ArmCall, answer, listing, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, listing, no_content
 from certworker.api.management.routing import ResourceType, route
 from certworker.errors import InvalidResource, ResourceNotFound
 from certworker.vault.management.diagnostics import AUDIT_EVENT, GROUPS, NewSetting, ShownSetting

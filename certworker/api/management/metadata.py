@@ -4,7 +4,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from certworker.api.management.call import ArmCall, answer, listing
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, listing
 from certworker.api.management.routing import ResourceType, route
 from certworker.settings import Settings
 

@@ -1,18 +1,19 @@
 """Resource groups, and the resources in them and in a subscription."""
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
-from certworker.api.management.call import ArmCall, answer, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, no_content
+from certworker.api.management.filters import read_filter
 from certworker.api.management.resource_types import RESOURCE_LISTS, RESOURCES
 from certworker.api.management.routing import route
 from certworker.api.management.storage_accounts import account_wire
-from certworker.api.management.wire_vaults import TYPE, vault_item_wire
-from certworker.errors import InvalidResource, ResourceNotFound
+from certworker.api.management.wire_vaults import vault_item_wire
+from certworker.errors import ResourceNotFound
 from certworker.vault.management.places import fold_location
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.scopes import group_scope
@@ -20,9 +21,8 @@ from certworker.vault.vaults import ResourceGroup
 
 _GROUPS: Final = "/subscriptions/{subscription}/resourceGroups"
 _GROUP: Final = f"{_GROUPS}/{{group}}"
-_CLAUSE: Final = re.compile(r"\s*(\w+)\s+eq\s+'((?:[^']|'')*)'\s*", re.IGNORECASE)
 _SHOWN: Final = ("id", "name", "type", "location", "tags")
-_FIELDS: Final = ("resourcetype", "name", "resourcegroup", "location", "tagname", "tagvalue")
+_FIELDS: Final = ("resourceType", "name", "resourceGroup", "location", "tagName", "tagValue")
 
 
 class GroupBody(Body):
@@ -35,7 +35,7 @@ class GroupBody(Body):
 async def list_groups(call: ArmCall) -> Response:
     """GET resource groups."""
     found = await call.run(call.house.resources.groups.list_, call["subscription"])
-    wanted = _filter(call)
+    wanted = read_filter(call, *_FIELDS)
     kept = [group for group in found if _has_tags(group.tags, wanted)]
     return call.page(kept, lambda group: fold_name(group.name), group_wire)
 
@@ -106,7 +106,7 @@ async def _resources(call: ArmCall) -> list[dict[str, Any]]:
 
 
 def _page(call: ArmCall, resources: list[dict[str, Any]]) -> Response:
-    wanted = _filter(call)
+    wanted = read_filter(call, *_FIELDS)
     kept = sorted((found for found in resources if _fits(found, wanted)), key=_key)
     return call.page(kept, _key, lambda found: {name: found[name] for name in _SHOWN if name in found})
 
@@ -118,21 +118,6 @@ def _key(resource: Mapping[str, Any]) -> str:
 def _group_of(resource: Mapping[str, Any]) -> str:
     group: str = resource["id"].split("/")[4]
     return group.lower()
-
-
-def _filter(call: ArmCall) -> Mapping[str, str]:
-    """Read `$filter`: clauses `field eq 'value'`, all of which have to hold. Raises InvalidResource."""
-    text = call.query.get("$filter", "").strip()
-    wanted: dict[str, str] = {}
-    for clause in re.split(r"\s+and\s+", text, flags=re.IGNORECASE) if text else ():
-        match = _CLAUSE.fullmatch(clause)
-        if match is None or match[1].lower() not in _FIELDS:
-            message = (
-                f"$filter cannot be read at '{clause[:80]}'. It has clauses like \"resourceType eq '{TYPE}'\", joined by and."
-            )
-            raise InvalidResource("InvalidFilterInQueryString", message, "$filter")
-        wanted[match[1].lower()] = match[2].replace("''", "'")
-    return wanted
 
 
 def _fits(resource: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:

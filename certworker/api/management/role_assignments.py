@@ -7,7 +7,8 @@ from pydantic import Field
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
-from certworker.api.management.call import ArmCall, answer, listing, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, listing, no_content
 from certworker.api.management.filters import read_filter
 from certworker.api.management.routing import ResourceType, route
 from certworker.api.management.wire_roles import PROVIDER, assignment_wire

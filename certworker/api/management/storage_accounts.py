@@ -5,7 +5,8 @@ from typing import Any, Final
 from starlette.responses import Response
 
 from certworker.api.bodies import Body, Text
-from certworker.api.management.call import ArmCall, answer, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, no_content
 from certworker.api.management.routing import ResourceType, route
 from certworker.api.management.times import iso
 from certworker.errors import InvalidResource

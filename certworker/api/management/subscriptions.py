@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from certworker.api.management.call import ArmCall, answer, listing
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, listing
 from certworker.api.management.resource_types import RESOURCES, SUBSCRIPTIONS, VAULT_VERSIONS, VAULTS
 from certworker.api.management.routing import route
 from certworker.errors import ResourceNotFound

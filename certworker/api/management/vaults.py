@@ -5,7 +5,8 @@ from typing import Final
 
 from starlette.responses import Response
 
-from certworker.api.management.call import ArmCall, answer, listing, no_content
+from certworker.api.call import answer
+from certworker.api.management.call import ArmCall, listing, no_content
 from certworker.api.management.resource_types import MANAGED_HSMS, ROLES_FROM, VAULTS
 from certworker.api.management.routing import route
 from certworker.api.management.wire_vaults import (
