@@ -16,7 +16,7 @@ from certworker.doctor.wording import hindered, place_of_url
 from certworker.errors import CertworkerError
 from certworker.issuers.digicert import PUBLIC_URL
 from certworker.issuers.globalsign import ATLAS_URL
-from certworker.network.probe import Answered, Hindrance, ask, hindrance_of
+from certworker.network.probe import Answered, ask, connect
 
 _HERE: Final = Reporter("CAs")
 _CLOCK: Final = Reporter("clock")
@@ -25,6 +25,7 @@ WARN_AFTER, WRONG_AFTER = timedelta(seconds=5), timedelta(seconds=60)
 _SET: Final = "Let this machine's clock be set by NTP, as with: timedatectl set-ntp true"
 _NO_DIRECTORY: Final = "Set the issuer's account_id to the URL of the ACME directory, as the CA tells it."
 _SERVER_ERRORS: Final = 500
+_WITH_CERTIFICATE: Final = "globalsign"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,26 +74,37 @@ def look_at_authorities(subject: Subject) -> Iterator[Finding]:
     if subject.records is None:
         yield _HERE.skipped(f"Not looked at, since {subject.why_no_records}: the issuers are in it.")
         return
+    if subject.is_dev_home and not subject.runs:
+        yield _HERE.skipped("Not looked at, since the simulated CA runs with `certworker dev` alone.")
+        return
     authorities = authorities_of(subject)
     if not authorities:
         yield _HERE.note("No issuer names a CA, so none was asked.")
-    works = [partial(ask, subject.rules, one.url, one.ca_bundle, subject.seconds, subject.clock) for one in authorities]
-    answers = outcomes(works, subject.seconds + 1)
+    answers = outcomes([partial(_ask, subject, one) for one in authorities], subject.seconds + 1)
     for authority, answer in zip(authorities, answers, strict=True):
         yield _judge(authority, answer)
     yield from _clocks(authorities, answers)
 
 
-def _judge(authority: Authority, answer: Answered | Exception) -> Finding:
+def _ask(subject: Subject, authority: Authority) -> Answered | None:
+    """Ask a CA; where one wants a client certificate first, shake hands and no more."""
+    if authority.provider != _WITH_CERTIFICATE:
+        return ask(subject.rules, authority.url, authority.ca_bundle, subject.seconds, subject.clock)
+    host, _, port = place_of_url(authority.url).rpartition(":")
+    connect(subject.rules, host, int(port), subject.seconds, authority.ca_bundle)
+    return None
+
+
+def _judge(authority: Authority, answer: Answered | Exception | None) -> Finding:
     place, who = place_of_url(authority.url), authority.named
     if isinstance(answer, CertworkerError):
-        if authority.provider == "globalsign" and hindrance_of(answer) is Hindrance.TLS:
-            return _HERE.fine(f"{who} is there, and asks for its client certificate ({place}).")
         bundle = f"issuers.{authority.issuers[0].partition('/')[2]}.ca_bundle"
         return hindered(_HERE, who, place, answer, bundle)
     if isinstance(answer, Exception):
         to_do = "Look whether a firewall stands between this machine and it."
         return _HERE.wrong(f"{who}: {place} did not answer in time.", to_do)
+    if answer is None:
+        return _HERE.fine(f"{who} can be reached ({place}); `certworker issuer test` shows it the client certificate.")
     if answer.status >= _SERVER_ERRORS:
         to_do = "Wait, or look at the CA's status page: it is retried by itself."
         return _HERE.wrong(f"{who}: {place} answers with HTTP status {answer.status}: it is down or being serviced.", to_do)
@@ -113,7 +125,7 @@ def _judge_directory(authority: Authority, place: str, answer: Answered) -> Find
     return _HERE.fine(f"{authority.named} can be reached, and shows its ACME directory ({place}).")
 
 
-def _clocks(authorities: Sequence[Authority], answers: Sequence[Answered | Exception]) -> Iterator[Finding]:
+def _clocks(authorities: Sequence[Authority], answers: Sequence[Answered | Exception | None]) -> Iterator[Finding]:
     told = [
         (place_of_url(authority.url), answer.offset)
         for authority, answer in zip(authorities, answers, strict=True)

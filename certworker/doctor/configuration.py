@@ -29,7 +29,7 @@ def read_configuration(config: Path | None, environment: Mapping[str, str]) -> t
         settings = load_settings(config, environment)
     except SettingsError as error:
         to_do = f"Put it right in {config}; `certworker settings` prints every setting there is."
-        return None, [*(_HERE.wrong(problem, to_do) for problem in error.problems), *found]
+        return None, [*(_HERE.wrong(problem.replace("Value error, ", ""), to_do) for problem in error.problems), *found]
     return settings, [_HERE.fine(f"{config} can be read, and every setting in it is known."), *found]
 
 

@@ -17,7 +17,9 @@ from certworker.store.inspection import Inspection, Server, file_of, inspecting,
 _HERE: Final = Reporter("database")
 LEAST_FREE_BYTES, LITTLE_FREE_BYTES = 64 << 20, 1 << 30
 SLOW: Final = timedelta(milliseconds=100)
+UNREADABLE: Final = "the database cannot be read"
 _OLDEST_SERVER: Final = 12
+_MOST_WORDS: Final = 160
 _NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "glusterfs", "lustre", "afs", "fuse.sshfs", "9p"})
 
 
@@ -33,7 +35,7 @@ def read_database(subject: Subject) -> tuple[Records | None, str, list[Finding]]
         with inspecting(subject.settings.database_url, subject.clock, subject.seconds) as inspection:
             return _read(subject, inspection, where)
     except CertworkerError as error:
-        return None, "the database cannot be read", [_failure(subject, where, error)]
+        return None, UNREADABLE, [_failure(subject, where, error)]
 
 
 def _failure(subject: Subject, where: str, error: CertworkerError) -> Finding:
@@ -75,18 +77,15 @@ def _read(subject: Subject, inspection: Inspection, where: str) -> tuple[Records
 def look_at_database(subject: Subject) -> Iterator[Finding]:
     """Look whether it is whole and has room, or what its server says of itself."""
     file = _file(subject)
-    if file is not None and not file.exists():
+    if file is not None:
         yield from room_for("The database", file.parent, _HERE)
-        return
-    try:
-        with inspecting(subject.settings.database_url, subject.clock, subject.seconds) as inspection:
-            yield from _look_at_file(subject, file, inspection) if file else _look_at_server(inspection.server())
-    except CertworkerError:
+    if subject.why_no_records == UNREADABLE or (file is not None and not file.exists()):
         return  # it was told already where the records were read
+    with inspecting(subject.settings.database_url, subject.clock, subject.seconds) as inspection:
+        yield from _look_at_file(subject, file, inspection) if file else _look_at_server(inspection.server())
 
 
 def _look_at_file(subject: Subject, file: Path, inspection: Inspection) -> Iterator[Finding]:
-    yield from room_for("The database", file.parent, _HERE)
     if kind := network_filesystem(file.parent):
         yield _HERE.warning(
             f"The database is on a network filesystem ({kind}), on which SQLite's locks and its log may not hold.",
@@ -99,7 +98,7 @@ def _look_at_file(subject: Subject, file: Path, inspection: Inspection) -> Itera
         text = f"The database is too large to look through all of it in {subject.seconds:.0f} s; what was seen is whole."
         yield _HERE.note(text)
     elif damages:
-        yield _HERE.wrong(f"The database is damaged: {damages[0]}", _mend(file, subject))
+        yield _HERE.wrong(f"The database is damaged: {damages[0][:_MOST_WORDS]}", _mend(file, subject))
     else:
         yield _HERE.fine("The database's pages are whole.")
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from certworker.doctor.contacts import (
     look_at_revocation,
     look_at_webhooks,
 )
-from certworker.doctor.database import look_at_database, read_database
+from certworker.doctor.database import UNREADABLE, look_at_database, read_database
 from certworker.doctor.files import look_at_files
 from certworker.doctor.finding import Finding, Findings, Reporter
 from certworker.doctor.machine import look_at_machine
@@ -64,7 +64,7 @@ class Examination:
     """What is examined, and by what clock. Each look at another machine takes `seconds` at the most."""
 
     config: Path | None
-    environment: Mapping[str, str] = os.environ
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
     clock: Clock = utc_now
     seconds: float = PROBE_SECONDS
 
@@ -73,8 +73,7 @@ def examine(examination: Examination) -> list[Finding]:
     """Examine a deployment. Nothing is raised: what goes wrong is a finding."""
     settings, found = read_configuration(examination.config, examination.environment)
     if settings is None:
-        rest = [name for name in CHECKS if name not in ("configuration", "machine")]
-        return [*found, *(Reporter(name).skipped("Not looked at, since the settings cannot be used.") for name in rest)]
+        return [*found, Reporter("all else").skipped("Not looked at, since the settings cannot be used.")]
     subject = Subject(
         examination.config,
         settings,
@@ -100,11 +99,10 @@ def _with_records(subject: Subject) -> tuple[Subject, list[Finding]]:
     if isinstance(read, tuple):
         records, why, found = read
         return replace(subject, records=records, why_no_records=why, runs=runs is True), found
-    why = "the database cannot be read"
     told = "it did not answer in time" if isinstance(read, Late) else str(read)
     to_do = "See that it runs, and that database_url names it."
     found = [Reporter("database").wrong(f"The database cannot be read: {told}", to_do)]
-    return replace(subject, why_no_records=why, runs=runs is True), found
+    return replace(subject, why_no_records=UNREADABLE, runs=runs is True), found
 
 
 def _carry_out(name: str, check: Check, subject: Subject) -> list[Finding]:

@@ -1,8 +1,12 @@
 """What a check has found: one line, and what to do about it."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+_COMMAND: Final = re.compile(r"[Rr]un: [^.]*$")
 
 
 class Verdict(StrEnum):
@@ -36,25 +40,31 @@ class Reporter:
 
     def fine(self, text: str) -> Finding:
         """Say that something is as it should be."""
-        return Finding(self.check, Verdict.FINE, text)
+        return Finding(self.check, Verdict.FINE, _sentence(text))
 
     def note(self, text: str, to_do: str = "") -> Finding:
         """Say something that is neither good nor bad."""
-        return Finding(self.check, Verdict.NOTE, text, to_do)
+        return Finding(self.check, Verdict.NOTE, _sentence(text), to_do)
 
     def warning(self, text: str, to_do: str) -> Finding:
         """Say that something will do for now."""
-        return Finding(self.check, Verdict.WARNING, text, to_do)
+        return Finding(self.check, Verdict.WARNING, _sentence(text), to_do)
 
     def wrong(self, text: str, to_do: str) -> Finding:
         """Say that something is wrong."""
-        return Finding(self.check, Verdict.WRONG, text, to_do)
+        return Finding(self.check, Verdict.WRONG, _sentence(text), to_do)
 
     def skipped(self, text: str) -> Finding:
         """Say what was not looked at, and since what."""
-        return Finding(self.check, Verdict.SKIPPED, text)
+        return Finding(self.check, Verdict.SKIPPED, _sentence(text))
 
 
 def is_well(findings: Findings) -> bool:
     """Whether nothing is wrong."""
     return all(finding.verdict is not Verdict.WRONG for finding in findings)
+
+
+def _sentence(text: str) -> str:
+    """End what others have said as a sentence ends, and keep it on one line; commands to copy are left as they are."""
+    line = " ".join(text.split())
+    return line if line.endswith((".", "!", "?", ")")) or _COMMAND.search(line) else f"{line}."

@@ -33,7 +33,9 @@ def look_at_master_key(subject: Subject) -> Iterator[Finding]:
 
 
 def _says_what_to_do(error: CertworkerError) -> bool:
-    return isinstance(error, SetupError) and any(word in str(error) for word in ("run:", "Run:", "init", "Put ", "Start "))
+    return isinstance(error, SetupError) and any(
+        word in str(error) for word in ("run:", "Run:", "init", "Put ", "Start ", "Bring ")
+    )
 
 
 def _read(source: MasterKeySource, wanted: str | None) -> MasterKey:

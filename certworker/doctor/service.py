@@ -60,8 +60,7 @@ def _not_running(subject: Subject, where: str) -> Iterator[Finding]:
         _ask(subject, "/healthz")
     except CertworkerError as error:
         if hindrance_of(error) is Hindrance.REFUSED:
-            start = f"certworker run{subject.of_config}"
-            yield _HERE.note(f"It does not run on this machine: nothing answers at {where}.", f"Start it: {start}")
+            yield _HERE.note(f"It does not run on this machine: nothing answers at {where}.", f"Start it: {subject.start}")
         else:
             yield _HERE.warning(
                 f"What listens at {where} does not answer as the service does.", "See which program it is: ss -ltnp"
@@ -124,7 +123,7 @@ def look_at_worker(subject: Subject) -> Iterator[Finding]:
     overdue = records.due_at if records.due_at and at - records.due_at > OVERDUE else None
     if overdue and silent:
         text = f"No worker has done what is due since {_shown(overdue)}; one {seen}."
-        yield _WORKER.wrong(text, f"Start one: certworker run{subject.of_config}, or with --role worker beside others.")
+        yield _WORKER.wrong(text, f"Start one: {subject.start}")
     elif overdue:
         yield _WORKER.warning(
             f"A worker is alive, and has not begun what is due since {_shown(overdue)}.",

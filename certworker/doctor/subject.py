@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 
 from certworker.clock import Clock, utc_now
 from certworker.doctor.records import Records
@@ -37,6 +38,18 @@ class Subject:
         return EgressRules(self.settings.network.allow_private)
 
     @property
+    def is_dev_home(self) -> bool:
+        """Whether the settings are those of a home of `certworker dev`."""
+        return self.config is not None and (self.config.parent / "ca_sim.toml").exists()
+
+    @property
+    def start(self) -> str:
+        """The command that starts the service."""
+        if self.config and self.is_dev_home:
+            return f"certworker dev --home {quote(str(self.config.parent))}"
+        return f"certworker run{self.of_config}"
+
+    @property
     def of_config(self) -> str:
         """The option that names the settings to another command."""
-        return f" -c {self.config}" if self.config else ""
+        return f" -c {quote(str(self.config))}" if self.config else ""

@@ -22,7 +22,7 @@ def hindered(here: Reporter, who: str, place: str, error: CertworkerError, bundl
 
 def _told(kind: Hindrance, place: str, bundle: str) -> tuple[str, str]:
     sentences = {
-        Hindrance.EGRESS: ("", "Where it is meant to be reached, add its name or its network to network.allow_private."),
+        Hindrance.EGRESS: ("", ""),
         Hindrance.REFUSED: (f"nothing listens at {place}.", "See that it runs, and that its port is right."),
         Hindrance.TIME: (f"{place} did not answer in time.", "Look whether a firewall stands between this machine and it."),
         Hindrance.ROUTE: (f"there is no way from this machine to {place}.", "Look at this machine's network and its routes."),
