@@ -41,7 +41,8 @@ _USABLE = frozenset({state.value for state in (State.VALID, State.RENEWING, Stat
 
 def _reason(member: Member, at: datetime) -> str:
     """Say in a word how it stands at a time."""
-    if member.state is State.REVOKED or member.not_after is None:
+    # of what is disabled nobody has to hear that it has expired
+    if member.state in (State.REVOKED, State.DISABLED) or member.not_after is None:
         return member.state.value
     if member.not_after <= at:
         return "expired"
