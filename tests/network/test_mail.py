@@ -15,6 +15,7 @@ from certworker.network.mail import MailRelay, compose, read_address
 from certworker.settings import Mail
 from certworker.vault.notification.message import Delivery, Message, Severity, Topic
 from tests.network.relays import PASSWORD, USER, Mailbox, Relay, relay, server_context, talking
+from tests.support.heard import hearing
 from tests.support.messages import AT, SUFFIX, a_message
 
 SENDER = "Certificates <notices@example.test>"
@@ -263,7 +264,7 @@ def test_a_private_relay_must_be_allowed(plain: Relay) -> None:
 
 
 def test_a_password_reaches_no_error(tls: tuple[ssl.SSLContext, Path]) -> None:
-    """Not even where a relay repeats it, in any form; nor one that cannot be sent."""
+    """Nor the log, not even where a relay repeats it, in any form; nor one that cannot be sent."""
     context, bundle = tls
 
     def repeating(connection: socket.socket) -> None:
@@ -277,9 +278,10 @@ def test_a_password_reaches_no_error(tls: tuple[ssl.SSLContext, Path]) -> None:
             line.sendall(b"550 I know " + sent + b" and " + PASSWORD.encode() + b"\r\n")
             line.recv(1000)
 
-    with talking(repeating) as port:
+    with talking(repeating) as port, hearing() as heard:
         delivery = deliver(port, password=PASSWORD, tls="tls", ca_bundle=bundle)
+        refused = deliver(1, password="pässword", tls="tls", ca_bundle=bundle)
+    heard.check_silent_about(PASSWORD, "pässword")
     assert delivery.message == "localhost answered 550 I know ... and ..."
-    refused = deliver(1, password="pässword", tls="tls", ca_bundle=bundle)
     assert "mail.user" in refused.message
     assert "pässword" not in refused.message

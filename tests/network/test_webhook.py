@@ -21,6 +21,7 @@ from tests.network.receivers import Receiver, is_signed, receiving
 from tests.network.relays import talking
 from tests.support.clock import FakeClock
 from tests.support.deployment import open_deployment
+from tests.support.heard import hearing
 from tests.support.messages import AT, SUFFIX, VERSION, a_message
 
 NAME, ORIGIN = "team", "vault.example.test"
@@ -144,6 +145,17 @@ def test_a_message_is_signed_by_every_secret(store: Store, receiver: Receiver) -
     assert not is_signed(first, "whsec_" + "e" * 32)
     assert deliver(store, receiver.port, secrets=SECRET).done
     assert not is_signed(receiver.delivered[-1], NEXT_SECRET)
+
+
+def test_neither_its_secrets_nor_its_path_are_logged(store: Store, receiver: Receiver) -> None:
+    """In the path of a URL there is often all that one needs to post there; the host says enough of where it went."""
+    path = "/services/T024BE7LD/gNq3-a-secret-of-its-own"
+    with hearing() as heard:
+        for port in (receiver.port, 1):
+            webhooks(store, port, SECRET, f"{path}?code={NEXT_SECRET}", handshake=False).deliver(a_message(to=NAME), AT)
+    assert receiver.delivered
+    assert sum(f"POST localhost:{receiver.port}" in line for line in heard.lines) == 2
+    heard.check_silent_about(SECRET, NEXT_SECRET, path)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from certworker.vault.operations import OperationStatus
 from tests.issuers.contract.parties import BLOCKED, PARTIES, SLOW_SECONDS, KilledError, Party, Wire, issued
 from tests.support.clock import FakeClock
 from tests.support.deployment import check_whole, policy_for
+from tests.support.heard import hearing
 from tests.support.simulation import Simulation
 
 MOST_EXCHANGES = 40
@@ -211,9 +212,9 @@ def test_garbage_is_not_believed(party: Party, tmp_path: Path, clock: FakeClock,
         check_had(simulation)
 
 
-def test_nothing_secret_is_told(party: Party, tmp_path: Path, clock: FakeClock, caplog: pytest.LogCaptureFixture) -> None:
-    """Neither journal, events, errors nor the log hold the issuer's password."""
-    with party.open(tmp_path, clock) as simulation:
+def test_nothing_secret_is_told(party: Party, tmp_path: Path, clock: FakeClock) -> None:
+    """Neither journal, events, errors nor the log hold the issuer's password, and each exchange with the CA has its line."""
+    with party.open(tmp_path, clock) as simulation, hearing() as heard:
         parameters, _ = party.prepare(simulation.authority)
         simulation.arm(kind="error", rate=0.3, seed=7)
         issue(simulation)
