@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from certworker.api.errors import error_response
-from certworker.api.ops import guarded
+from certworker.api.ops import MetricsText, guarded
 from certworker.api.seal import seal_routes
 from certworker.api.server_certificate import certificate_of_files, load_context, server_names
 from certworker.api.threads import Threads, closing
@@ -36,8 +36,8 @@ def build_sealed_app() -> ASGIApp:
     return Router(default=_refuse, redirect_slashes=False, lifespan=closing(threads))
 
 
-def build_sealed_ops_app(settings: Settings) -> ASGIApp:
-    """Build the operators' app while the service is sealed."""
+def build_sealed_ops_app(settings: Settings, metrics_text: MetricsText) -> ASGIApp:
+    """Build the operators' app while the service is sealed; `metrics_text` is as in `build_ops_app`."""
     threads = Threads(2)
 
     async def health(_: Request) -> Response:
@@ -46,7 +46,16 @@ def build_sealed_ops_app(settings: Settings) -> ASGIApp:
     async def readiness(_: Request) -> Response:
         return PlainTextResponse("not ready: sealed\n", 503, _HEADERS)
 
-    routes = [Route("/healthz", health), Route("/readyz", readiness), *seal_routes(settings.seal, threads)]
+    async def metrics(_: Request) -> Response:
+        content, content_type = await threads.run(metrics_text)
+        return Response(content, headers={**_HEADERS, "Content-Type": content_type})
+
+    routes = [
+        Route("/metrics", metrics),
+        Route("/healthz", health),
+        Route("/readyz", readiness),
+        *seal_routes(settings.seal, threads),
+    ]
     return guarded(Router(routes, default=_refuse, lifespan=closing(threads)), settings)
 
 

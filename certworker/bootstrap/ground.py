@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from certworker.clock import Clock
 from certworker.errors import SetupError
+from certworker.measures import NO_MEASURES, Measures
 from certworker.seal.sources import MasterKeySource, source_of
 from certworker.settings import Settings
 from certworker.vault.access import Access
@@ -39,10 +40,17 @@ class Ground:
     accounts: Accounts
     pool: KeyPool
     planner: Planner
+    measures: Measures
 
 
 def lay_ground(
-    settings: Settings, clock: Clock, store: Store, random: Random, source: MasterKeySource, token: "Token | None"
+    settings: Settings,
+    clock: Clock,
+    store: Store,
+    random: Random,
+    source: MasterKeySource,
+    token: "Token | None",
+    measures: Measures = NO_MEASURES,
 ) -> Ground:
     """Lay it. Raises SetupError where the master key is missing or another one, Sealed where it waits to be opened."""
     master = _master_key(store, source)
@@ -51,17 +59,17 @@ def lay_ground(
     materials, accounts = Materials(store, keyring, token, clock, pool), Accounts(store, keyring)
     renews = settings.renewal.on_policy_change == "renew"
     planner = Planner(MaintenanceCalendar(settings.maintenance), random, renews_on_change=renews)
-    return Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, pool, planner)
+    return Ground(settings, clock, store, random, source, master, keyring, access, materials, accounts, pool, planner, measures)
 
 
-def open_token(settings: Settings) -> "AbstractContextManager[Token]":
+def open_token(settings: Settings, measures: Measures = NO_MEASURES) -> "AbstractContextManager[Token]":
     """Open the token that the settings name. Raises SetupError."""
     try:
         # python-pkcs11 comes with an extra, and only who has a token needs it
         from certworker.hsm import token  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise SetupError(f"hsm.module needs {error.name}: install certworker with its extra, certworker[hsm].") from None
-    return token.open_token(settings.hsm)
+    return token.open_token(settings.hsm, measures=measures)
 
 
 @contextmanager

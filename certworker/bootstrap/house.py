@@ -8,6 +8,7 @@ from certworker.bootstrap.resources import ResourceServices
 from certworker.clock import Clock
 from certworker.issuers.challenges import Challenges
 from certworker.issuers.local import LocalProvider
+from certworker.measures import Measures
 from certworker.seal.sources import MasterKeySource
 from certworker.settings import Settings
 from certworker.vault.access import Access
@@ -62,6 +63,7 @@ from certworker.vault.secrets import Secrets
 from certworker.vault.sign_in.services import SignIn
 from certworker.vault.store import Store
 from certworker.vault.updates import Updates
+from certworker.vault.vault_status import VaultStatuses
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Lifecycle:
 
     planner: Planner
     outlooks: Outlooks
+    statuses: VaultStatuses
     pauses: Pauses
     key_pool: KeyPool
     advising: Advising
@@ -123,6 +126,7 @@ class House:
 
     settings: Settings
     clock: Clock
+    measures: Measures
     store: Store
     master_source: MasterKeySource
     master: MasterKeyInForce

@@ -23,11 +23,20 @@ def foreign_tokens(ground: Ground) -> ForeignTokens:
         Trusted(
             name,
             found,
-            DiscoveredKeys(rules, found.ca_bundle, found.timeout_seconds, clock, _ISSUER, timedelta(days=found.keys_days)),
+            DiscoveredKeys(
+                rules,
+                found.ca_bundle,
+                found.timeout_seconds,
+                clock,
+                _ISSUER,
+                timedelta(days=found.keys_days),
+                ground.measures,
+            ),
         )
         for name, found in ground.settings.identity.issuers.items()
     )
-    return ForeignTokens(trusted, DiscoveredKeys(rules, None, _TIMEOUT_SECONDS, clock, _ISSUER), clock)
+    own = DiscoveredKeys(rules, None, _TIMEOUT_SECONDS, clock, _ISSUER, measures=ground.measures)
+    return ForeignTokens(trusted, own, clock)
 
 
 def signing_in(ground: Ground, directory: Directory, foreign: ForeignTokens) -> SignIn:

@@ -23,6 +23,7 @@ from certworker.issuers.house import house_providers
 from certworker.issuers.limits import limits_by
 from certworker.issuers.local import LocalProvider
 from certworker.issuers.registry import load_providers
+from certworker.measures import NO_MEASURES, Measures
 from certworker.network.authority_keys import DiscoveredKeys
 from certworker.network.channels import open_audience
 from certworker.network.egress import EgressRules
@@ -90,6 +91,7 @@ from certworker.vault.secret_backups import SecretBackups
 from certworker.vault.secrets import Secrets
 from certworker.vault.store import Store
 from certworker.vault.updates import Updates
+from certworker.vault.vault_status import VaultStatuses
 from certworker.vault.versions import Versions
 
 if TYPE_CHECKING:
@@ -108,19 +110,23 @@ def open_house(
     source: MasterKeySource | None = None,
     audience: Audience | None = None,
     role: str | None = None,
+    measures: Measures = NO_MEASURES,
+    *,
+    durable: bool = True,
 ) -> Iterator[House]:
     """Build a House on a database that is migrated first, and close it at the end.
 
     The master key is taken from the source that the settings name, unless one is given. With a `role`, which says what this
-    process is for, the house has an audit log of its own. Raises SetupError, Sealed.
+    process is for, the house has an audit log of its own. Where it is not `durable`, as in `open_store`, a commit waits for no
+    disk. Raises SetupError, Sealed.
     """
     migrate(settings.database_url)
     with ExitStack() as stack:
-        store = open_store(settings.database_url, clock)
+        store = open_store(settings.database_url, clock, measures=measures, durable=durable)
         stack.callback(store.close)
-        token = stack.enter_context(open_token(settings)) if settings.hsm.module else None
+        token = stack.enter_context(open_token(settings, measures)) if settings.hsm.module else None
         source = source or source_of_house(settings, token)
-        ground = lay_ground(settings, clock, store, random or SystemRandom(), source, token)
+        ground = lay_ground(settings, clock, store, random or SystemRandom(), source, token, measures)
         trail = stack.enter_context(open_audit_log(settings.audit, store, ground.keyring, clock, role)) if role else None
         yield build_on(ground, providers, audience=audience, trail=trail)
 
@@ -136,13 +142,14 @@ def build(
     connect: Connect | None = None,
     audience: Audience | None = None,
     trail: AuditTrail | None = None,
+    measures: Measures = NO_MEASURES,
 ) -> House:
     """Wire the services together, with further `providers` beside (or before) those of the house, which `connect` by HTTP.
 
     Who is told is as the settings say, unless an `audience` is given. Raises SetupError where the master key is missing or
     another one, Sealed where it waits to be opened.
     """
-    ground = lay_ground(settings, clock, store, random, source or source_of_house(settings, token), token)
+    ground = lay_ground(settings, clock, store, random, source or source_of_house(settings, token), token, measures)
     return build_on(ground, providers, connect, audience, trail)
 
 
@@ -164,6 +171,7 @@ def build_on(
     return House(
         settings=settings,
         clock=clock,
+        measures=ground.measures,
         store=store,
         master_source=ground.source,
         master=ground.master,
@@ -184,7 +192,7 @@ def build_on(
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuing.issuers,
         issuances=issuances,
-        renewals=Renewals(store, issuances, planner, issuing.budgets, issuing.routing, clock),
+        renewals=Renewals(store, issuances, planner, issuing.budgets, issuing.routing, clock, ground.measures),
         progression=issuing.progression,
         failover=Failover(store, issuing.routing, issuing.progression, clock),
         merging=Merging(store, access, issuing.versions, clock),
@@ -227,11 +235,11 @@ def _issuing(ground: Ground, challenges: Challenges, providers: Providers, conne
     store, keyring, access, clock, planner = ground.store, ground.keyring, ground.access, ground.clock, ground.planner
     known = _providers(ground, challenges, providers, connect)
     issuers, refusals = Issuers(store, keyring, access, known, clock), Refusals(store, access, keyring)
-    advising = Advising(store, issuers, known, planner, ground.random, clock)
+    advising = Advising(store, issuers, known, planner, ground.random, clock, ground.measures)
     versions = Versions(keyring, ground.materials, planner, (advising.follow,))
     budgets, routing = Budgets(limits_by(ground.settings)), _routing(ground.settings, known)
     issuances = Issuances(store, Drafts(store, ground.materials), versions, planner, budgets, clock)
-    progression = Progression(store, versions, issuers, refusals, known, Setbacks(ground.random), clock)
+    progression = Progression(store, versions, issuers, refusals, known, Setbacks(ground.random), clock, ground.measures)
     return _Issuing(known, issuers, refusals, advising, versions, budgets, routing, issuances, progression)
 
 
@@ -246,15 +254,16 @@ def _lifecycle(ground: Ground, issuing: _Issuing, audience: Audience, revocation
     outlooks, pauses = Outlooks(store, access, planner, clock), Pauses(store, access, planner, clock)
     replacements = MassReplacements(store, access, issuing.issuers, outlooks, planner, issuing.budgets, clock)
     told = _notification(ground, audience)
-    return Lifecycle(planner, outlooks, pauses, ground.pool, issuing.advising, replacements, told, revocation)
+    statuses = VaultStatuses(store, access, outlooks, clock)
+    return Lifecycle(planner, outlooks, statuses, pauses, ground.pool, issuing.advising, replacements, told, revocation)
 
 
 def _revocation(ground: Ground, issuances: Issuances, connect: Connect | None) -> RevocationServices:
     settings, allowed = ground.settings.revocation, ground.settings.network.allow_private
-    fetcher = RevocationFetcher(allowed, settings.list_bytes, settings.timeout_seconds, connect)
+    fetcher = RevocationFetcher(allowed, settings.list_bytes, settings.timeout_seconds, connect, ground.measures)
     every = timedelta(seconds=settings.check_seconds)
     return revocation_services(
-        ground.store, ground.access, ground.planner, issuances, fetcher, ground.clock, ground.random, every
+        ground.store, ground.access, ground.planner, issuances, fetcher, ground.clock, ground.random, every, ground.measures
     )
 
 
@@ -271,7 +280,7 @@ def _notification(ground: Ground, audience: Audience) -> Notification:
         audience,
         ExpiryWatch(store, planner, thresholds, before),
         Telling(store, audience, planner, thresholds, before, settings.hold),
-        Deliveries(store, audience, settings.digest_from, clock),
+        Deliveries(store, audience, settings.digest_from, clock, ground.measures),
         NoticeDesk(store, ground.access, audience, clock),
     )
 
@@ -297,9 +306,9 @@ def _key_life(ground: Ground) -> KeyLife:
 def _dealings(ground: Ground, issuing: _Issuing) -> Dealings:
     store, access, clock, issuers = ground.store, ground.access, ground.clock, issuing.issuers
     return Dealings(
-        IssuerExaminations(store, access, issuers, issuing.providers, clock),
-        AccountKeys(access, issuers, clock),
-        Revocations(store, access, issuers, Consequences(ground.planner), clock),
+        IssuerExaminations(store, access, issuers, issuing.providers, clock, ground.measures),
+        AccountKeys(access, issuers, clock, ground.measures),
+        Revocations(store, access, issuers, Consequences(ground.planner), clock, ground.measures),
     )
 
 
@@ -321,6 +330,6 @@ def _releases(ground: Ground) -> Releases:
     except ValueError as error:
         raise SettingsError(f"release.authorities: {error}.") from None
     rules = EgressRules(settings.network.allow_private)
-    keys = DiscoveredKeys(rules, release.ca_bundle, release.timeout_seconds, clock)
+    keys = DiscoveredKeys(rules, release.ca_bundle, release.timeout_seconds, clock, measures=ground.measures)
     age = timedelta(seconds=release.max_age_seconds)
     return Releases(ground.store, ground.access, ground.materials, keys, authorities, age, clock)

@@ -96,7 +96,11 @@ def _run_sealed(settings: Settings, counters: Counters, options: argparse.Namesp
     """Answer on every port that the service is sealed; a worker has nothing else to do meanwhile."""
     servers: list[BackgroundServer | HandshakeResponder] = []
     if options.ops:
-        servers.append(BackgroundServer(build_sealed_ops_app(settings, SealedExposition(counters, settings.seal).text), inherit(options.ops)))
+        servers.append(
+            BackgroundServer(
+                build_sealed_ops_app(settings, SealedExposition(counters, settings.seal).text), inherit(options.ops)
+            )
+        )
     if options.https:
         servers.append(BackgroundServer(build_sealed_app(), inherit(options.https), sealed_context(settings, utc_now)))
     if options.http01:

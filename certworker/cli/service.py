@@ -12,6 +12,7 @@ from time import sleep
 from types import FrameType
 
 from certworker.cli import sockets as listening
+from certworker.cli.counting import CountingFolder
 from certworker.cli.logs import follow_settings
 from certworker.cli.sealing import Sealing
 from certworker.cli.supervisor import POLL_SECONDS, Program, Supervisor, python
@@ -63,7 +64,9 @@ class Service:
         self._output = output
         self._sealing = sealing
         self._sockets = ExitStack()
-        self.supervisor = Supervisor(settings.server.drain_seconds + STOP_MARGIN_SECONDS, signals.stop_asked)
+        self._counting = CountingFolder()
+        stop_seconds = settings.server.drain_seconds + STOP_MARGIN_SECONDS
+        self.supervisor = Supervisor(stop_seconds, signals.stop_asked, self._counting.ended)
         self._https: list[socket.socket] = []
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []
@@ -108,6 +111,7 @@ class Service:
 
     def start(self, beside: Sequence[Program] = ()) -> None:
         """Start the processes, and those `beside` them, and come back when they serve. Raises SetupError."""
+        self._counting.make()
         self.supervisor.start([*beside, *self.programs()])
 
     def programs(self) -> list[Program]:
@@ -172,6 +176,7 @@ class Service:
         """Stop the processes and close the sockets."""
         notify("STOPPING=1")
         self.supervisor.stop()
+        self._counting.remove()
         self._sockets.close()
         if self._sealing:
             self._sealing.close()
@@ -190,7 +195,7 @@ class Service:
                 numbers = [listener.fileno() for listener in bound]
                 command += [option, *(str(number) for number in numbers)]
                 inherited += numbers
-        return Program(name, tuple(command), tuple(inherited), output=self._output)
+        return Program(name, tuple(command), tuple(inherited), output=self._output, environment=self._counting.environment)
 
 
 def _value(settings: Settings, name: str) -> object:

@@ -32,7 +32,8 @@ class Program:
     """A process to keep alive. `{ready}` and `{parent}` in its command become the descriptors of its pipes.
 
     It writes a byte to `ready` (or the file `ready_file`, where one is named) when it serves, and ends when `parent` comes to
-    its end, however the supervisor died. What it prints goes to the file `output`, where one is named.
+    its end, however the supervisor died. What it prints goes to the file `output`, where one is named. `environment` is what it
+    has besides the supervisor's own.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Program:
     inherited: tuple[int, ...] = ()
     ready_file: Path | None = None
     output: Path | None = None
+    environment: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(slots=True)
@@ -63,11 +65,20 @@ class StopAskedError(Exception):
 
 
 class Supervisor:
-    """Keeps programs running until it is told to stop. `stop_asked` is looked at while programs start."""
+    """Keeps programs running until it is told to stop. `stop_asked` is looked at while programs start.
 
-    def __init__(self, stop_seconds: float, stop_asked: Callable[[], bool] = lambda: False) -> None:
+    `ended` is told the id of each process that has ended while others go on.
+    """
+
+    def __init__(
+        self,
+        stop_seconds: float,
+        stop_asked: Callable[[], bool] = lambda: False,
+        ended: Callable[[int], None] = lambda _pid: None,
+    ) -> None:
         self._stop_seconds = stop_seconds
         self._stop_asked = stop_asked
+        self._ended = ended
         # held open for as long as this process lives: its end tells the children
         self._lifeline = os.pipe()
         self._children: list[_Child] = []
@@ -94,9 +105,11 @@ class Supervisor:
                 self._await_ready(child, deadline)
         except (SetupError, StopAskedError):
             self._end(fresh)
+            self._tell_ended(fresh)
             raise
         self._children, self._fallen = fresh, []
         self._end(old)
+        self._tell_ended(old)
 
     def look(self) -> None:
         """Look once after everybody: start again what fell, after a pause that grows."""
@@ -104,6 +117,7 @@ class Supervisor:
         for child in [child for child in self._children if child.process.poll() is not None]:
             self._children.remove(child)
             self._close(child)
+            self._tell_ended([child])
             falls = 1 if now - child.started > _STEADY_SECONDS else child.falls + 1
             pause = min(2.0 ** (falls - 1) / 2, _LONGEST_PAUSE)
             code = child.process.returncode
@@ -130,7 +144,13 @@ class Supervisor:
             stack.callback(os.close, told)
             output = stack.enter_context(program.output.open("ab")) if program.output else None
             process = subprocess.Popen(  # noqa: S603  # our own programs
-                command, pass_fds=inherited, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+                command,
+                pass_fds=inherited,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env={**os.environ, **dict(program.environment)},
             )
         return _Child(program, process, ready, monotonic())
 
@@ -161,6 +181,10 @@ class Supervisor:
                 child.process.kill()
                 child.process.wait()
             self._close(child)
+
+    def _tell_ended(self, children: Sequence[_Child]) -> None:
+        for child in children:
+            self._ended(child.process.pid)
 
     def _close(self, child: _Child) -> None:
         if child.ready >= 0:

@@ -34,6 +34,10 @@ Key = Any
 _log = logging.getLogger(__name__)
 
 
+class SessionsTaken(Unavailable):
+    """There is no session to be had: what the token would say is not known."""
+
+
 class TokenSession:
     """One session. Handles of keys are its own, and one thread has it at a time."""
 
@@ -130,9 +134,9 @@ class SessionPool:
     @contextmanager
     def _turn(self) -> Iterator[None]:
         if self._closed:
-            raise Unavailable("The hardware token is not used any more: this process is about to end.", BUSY_RETRY)
+            raise SessionsTaken("The hardware token is not used any more: this process is about to end.", BUSY_RETRY)
         if not self._free.acquire(timeout=self._wait_seconds):
-            raise Unavailable(
+            raise SessionsTaken(
                 f"All {self._size} sessions with the hardware token were taken for {self._wait_seconds:g} seconds. Try again.",
                 BUSY_RETRY,
             )

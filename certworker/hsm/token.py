@@ -21,7 +21,8 @@ from certworker.hsm import keys
 from certworker.hsm.failures import PinRefused
 from certworker.hsm.library import library_at
 from certworker.hsm.secret_halves import TokenEc, TokenOct, TokenRsa
-from certworker.hsm.sessions import SessionPool, TokenSession
+from certworker.hsm.sessions import SessionPool, SessionsTaken, TokenSession
+from certworker.measures import NO_MEASURES, Measure, Measures
 from certworker.settings import HsmSettings
 from certworker.vault.hsm import HsmKey
 
@@ -29,7 +30,9 @@ T = TypeVar("T")
 
 
 @contextmanager
-def open_token(settings: HsmSettings, environment: Mapping[str, str] = os.environ) -> Iterator["Token"]:
+def open_token(
+    settings: HsmSettings, environment: Mapping[str, str] = os.environ, measures: Measures = NO_MEASURES
+) -> Iterator["Token"]:
     """Open the token of the settings, which name one, and close its sessions at the end. Raises SetupError."""
     if settings.module is None:
         raise SetupError("hsm.module: no PKCS#11 library is set.")
@@ -50,7 +53,7 @@ def open_token(settings: HsmSettings, environment: Mapping[str, str] = os.enviro
             f"hsm.token_label: {settings.module} has no token {settings.token_label} that answers ({type(error).__name__})."
         ) from None
     try:
-        yield Token(pool, opened, raw_oaep=settings.raw_oaep)
+        yield Token(pool, opened, measures, raw_oaep=settings.raw_oaep)
     finally:
         pool.close()
 
@@ -58,24 +61,28 @@ def open_token(settings: HsmSettings, environment: Mapping[str, str] = os.enviro
 class Token:
     """The port's implementation (`vault.hsm.Hsm`) on one token. Its mechanisms are asked for once."""
 
-    def __init__(self, pool: SessionPool, opened: OpenToken, *, raw_oaep: bool = False) -> None:
+    def __init__(
+        self, pool: SessionPool, opened: OpenToken, measures: Measures = NO_MEASURES, *, raw_oaep: bool = False
+    ) -> None:
         self._pool = pool
+        self._measures = measures
+        measures.set(Measure.HSM_UP, 1)
         self._raw_oaep = raw_oaep
         self._mechanisms = frozenset(int(mechanism) for mechanism in opened.slot.get_mechanisms())
 
     def generate(self, key_id: str, kind: KeyKind) -> HsmKey:
         """Make a key, sensitive and not extractable."""
-        return self._making(kind, _GENERATION[kind.kty], lambda session: keys.generate(session, key_id, kind))
+        return self._making("generate", kind, _GENERATION[kind.kty], lambda session: keys.generate(session, key_id, kind))
 
     def take(self, key_id: str, kind: KeyKind, private_key: bytes) -> HsmKey:
         """Put a key that was imported into the token."""
-        return self._making(kind, None, lambda session: keys.take(session, key_id, kind, private_key))
+        return self._making("import", kind, None, lambda session: keys.take(session, key_id, kind, private_key))
 
     def use(self, key_id: str, kind: KeyKind, public_key: bytes) -> UsableKey:
         """Give the use of a key. It is looked for now, so that a missing one is known at once."""
         cka_id = keys.object_id(key_id)
         object_class = ObjectClass.SECRET_KEY if kind.kty == "oct" else ObjectClass.PRIVATE_KEY
-        size = self._pool.run(lambda session: keys.measure(session, object_class, cka_id))
+        size = self._run("find", lambda session: keys.measure(session, object_class, cka_id))
         if kind.kty == "oct":
             return OctKey(TokenOct(self, cka_id, size))
         if kind.kty == "RSA":
@@ -85,25 +92,43 @@ class Token:
     def destroy(self, key_id: str) -> None:
         """Destroy a key, if it is there."""
         try:
-            self._pool.run(lambda session: keys.destroy(session, key_id))
+            self._run("destroy", lambda session: keys.destroy(session, key_id))
         except PKCS11Error as error:
             raise Unavailable(f"The hardware token does not destroy the key {key_id} ({type(error).__name__}).") from None
 
     def run(self, work: Callable[[TokenSession], T]) -> T:
         """Do work in a session, or twice, after trouble. Raises Unavailable, and errors of the token."""
-        return self._pool.run(work)
+        return self._run("use", work)
 
     def require(self, mechanism: Mechanism, algorithm: str) -> None:
         """Raise BadParameter where the token lacks a mechanism."""
         if mechanism not in self._mechanisms:
             raise BadParameter(f"alg: the hardware token has no CKM_{mechanism.name}, which {algorithm} needs.", "alg")
 
-    def _making(self, kind: KeyKind, mechanism: Mechanism | None, work: Callable[[TokenSession], HsmKey]) -> HsmKey:
+    def _run(self, operation: str, work: Callable[[TokenSession], T]) -> T:
+        """Do work in a session, and count it; the token is up unless it was that which did not answer."""
+        try:
+            done = self._pool.run(work)
+        except Unavailable as error:
+            self._measures.count(Measure.HSM_OPERATIONS, operation, "failed")
+            if not isinstance(error, SessionsTaken):
+                self._measures.set(Measure.HSM_UP, 0)
+            raise
+        except Exception:
+            self._measures.count(Measure.HSM_OPERATIONS, operation, "failed")
+            raise
+        self._measures.count(Measure.HSM_OPERATIONS, operation, "done")
+        self._measures.set(Measure.HSM_UP, 1)
+        return done
+
+    def _making(
+        self, operation: str, kind: KeyKind, mechanism: Mechanism | None, work: Callable[[TokenSession], HsmKey]
+    ) -> HsmKey:
         told = f"{kind.kty} {kind.curve or kind.size or ''}".rstrip()
         if mechanism is not None and mechanism not in self._mechanisms:
             raise BadParameter(f"kty: the hardware token has no CKM_{mechanism.name}, which makes keys of this type.", "kty")
         try:
-            return self._pool.run(work)
+            return self._run(operation, work)
         except PKCS11Error as error:
             raise BadParameter(f"kty: the hardware token takes no {told} key ({type(error).__name__}).", "kty") from None
 

@@ -70,6 +70,10 @@ def _count(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **
     return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, Origin.PROCESSES, MappingProxyType(values))
 
 
+def _measured(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
+    return Metric(topic, PREFIX + name, Kind.GAUGE, meaning, labels, Origin.PROCESSES, MappingProxyType(values))
+
+
 def _times(
     topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), buckets: tuple[float, ...] = (), **values: str
 ) -> Metric:
@@ -252,7 +256,8 @@ STEPS: Final = _count(
     "issuance_steps",
     "Exchanges of an operation with its CA, by the step that was next and what became of it.",
     ("issuer", "stage", "result"),
-    result="pending, issued, rejected, retry, error",
+    stage="begin, or the step of the operation's history that it had come to",
+    result="pending, issued, rejected, retry (it failed and is tried again), error",
 )
 STEP_SECONDS: Final = _times(
     _ISSUANCE, "issuance_step_duration_seconds", "How long these exchanges took.", ("issuer", "stage"), _EXCHANGES
@@ -269,15 +274,15 @@ FAILURES: Final = _count(
     "issuance_failures",
     "What went wrong in operations, each attempt by itself, by the class of the error.",
     ("issuer", "error"),
-    error="configuration (what is asked for has to change), throttled, unavailable, rejected, invalid (what came was no "
-    "answer), unexpected",
+    error="configuration (what is asked for has to change), throttled, unavailable, rejected, invalid (what was issued does "
+    "not fit), passing (it is tried again), unexpected",
 )
 DEFERRALS: Final = _count(
     _ISSUANCE,
     "renewals_deferred",
     "Renewals and operations that were due and were put off.",
     ("issuer", "reason"),
-    reason="back_off, maintenance, budget, outage, throttled",
+    reason="back_off, maintenance, budget, outage, throttled, replanned",
 )
 
 # --- certificate authorities --------------------------------------------------------------------------------------------------
@@ -303,9 +308,10 @@ CA_REQUESTS: Final = _count(
     "ca_requests",
     "Requests to others over HTTP, by what they were for.",
     ("purpose", "issuer", "result"),
-    purpose="issuance, advice, crl, ocsp, webhook, identity",
+    purpose="issuance, advice, revocation (asked for by the owner), account (tests of an issuer, its account's key), crl "
+    "(lists, and certificates of CAs), ocsp, webhook, identity (keys of others who sign tokens)",
     issuer="the issuer's name; empty where it is for none",
-    result="the class of the status (2xx to 5xx), timeout, refused, tls, dns, error",
+    result="the class of the status (2xx to 5xx), timeout, refused (by the other side or the egress rules), tls, dns, error",
 )
 CA_SECONDS: Final = _times(
     _AUTHORITIES, "ca_request_duration_seconds", "How long they took.", ("purpose", "issuer"), _EXCHANGES
@@ -377,10 +383,10 @@ LEASES_LOST: Final = _count(
     "Results that were thrown away, since somebody else had taken the work over meanwhile.",
     ("round",),
 )
-CLOCK_SKEW: Final = _gauge(
+CLOCK_SKEW: Final = _measured(
     _WORKER,
     "clock_skew_seconds",
-    "By how much this machine's clock is ahead of another one, as measured last.",
+    "By how much this machine's clock is ahead of another one for certain, as measured last: what the way took is not told.",
     ("peer",),
     peer="database, or the name of an issuer",
 )
@@ -407,7 +413,14 @@ OPERATIONS: Final = _count(
 VAULT_REQUESTS: Final = _count(
     _VAULT, "vault_requests", "The same by vault; a name that is no vault is not among them.", ("vault", "result")
 )
-SIGN_INS: Final = _count(_VAULT, "sign_ins", "Requests for tokens.", ("grant", "result"), result="success, refused")
+SIGN_INS: Final = _count(
+    _VAULT,
+    "sign_ins",
+    "Requests for tokens.",
+    ("grant", "result"),
+    grant="client_credentials, authorization_code, refresh_token, device_code, on_behalf_of, password, managed_identity, other",
+    result="success, pending (a device whose user has not signed in yet), refused",
+)
 AUDIT_PENDING: Final = _gauge(
     _VAULT, "audit_records_pending", "Records of changes that are in the database and not yet in the log."
 )
@@ -421,18 +434,32 @@ DATABASE_UP: Final = _gauge(
 DATABASE_SIZE: Final = _gauge(_HOUSE, "database_size_bytes", "How large the database is.")
 DATABASE_SCHEMA: Final = _gauge(_HOUSE, "database_schema_info", "The schema's version; always 1.", ("version",))
 TRANSACTIONS: Final = _count(
-    _HOUSE, "database_transactions", "Transactions, by result.", ("kind", "result"), kind="read, write", result="done, failed"
+    _HOUSE,
+    "database_transactions",
+    "Transactions, by result.",
+    ("kind", "result"),
+    kind="read, write",
+    result="done, failed (by the database), undone (what was asked for was refused)",
 )
 TRANSACTION_SECONDS: Final = _times(
-    _HOUSE, "database_transaction_duration_seconds", "How long transactions took, from their begin.", ("kind",)
+    _HOUSE, "database_transaction_duration_seconds", "How long transactions took, with what they waited for.", ("kind",)
 )
 SEALED: Final = _gauge(_HOUSE, "sealed", "Whether the service waits for somebody to open its seal.")
 SEAL_INFO: Final = _gauge(
-    _HOUSE, "seal_info", "How the master key is kept; always 1.", ("kind",), kind="file, passphrase, shamir, hsm, env"
+    _HOUSE,
+    "seal_info",
+    "How the master key is kept; always 1.",
+    ("kind",),
+    kind="file, passphrase, shamir, hsm, env, credential",
 )
-HSM_UP: Final = _gauge(_HOUSE, "hsm_up", "Whether the token answered when it was asked last; absent without one.")
+HSM_UP: Final = _measured(_HOUSE, "hsm_up", "Whether the token answered when it was asked last; absent without one.")
 HSM_OPERATIONS: Final = _count(
-    _HOUSE, "hsm_operations", "What was asked of the token.", ("operation", "result"), result="done, failed"
+    _HOUSE,
+    "hsm_operations",
+    "What was asked of the token.",
+    ("operation", "result"),
+    operation="generate, import, find, use, destroy",
+    result="done, failed",
 )
 KEY_POOL: Final = _gauge(_HOUSE, "spare_keys", "Keys that were made ahead of need, by their kind.", ("kind",))
 BUILD_INFO: Final = _gauge(_HOUSE, "build_info", "The version that runs; always 1.", ("version",))

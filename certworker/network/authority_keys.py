@@ -12,6 +12,7 @@ import httpx
 
 from certworker.clock import Clock
 from certworker.errors import Unavailable
+from certworker.measures import NO_MEASURES, Measures, Purpose, asking
 from certworker.network.egress import EgressRefused, EgressRules, Unreachable
 from certworker.network.http import Trust, build_client
 
@@ -52,6 +53,7 @@ class DiscoveredKeys:
         clock: Clock,
         what: str = ATTESTATION,
         believed: timedelta = KEPT,
+        measures: Measures = NO_MEASURES,
     ) -> None:
         """`believed` is for how long keys count while their authority does not answer; `what` it is called in errors."""
         total = timedelta(seconds=timeout_seconds)
@@ -63,6 +65,7 @@ class DiscoveredKeys:
         self._known: dict[str, _Known] = {}
         self._what = what
         self._believed = believed
+        self._measures = measures
         self._locks: dict[str, Lock] = {}
 
     def find(self, authority: str, key_id: str) -> Mapping[str, Any] | None:
@@ -109,7 +112,10 @@ class DiscoveredKeys:
         at = self._clock()
         kept = before if before and self._is_within(self._believed, before.since) else _Known(at, at, {})
         try:
-            with build_client(self._rules, self._ca_bundle, self._timeout_seconds, self._trust) as client:
+            with (
+                asking(self._measures, Purpose.IDENTITY),
+                build_client(self._rules, self._ca_bundle, self._timeout_seconds, self._trust) as client,
+            ):
                 return _Known(at, at, self._read_keys(authority, self._fetch(client, self._key_set_url(client, authority))))
         except EgressRefused as error:
             return _Known(at, kept.since, kept.keys, Unavailable(str(error)))

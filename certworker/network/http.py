@@ -18,6 +18,7 @@ import httpx
 from certworker.correlation import current_correlation
 from certworker.errors import BadParameter, CertworkerError, SettingsError
 from certworker.network.client_tls import present
+from certworker.network.counting import count_answer, count_failure
 from certworker.network.egress import AnswerTooLarge, EgressRefused, EgressRules, Unreachable
 from certworker.vault.client_certificates import ClientCertificate
 
@@ -134,8 +135,10 @@ class EgressClient(httpx.Client):
             response = self._send(request, **options)
         except CertworkerError as error:
             _tell(request, type(error).__name__, begun)
+            count_failure(error, time.monotonic() - begun)
             raise
         _tell(request, response.status_code, begun)
+        count_answer(response, time.monotonic() - begun)
         return response
 
     def _send(self, request: httpx.Request, **options: Any) -> httpx.Response:  # noqa: ANN401

@@ -9,6 +9,7 @@ from typing import Final
 import httpx
 
 from certworker.errors import Unavailable
+from certworker.measures import NO_MEASURES, Measures, Purpose, asking
 from certworker.network.egress import EgressRules
 from certworker.network.http import Connect, EgressClient, Trust, build_client, read_body
 from certworker.vault.revocation.sources import Fetched
@@ -26,8 +27,14 @@ class RevocationFetcher:
     """Asks over HTTP, each time anew: certificates name many hosts, and a connection is seldom of use again."""
 
     def __init__(
-        self, allowed: tuple[str, ...], list_bytes: int, timeout_seconds: float, connect: Connect | None = None
+        self,
+        allowed: tuple[str, ...],
+        list_bytes: int,
+        timeout_seconds: float,
+        connect: Connect | None = None,
+        measures: Measures = NO_MEASURES,
     ) -> None:
+        self._measures = measures
         self._rules = EgressRules(allowed, answer_bytes=list_bytes, total=timedelta(seconds=timeout_seconds))
         self._timeout_seconds = timeout_seconds
         self._connect = connect
@@ -40,7 +47,7 @@ class RevocationFetcher:
             headers["If-None-Match"] = etag
         if last_modified:
             headers["If-Modified-Since"] = last_modified
-        with self._client() as client, client.stream("GET", url, headers=headers) as answer:
+        with self._asking(Purpose.CRL), self._client() as client, client.stream("GET", url, headers=headers) as answer:
             if answer.status_code == _NOT_MODIFIED and headers:
                 return None
             _check(answer)
@@ -50,9 +57,16 @@ class RevocationFetcher:
     def ask(self, url: str, request: bytes) -> bytes:
         """Send a request of OCSP to a responder, and give its answer. Raises likewise."""
         headers = {"Content-Type": REQUEST_TYPE}
-        with self._client() as client, client.stream("POST", url, content=request, headers=headers) as answer:
+        with (
+            self._asking(Purpose.OCSP),
+            self._client() as client,
+            client.stream("POST", url, content=request, headers=headers) as answer,
+        ):
             _check(answer)
             return read_body(answer, ANSWER_BYTES)
+
+    def _asking(self, purpose: Purpose) -> asking:
+        return asking(self._measures, purpose)
 
     def _client(self) -> EgressClient:
         if self._connect:

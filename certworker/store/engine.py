@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from certworker.clock import Clock
 from certworker.errors import SetupError
+from certworker.measures import NO_MEASURES, Measures
 from certworker.store.transactions import SqlStore
 from certworker.vault.store import Store
 
@@ -33,7 +34,13 @@ _RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or 
 
 
 def open_store(
-    database_url: str, clock: Clock, lock_wait: timedelta = LOCK_WAIT, *, durable: bool = True, records_acts: bool = True
+    database_url: str,
+    clock: Clock,
+    lock_wait: timedelta = LOCK_WAIT,
+    measures: Measures = NO_MEASURES,
+    *,
+    durable: bool = True,
+    records_acts: bool = True,
 ) -> Store:
     """Open the database that `database_url` names; connections are made when they are needed first.
 
@@ -46,10 +53,10 @@ def open_store(
         event.listen(engine, "connect", _wait_for_no_disk)
     if engine.dialect.name == "sqlite":
         reading, writing = (engine.execution_options(opening=words) for words in ("BEGIN", "BEGIN IMMEDIATE"))
-        return SqlStore(reading, writing, clock, lock_wait, records_acts=records_acts)
+        return SqlStore(reading, writing, clock, lock_wait, measures, records_acts=records_acts)
     snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     writing = engine.execution_options(isolation_level="READ COMMITTED")
-    return SqlStore(snapshot, writing, clock, lock_wait, records_acts=records_acts)
+    return SqlStore(snapshot, writing, clock, lock_wait, measures, records_acts=records_acts)
 
 
 def open_engine(database_url: str, lock_wait: timedelta = LOCK_WAIT) -> Engine:

@@ -1,17 +1,21 @@
 """How an issuance goes on: one exchange with the CA after another, each recorded before the next begins."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import cast
+from time import perf_counter
+from types import MappingProxyType
+from typing import Final, cast
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import read_certificate
 from certworker.errors import BadParameter, LeaseLost
+from certworker.measures import Measure, Measures, Purpose, asking
 from certworker.vault.acceptance import CLOCK_SKEW, accept
 from certworker.vault.events import Event, EventType
-from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step
+from certworker.vault.issuance import Canceller, IssuanceRequest, Issued, Pending, Provider, Providers, Rejected, Step, Trouble
 from certworker.vault.issuers import Issuers
 from certworker.vault.objects import CertificateVersion, ObjectKind
 from certworker.vault.operations import (
@@ -47,6 +51,11 @@ LONGEST_HEAD_START = timedelta(days=1)
 WITHDRAWALS = "withdrawals"
 """In an operation's progress: how often its CA was told that the order is not wanted any more."""
 
+_TROUBLES: Final[Mapping[Trouble | None, str]] = MappingProxyType(
+    {Trouble.OUTAGE: "unavailable", Trouble.THROTTLED: "throttled", None: "passing"}
+)
+"""How failures are counted that are tried again."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -62,6 +71,7 @@ class Progression:
         providers: Providers,
         setbacks: Setbacks,
         clock: Clock,
+        measures: Measures,
     ) -> None:
         self._store = store
         self._versions = versions
@@ -70,6 +80,7 @@ class Progression:
         self._providers = providers
         self._setbacks = setbacks
         self._clock = clock
+        self._measures = measures
 
     def advance(self, operation: Operation) -> None:
         """Step a claimed operation on until it waits, or has come to an end. Raises LeaseLost where it was taken over."""
@@ -107,6 +118,7 @@ class Progression:
         """
         with self._store.reading() as reader:
             progress = _take_up(reader, operation).progress
+        self._count_failure(operation, "unexpected")
         pending = Pending(progress, None, failure)
         if operation.cancellation_requested:
             self._record_withdrawal(operation, pending)
@@ -173,12 +185,28 @@ class Progression:
         begun = at = self._clock()
         step: Step = Pending(operation.progress, at)
         for _ in range(MOST_STEPS):
-            step = provider.step(request, operation.progress or None, at)
+            step = self._ask(operation, provider, request, at)
             at = self._clock()
             if not isinstance(step, Pending) or not _goes_on(step, at) or at - begun > STEPPING_TIME:
                 break
             operation = self._record_progress(operation, step.progress, at)
         self._record(operation, step, whole_second(at))
+
+    def _ask(self, operation: Operation, provider: Provider, request: IssuanceRequest, at: datetime) -> Step:
+        """Make one exchange, and count it by how far the operation had come."""
+        issuer, stage, begun = operation.policy.issuer.name, operation.progress.get("step", "begin"), perf_counter()
+        result = "error"
+        try:
+            with asking(self._measures, Purpose.ISSUANCE, issuer, self._clock):
+                step = provider.step(request, operation.progress or None, at)
+            result = _word_of(step)
+            return step
+        finally:
+            self._measures.count(Measure.ISSUANCE_STEPS, issuer, stage, result)
+            self._measures.time(Measure.ISSUANCE_STEP_SECONDS, perf_counter() - begun, issuer, stage)
+
+    def _count_failure(self, operation: Operation, error: str) -> None:
+        self._measures.count(Measure.ISSUANCE_FAILURES, operation.policy.issuer.name, error)
 
     def _record_progress(self, operation: Operation, progress: Progress, at: datetime) -> Operation:
         with self._store.writing() as writer:
@@ -198,6 +226,9 @@ class Progression:
             case Pending(failure=None):
                 self._wait(operation, step, at)
             case Pending():
+                self._count_failure(operation, _TROUBLES[step.trouble])
+                if step.trouble is Trouble.THROTTLED:
+                    self._measures.count(Measure.CA_RATE_LIMITED, operation.policy.issuer.name)
                 self._retry(operation, step, at)
 
     def _complete(self, operation: Operation, issued: Issued, at: datetime) -> None:
@@ -226,6 +257,7 @@ class Progression:
             writer.update_operation(done)
             writer.add_journal(operation.id, at, "merged", issued.progress)
             self._versions.swap_in(writer, done, records, _vault_name(writer, operation))
+        self._measures.time(Measure.ISSUANCE_SECONDS, (at - operation.created).total_seconds(), operation.policy.issuer.name)
 
     def _wait(self, operation: Operation, pending: Pending, at: datetime) -> None:
         if not operation.reason.is_asked_for and at - operation.created >= LONGEST_WAIT:
@@ -261,6 +293,7 @@ class Progression:
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
             attempt = self._setbacks.failed(writer, current, pending, _not_before(pending.retry_at, at), at)
+            reason = pending.trouble.value if pending.trouble and not attempt.counted else "back_off"
             due_at, failures = attempt.due_at, current.failures + attempt.counted
             details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
             changed = replace(current, progress=pending.progress, failures=failures, updated=at, status_details=details)
@@ -269,6 +302,7 @@ class Progression:
             writer.count_attempt(operation.vault_id, operation.policy.issuer.name, "retried")
             detail = {"vault": _vault_name(writer, operation), "error": pending.failure or "", "next": due_at.isoformat()}
             writer.add_event(_event(EventType.OPERATION_RETRY, operation, at, detail))
+        self._measures.count(Measure.DEFERRALS, operation.policy.issuer.name, reason)
 
     def _is_worn_out(self, operation: Operation, at: datetime) -> bool:
         """Whether a renewal has come to nothing but failures for so long that another order may be luckier.
@@ -283,6 +317,7 @@ class Progression:
 
     def _fail(self, operation: Operation, rejected: Rejected, evidence: Evidence | None = None) -> None:
         at = whole_second(self._clock())
+        self._count_failure(operation, "invalid" if evidence else "configuration" if rejected.configuration else "rejected")
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
             writer.update_operation(_ended(current, at, rejected.code, rejected.message))
@@ -329,11 +364,25 @@ class Progression:
             return None
         if not callable(getattr(provider, "cancel", None)):
             return None
-        return cast("Canceller", provider).cancel(request, operation.progress, self._clock())
+        with asking(self._measures, Purpose.ISSUANCE, request.issuer, self._clock):
+            return cast("Canceller", provider).cancel(request, operation.progress, self._clock())
 
 
 class _Unfit(Exception):
     """The operation cannot go on as its issuer stands."""
+
+
+def _word_of(step: Step) -> str:
+    """Say what became of an exchange, in the words of the metric."""
+    match step:
+        case Issued():
+            return "issued"
+        case Rejected():
+            return "rejected"
+        case Pending(failure=None):
+            return "pending"
+        case _:
+            return "retry"
 
 
 def cancel(writer: Writer, operation: Operation, at: datetime) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import NotFound
+from certworker.measures import Measure, Measures
 from certworker.vault.issuances import Issuances
 from certworker.vault.lifetime import next_attempt
 from certworker.vault.objects import ObjectKind
@@ -19,7 +20,14 @@ class Renewals:
     """Carries out what was decided. For the worker; it asks for no caller."""
 
     def __init__(
-        self, store: Store, issuances: Issuances, planner: Planner, budgets: Budgets, routing: Routing, clock: Clock
+        self,
+        store: Store,
+        issuances: Issuances,
+        planner: Planner,
+        budgets: Budgets,
+        routing: Routing,
+        clock: Clock,
+        measures: Measures,
     ) -> None:
         self._store = store
         self._issuances = issuances
@@ -27,6 +35,7 @@ class Renewals:
         self._budgets = budgets
         self._routing = routing
         self._clock = clock
+        self._measures = measures
 
     def begin(self, certificate: Certificate) -> Operation | None:
         """Begin the renewal of a certificate that was claimed; none where, at a second look, it is not due.
@@ -44,6 +53,9 @@ class Renewals:
         if renewal.due_at is None or renewal.due_at > at:
             with self._store.writing() as writer:
                 writer.set_renewal(vault.id, certificate.name, certificate.fence, renewal)
+            found = self._planner.foresee(situation, certificate.renewal)
+            reason = "maintenance" if found and found.opening else "replanned"
+            self._measures.count(Measure.DEFERRALS, certificate.policy.issuer.name, reason)
             return None
         route = self._routing.route(certificate)
         policy = sent_to(certificate.policy, route) if route else certificate.policy
@@ -51,6 +63,7 @@ class Renewals:
             return self._issuances.renew(vault, replace(certificate, renewal=renewal, policy=policy), current)
         except NotYet as turned:
             self._turn_away(replace(certificate, renewal=renewal), policy.issuer.name, turned, at)
+            self._measures.count(Measure.DEFERRALS, policy.issuer.name, turned.reason)
             return None
 
     def _turn_away(self, certificate: Certificate, issuer: str, turned: NotYet, at: datetime) -> None:

@@ -9,6 +9,7 @@ from typing import cast
 
 from certworker.clock import Clock, whole_second
 from certworker.errors import BadParameter, Conflict
+from certworker.measures import Measures, Purpose, asking
 from certworker.vault.access import Access, Caller
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import Revoker
@@ -53,12 +54,21 @@ class RevokedVersion:
 class Revocations:
     """Asks issuers for revocations. What was revoked stays in the vault as it is; what follows is as if it had been found."""
 
-    def __init__(self, store: Store, access: Access, issuers: Issuers, consequences: Consequences, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        access: Access,
+        issuers: Issuers,
+        consequences: Consequences,
+        clock: Clock,
+        measures: Measures,
+    ) -> None:
         self._store = store
         self._access = access
         self._issuers = issuers
         self._consequences = consequences
         self._clock = clock
+        self._measures = measures
 
     def revoke(self, caller: Caller, vault: Vault, name: str, version: str | None, reason: str | int) -> RevokedVersion:
         """Have a version revoked, the current one where `version` is none. The CA is asked in no transaction.
@@ -73,7 +83,8 @@ class Revocations:
             found, issuer = _find(reader, vault, name, version)
         revoker = cast("Revoker", self._issuers.provider_that_can("revoke", issuer))
         at = whole_second(self._clock())
-        result = revoker.revoke(self._issuers.request(issuer), found.der, CODES[given], at)
+        with asking(self._measures, Purpose.REVOCATION, issuer.name, self._clock):
+            result = revoker.revoke(self._issuers.request(issuer), found.der, CODES[given], at)
         if not result.done:
             raise refusal(f"The certificate {name} is not revoked.", result.message, result.retry_at, at)
         with self._store.writing() as writer:

@@ -20,7 +20,9 @@ def renewals(house: House, owner: str) -> Round:
     def renew(certificate: Certificate) -> None:
         services, lost = house.renewals, lost_by(house.measures, "renewals")
         with correlating(str(uuid4())):
-            guarded(certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text), lost)
+            guarded(
+                certificate.name, lambda: services.begin(certificate), lambda text: services.put_off(certificate, text), lost
+            )
 
     return Round("renewals", Group.ISSUANCE, lambda at: each(lambda: claim(at), renew), lambda reader: reader.next_renewal())
 
@@ -36,7 +38,9 @@ def operations(house: House, owner: str) -> Round:
         progression, lost = house.progression, lost_by(house.measures, "operations")
         # of an operation of an earlier release, nobody knows what began it
         with correlating(operation.correlation_id or operation.id, operation.id, operation.failures + 1):
-            guarded(operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text), lost)
+            guarded(
+                operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text), lost
+            )
 
     return Round(
         "operations", Group.ISSUANCE, lambda at: each(lambda: claim(at), advance), lambda reader: reader.next_operation()

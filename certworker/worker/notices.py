@@ -69,9 +69,7 @@ def deliveries(house: House, owner: str) -> Round:
 
     def attempt(notice: Notice) -> bool:
         arrived = []
-        guarded(
-            notice.id, lambda: arrived.append(service.deliver(notice)), lambda text: service.put_off(notice, text), lost
-        )
+        guarded(notice.id, lambda: arrived.append(service.deliver(notice)), lambda text: service.put_off(notice, text), lost)
         return arrived == [True]
 
     def give_turns(channel: str, at: datetime, failures: Counter[str]) -> int:

@@ -40,9 +40,7 @@ def lists(house: House, owner: str) -> Round:
                 came.append(new)
 
         def refresh_guarded(source: Source) -> None:
-            guarded(
-                source.url, lambda: refresh(source), lambda text: services.lists.put_off(source, text, house.clock()), lost
-            )
+            guarded(source.url, lambda: refresh(source), lambda text: services.lists.put_off(source, text, house.clock()), lost)
 
         count = each(lambda: claim(at), refresh_guarded)
         # all watches are gone through: once for all lists, which may be a hundred shards

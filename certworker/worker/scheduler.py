@@ -24,9 +24,7 @@ _log = logging.getLogger(__name__)
 class Scheduler:
     """Wakes the rounds every `tick_seconds`, in `parallel` threads side by side: the claims keep them apart."""
 
-    def __init__(
-        self, rounds: list[Rounds], clock: Clock, tick_seconds: float, measures: Measures = NO_MEASURES
-    ) -> None:
+    def __init__(self, rounds: list[Rounds], clock: Clock, tick_seconds: float, measures: Measures = NO_MEASURES) -> None:
         self._rounds = rounds
         self._clock = clock
         self._tick_seconds = tick_seconds

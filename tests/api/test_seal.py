@@ -9,6 +9,8 @@ import httpx
 import pytest
 
 from certworker.api.sealed import WORDS, build_sealed_app, build_sealed_ops_app, sealed_context
+from certworker.metrics.counters import Counters
+from certworker.metrics.exposition import SealedExposition
 from certworker.seal.enclosing import NewSeal, make_enclosed
 from certworker.seal.keeper import Keeper
 from certworker.settings import Metrics, Seal, SealKind, Settings
@@ -31,7 +33,9 @@ def settings(tmp_path: Path) -> Iterator[Settings]:
 
 def ask(settings: Settings, method: str, path: str, client: str = "127.0.0.1", **sent: Any) -> httpx.Response:  # noqa: ANN401
     """Ask the operators' app of a sealed service, as a client of an address."""
-    transport = httpx.ASGITransport(build_sealed_ops_app(settings), client=(client, 1))
+    transport = httpx.ASGITransport(
+        build_sealed_ops_app(settings, SealedExposition(Counters(), settings.seal).text), client=(client, 1)
+    )
 
     async def go() -> httpx.Response:
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as http:
@@ -111,9 +115,18 @@ def test_without_a_seal_there_is_nothing_to_open(tmp_path: Path) -> None:
     assert answer.json() == {"kind": "none", "sealed": False}
 
 
+def test_metrics_tell_that_it_is_sealed(settings: Settings) -> None:
+    """An alert can be made of it; what is in the database is absent."""
+    answer = ask(settings, "GET", "/metrics")
+    assert answer.status_code == 200
+    lines = {line for line in answer.text.splitlines() if not line.startswith("#")}
+    assert {"certworker_sealed 1.0", 'certworker_seal_info{kind="passphrase"} 1.0'} < lines
+    assert any(line.startswith("certworker_build_info") for line in lines)
+    assert not any("database_up" in line or "certificate" in line for line in lines)
+
+
 def test_everything_else_is_unavailable(settings: Settings, clock: FakeClock) -> None:
     """On the operators' port and on the HTTPS port, which has a certificate of the moment to say it by."""
-    assert ask(settings, "GET", "/metrics").status_code == 503
     assert ask(settings, "GET", "/console").status_code == 503
     assert (ask(settings, "GET", "/readyz").text, ask(settings, "GET", "/healthz").status_code) == ("not ready: sealed\n", 200)
 

@@ -252,7 +252,7 @@ def test_a_process_is_closed_and_keeps_the_key_from_those_that_it_starts(tmp_pat
     program = (
         "import ctypes, resource, subprocess, sys\n"
         "from certworker.cli import child\n"
-        "def look(house, options):\n"
+        "def look(house, counters, options):\n"
         "    assert house.master.id\n"
         "    env = subprocess.run(['env'], capture_output=True, text=True, check=True).stdout\n"
         "    print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE), 'THE_VAULT_KEY' in env)\n"

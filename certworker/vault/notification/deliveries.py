@@ -4,10 +4,12 @@ import logging
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
+from certworker.measures import Measure, Measures, Purpose, asking
 from certworker.vault.notification.audience import MAIL, Audience
 from certworker.vault.notification.ledger import Notice, NoticeStatus
 from certworker.vault.notification.message import Delivery, Message, Severity, Topic
@@ -33,17 +35,19 @@ _HELD_BACK: Final = (Severity.WARNING, Severity.INFO)
 """What waits for others. What is critical goes out at once, and is put together with what is critical alone."""
 _LONGEST_ERROR: Final = 1000
 
+_RESULTS: Final = MappingProxyType({NoticeStatus.SENT: "sent", NoticeStatus.DEAD: "dead"})
 _log = logging.getLogger(__name__)
 
 
 class Deliveries:
     """Delivers notices, channel by channel. For the worker; it asks for no caller."""
 
-    def __init__(self, store: Store, audience: Audience, digest_from: int, clock: Clock) -> None:
+    def __init__(self, store: Store, audience: Audience, digest_from: int, clock: Clock, measures: Measures) -> None:
         self._store = store
         self._channels = audience.channels
         self._digest_from = digest_from
         self._clock = clock
+        self._measures = measures
 
     @property
     def channels(self) -> Collection[str]:
@@ -69,7 +73,8 @@ class Deliveries:
         """Hand a claimed notice over, and record what came of it; say whether it arrived. Raises LeaseLost."""
         with self._store.reading() as reader:
             message = _message(reader, notice)
-        delivery = self._channels[notice.channel].deliver(message, whole_second(self._clock()))
+        with asking(self._measures, Purpose.WEBHOOK):  # what channels ask over HTTP; mail and programs are no HTTP
+            delivery = self._channels[notice.channel].deliver(message, whole_second(self._clock()))
         self._record(notice, delivery)
         return delivery.done
 
@@ -99,6 +104,7 @@ class Deliveries:
             writer.record_delivery(recorded)
             if recorded.status is NoticeStatus.SENT and notice.topic is Topic.DIGEST:
                 writer.close_digest(recorded)
+        self._measures.count(Measure.DELIVERIES, notice.channel, _RESULTS.get(recorded.status, "failed"))
         _tell(recorded)
 
 

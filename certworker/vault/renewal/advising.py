@@ -8,6 +8,7 @@ from typing import Final, cast
 from certworker.clock import Clock, whole_second
 from certworker.crypto.x509 import validity
 from certworker.errors import LeaseLost
+from certworker.measures import Measure, Measures, Purpose, asking
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuance import Advice, NoAdvice, Providers, RenewalAdvisor
 from certworker.vault.issuers import Issuers
@@ -43,7 +44,14 @@ class Advising:
     """Asks CAs for advice, and keeps the watches over the versions that they can be asked about. It asks for no caller."""
 
     def __init__(
-        self, store: Store, issuers: Issuers, providers: Providers, planner: Planner, random: Random, clock: Clock
+        self,
+        store: Store,
+        issuers: Issuers,
+        providers: Providers,
+        planner: Planner,
+        random: Random,
+        clock: Clock,
+        measures: Measures,
     ) -> None:
         self._store = store
         self._issuers = issuers
@@ -51,6 +59,7 @@ class Advising:
         self._planner = planner
         self._random = random
         self._clock = clock
+        self._measures = measures
         # only a hint, which saves a CA from questions: a process that knows nothing of it asks, and finds out
         self._silences: dict[tuple[str, str], _Silence] = {}
 
@@ -77,7 +86,9 @@ class Advising:
         elif until := self._silent_until(issuer, at):
             self._keep(replace(watch, due_at=until))
         else:
-            answer = advisor.advise(self._issuers.request(issuer), current.der, at)
+            with asking(self._measures, Purpose.ADVICE, issuer.name, self._clock):
+                answer = advisor.advise(self._issuers.request(issuer), current.der, at)
+            self._measures.count(Measure.ARI_FETCHES, issuer.name, _word_of(known, answer))
             self._listen(issuer, answer, whole_second(self._clock()))
             self._record(watch, known, current, answer)
 
@@ -160,6 +171,14 @@ class Advising:
 
 def _authority(issuer: Issuer) -> tuple[str, str]:
     return issuer.provider.casefold(), issuer.account_id
+
+
+def _word_of(known: Known, answer: Advice | NoAdvice) -> str:
+    """Say what came of a question, in the words of the metric."""
+    if isinstance(answer, NoAdvice):
+        return "failed" if answer.offered else "none_offered"
+    is_another = known.window is not None and (known.window.start, known.window.end) != (answer.start, answer.end)
+    return "moved" if is_another else "window"
 
 
 def _is_news(known: Known, now: Known) -> bool:

@@ -51,12 +51,16 @@ class Budget:
 
 
 class NotYet(Exception):
-    """A renewal must wait until a time: the budget of the whole account, or one for its names alone, is used up."""
+    """A renewal must wait until a time: the budget of the whole account, or one for its names alone, is used up.
 
-    def __init__(self, until: datetime, *, account: bool = False) -> None:
+    Or what is remembered of failures holds it; `reason` says which.
+    """
+
+    def __init__(self, until: datetime, *, account: bool = False, reason: str = "budget") -> None:
         super().__init__(f"not before {until.isoformat()}")
         self.until = until
         self.account = account
+        self.reason = reason
 
 
 class Budgets:
@@ -146,13 +150,13 @@ class Budgets:
         if memory is None or certificate is None:
             return
         if memory.held_until and memory.held_until > at:
-            raise NotYet(memory.held_until)
+            raise NotYet(memory.held_until, reason="back_off")
         own = certificate.renewal.failures or certificate.policy_updated > memory.updated
         if memory.next_at > at and not own and operation.reason is not OperationReason.REQUESTED:
             current = writer.certificate_version(operation.vault_id, operation.name, None)
             until = _own_turn(memory, current.attributes.expires if current else None)
             if until > at:
-                raise NotYet(_up(until))
+                raise NotYet(_up(until), reason="back_off")
 
 
 def _budget(kind: str, key: str, rate: Rate) -> Budget:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from random import Random
 
 from certworker.clock import Clock
+from certworker.measures import Measures
 from certworker.vault.access import Access
 from certworker.vault.issuances import Issuances
 from certworker.vault.renewal.planning import Planner
@@ -37,9 +38,10 @@ def revocation_services(
     clock: Clock,
     random: Random,
     check_every: timedelta,
+    measures: Measures,
 ) -> RevocationServices:
     """Put them together; `fetcher` is the way out."""
     lists = Lists(store, fetcher, random, check_every)
     checks = Checks(lists, Responders(store, fetcher), Authorities(store, fetcher))
-    watching = RevocationWatching(store, checks, Consequences(planner), issuances, clock, random, check_every)
+    watching = RevocationWatching(store, checks, Consequences(planner), issuances, clock, random, check_every, measures)
     return RevocationServices(lists, watching, RevocationStatuses(store, access, watching))

@@ -11,6 +11,7 @@ from certworker.clock import Clock, whole_second
 from certworker.crypto.revocation import RevocationList
 from certworker.crypto.x509 import read_certificate
 from certworker.errors import BadParameter, OperationInProgress
+from certworker.measures import Measure, Measures
 from certworker.vault.events import Event, EventType
 from certworker.vault.issuances import Issuances
 from certworker.vault.objects import CertificateVersion, ObjectKind
@@ -57,6 +58,7 @@ class RevocationWatching:
         clock: Clock,
         random: Random,
         check_every: timedelta,
+        measures: Measures,
     ) -> None:
         self._store = store
         self._checks = checks
@@ -65,6 +67,7 @@ class RevocationWatching:
         self._clock = clock
         self._random = random
         self._check_every = check_every
+        self._measures = measures
         self._looked_ahead: datetime | None = None
 
     def sweep(self, at: datetime) -> int:
@@ -190,6 +193,8 @@ class RevocationWatching:
         Where nothing was claimed, what is known by now goes before `known`: others may have looked meanwhile, or revoked it.
         """
         at = whole_second(self._clock())
+        if verdict:
+            self._measures.count(Measure.REVOCATION_CHECKS, verdict.source or "none", verdict.standing.value)
         place = (version.vault_id, version.name)
         with self._store.writing() as writer:
             # the name is held first, as by everybody
