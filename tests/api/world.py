@@ -113,10 +113,12 @@ def open_world(
         **({"network": network} if network else {}),
     )
     put_up = None if anew else put_deployment(folder, clock)
-    make_master_key(settings.seal.master_key_file)
+    if not settings.seal.master_key_file.exists():
+        make_master_key(settings.seal.master_key_file)
     put_database(folder / "certworker.db")
     authority = ScriptedAuthority()
-    with open_house(settings, clock, Random(1), {"scripted": authority}, audience=audience) as house:
+    # what a test has in a file of its own need not outlive a power cut
+    with open_house(settings, clock, Random(1), {"scripted": authority}, audience=audience, durable=False) as house:
         founded = put_up or house.founding.found(VAULT, ADMINISTRATOR)
         vault = founded.vault
         if hsm:
