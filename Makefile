@@ -19,7 +19,7 @@ quietly = $(1) >$(LOG) 2>&1 || { status=$$?; cat $(LOG) >&2; echo "make: failed:
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup run test test-long test-fleet test-clients contoso check bench simulate clean setup-system lock
+.PHONY: help setup run test test-long test-fleet test-clients contoso check bench simulate dashboards clean setup-system lock
 
 help: ## List the targets
 	@echo "make TARGET [ARGS=\"...\"]"
@@ -65,6 +65,9 @@ simulate: $(STAMP) ## Play years of a fleet; writes build/simulate-*.json and .p
 		--processes $(PYTEST_WORKERS) --plot build/simulate-acme.png --json $(ARGS) > build/simulate-acme.json
 	@$(VENV)/bin/certworker simulate --certificates 10000 --days 1095 --scenario config/simulate-fleet.toml --exchange port \
 		--processes $(PYTEST_WORKERS) --plot build/simulate-port.png --json $(ARGS) > build/simulate-port.json
+
+dashboards: $(STAMP) ## Write the Grafana dashboards anew from dashboards/source
+	@$(VENV)/bin/python -m dashboards.build
 
 lock: $(STAMP) ## Write requirements.lock anew from pyproject.toml (ARGS=--upgrade for newer versions)
 	@echo "Resolving pyproject.toml into requirements.lock"

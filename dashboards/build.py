@@ -141,9 +141,9 @@ def _deployment() -> Json:
 
 def _variable(name: str, *, only: bool) -> Json:
     if name == "name":
-        query = 'label_values(certworker_certificate_info{job="$job", vault="$vault"}, name)'
+        query = 'label_values(certworker_certificate_ready{job="$job", vault="$vault"}, name)'
         return _query(name, "Certificate", query, several=False)
-    metric = "certworker_certificate_info" if only else "certworker_certificates"
+    metric = "certworker_certificate_ready" if only else "certworker_certificates"
     return _query(name, name.capitalize(), f'label_values({metric}{{job="$job"}}, {name})', several=not only)
 
 

@@ -19,7 +19,7 @@ OPERATORS: Final = frozenset({"and", "or", "unless", "atan2", "offset", "bool", 
 GROUPINGS: Final = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
 SCRAPED: Final = frozenset({"job", "instance"})
 """The labels that Prometheus gives to all that it scrapes. A label of that name becomes `exported_...`."""
-OF_PROMETHEUS: Final = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
+OF_PROMETHEUS: Final = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE", "scrape_duration_seconds"})
 """The series that Prometheus makes itself; their labels are what they are about."""
 
 

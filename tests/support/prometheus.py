@@ -1,0 +1,103 @@
+"""A real Prometheus on loopback, with a folder of its own, that scrapes each second."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.ports import free_ports
+
+START_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A series that a query gave: its labels and its value."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A running Prometheus."""
+
+    url: str
+
+    def ask(self, expression: str) -> list[Series]:
+        """Evaluate an expression now. Raises AssertionError with what Prometheus has against it."""
+        answer = self._call("query", query=expression)
+        if answer["resultType"] == "scalar":
+            return [Series({}, float(answer["result"][1]))]
+        return [Series(found["metric"], float(found["value"][1])) for found in answer["result"]]
+
+    def values_of(self, label: str, selector: str) -> list[str]:
+        """List the values of a label, as the variables of a dashboard do."""
+        found: list[str] = self._call(f"label/{label}/values", **{"match[]": selector})
+        return found
+
+    def rules(self) -> list[dict[str, Any]]:
+        """List the rules as they stand."""
+        return [rule for group in self._call("rules")["groups"] for rule in group["rules"]]
+
+    def targets(self) -> dict[str, str]:
+        """Tell each target's health by its address."""
+        found = self._call("targets", state="active")["activeTargets"]
+        return {target["discoveredLabels"]["__address__"]: target["health"] for target in found}
+
+    def _call(self, what: str, **parameters: str) -> Any:  # noqa: ANN401 - whatever the call gives
+        answer = httpx.get(f"{self.url}/api/v1/{what}", params=parameters).json()
+        assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
+        return answer["data"]
+
+
+def scrape_settings(targets: Mapping[str, str], *rules: Path) -> str:
+    """Write settings that scrape `targets`, an address by the name of its job, and evaluate `rules`, each second.
+
+    JSON is YAML.
+    """
+    return json.dumps(
+        {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(path) for path in rules],
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in targets.items()
+            ],
+        }
+    )
+
+
+@contextmanager
+def running_prometheus(folder: Path, settings: Path) -> Iterator[Prometheus]:
+    """Run Prometheus with settings until the block ends. Needs the program `prometheus`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (port,) = free_ports(1)
+    command = ["prometheus", f"--config.file={settings}", f"--storage.tsdb.path={folder / 'data'}"]
+    command += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+    output = folder / "prometheus.txt"
+    with output.open("wb") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said)
+        try:
+            _wait(process, port, output)
+            yield Prometheus(f"http://127.0.0.1:{port}")
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise AssertionError(output.read_text())
