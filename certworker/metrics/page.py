@@ -1,0 +1,59 @@
+"""The page of all metrics, docs/metrics.md: `python -m certworker.metrics.page > docs/metrics.md` writes it anew."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Final
+
+from certworker.metrics.catalogue import Kind, Metric, Origin, catalogue
+
+_HEAD: Final = """\
+# Metrics
+
+What `/metrics` tells, on the port of `[metrics]` (9464 unless it is set otherwise). [monitoring.md](monitoring.md) tells how it is
+scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is made from the catalogue in the code.
+
+- Times are absolute, in Unix seconds: `certworker_certificate_not_after_timestamp_seconds - time()` is what is left. Durations
+  are seconds. Yes and no are 1 and 0.
+- **State** is how things stand at the scrape, read from the database: every instance tells the same, and a restart forgets
+  nothing. Where several instances are scraped, take one of the same series: `max by (vault, name, issuer) (...)`.
+- **Counted** is what one service has counted since it was started, all its processes together. Over several instances, sum
+  it: `sum by (plane) (rate(...))`.
+- Series of single certificates are told of the unhealthy ones and of those that expire first, as many as `[metrics]` allows.
+  The counts of the fleet have all in them.
+- `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is a label.
+- A label `job` is `exported_job` in Prometheus, which uses `job` for the name of the scrape.
+- Of a histogram there are `_bucket` (with `le`), `_sum` and `_count`.
+"""
+_ORIGIN: Final = {Origin.DATABASE: "state", Origin.PROCESSES: "counted"}
+
+
+def metrics_page() -> str:
+    """Write the page, in Markdown."""
+    topics = groupby(catalogue(), key=lambda metric: metric.topic)
+    return "\n".join([_HEAD, *(line for topic, metrics in topics for line in _section(topic, metrics))]).rstrip() + "\n"
+
+
+def _section(topic: str, metrics: Iterable[Metric]) -> Iterator[str]:
+    yield f"## {topic}"
+    yield "| metric | kind | labels | what it tells |"
+    yield "|---|---|---|---|"
+    listed = tuple(metrics)
+    yield from map(_row, listed)
+    yield ""
+    values = {(label, text): None for metric in listed for label, text in metric.values.items()}
+    for label, text in values:
+        of = ", ".join(f"`{metric.series}`" for metric in listed if metric.values.get(label) == text)
+        yield f"- **{label}** of {of}: {text}"
+    if values:
+        yield ""
+
+
+def _row(metric: Metric) -> str:
+    kind = f"{metric.kind}, {_ORIGIN[metric.origin]}"
+    buckets = f" Buckets: {', '.join(f'{bound:g}' for bound in metric.buckets)} s." if metric.kind is Kind.HISTOGRAM else ""
+    return f"| `{metric.series}` | {kind} | {', '.join(metric.labels)} | {metric.meaning}{buckets} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_page())
