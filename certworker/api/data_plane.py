@@ -26,6 +26,7 @@ from certworker.api import (
     renewals,
     revocation,
     secrets,
+    status,
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, Challenged, admit, bearer_of, find_vault
@@ -61,6 +62,7 @@ ROUTES = (
     *access.ROUTES,
     *notices.ROUTES,
     *renewals.ROUTES,
+    *status.ROUTES,
     *mass_replacement.ROUTES,
     *revocation.ROUTES,
 )

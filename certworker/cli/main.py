@@ -28,6 +28,7 @@ from certworker.cli import (
     secret,
     session,
     simulate,
+    status,
     vault,
 )
 from certworker.cli.core_dumps import forbid_core_dumps
@@ -179,6 +180,7 @@ app.add_typer(seal.app, name="seal")
 app.add_typer(audit.app, name="audit")
 app.add_typer(backup.app, name="backup")
 app.add_typer(drill.app, name="drill")
+app.command()(status.status)
 app.command()(plan.plan)
 app.command()(doctor.doctor)
 app.command()(simulate.simulate)

@@ -12,6 +12,7 @@ from certworker.clock import Clock
 from certworker.errors import Conflict, Unavailable
 from certworker.measures import NO_MEASURES, Measure, Measures
 from certworker.store.advice import AdviceReader
+from certworker.store.attention import AttentionReader
 from certworker.store.audit import AuditReader, AuditWriter
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
@@ -72,6 +73,7 @@ class SqlReader(
     GrantReader,
     AuditReader,
     SummaryReader,
+    AttentionReader,
     DatabaseReader,
 ):
     """A consistent view."""
@@ -103,6 +105,7 @@ class SqlWriter(
     GrantWriter,
     AuditWriter,
     SummaryWriter,
+    AttentionReader,
     DatabaseReader,
 ):
     """A transaction that changes things."""

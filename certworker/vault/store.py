@@ -40,6 +40,7 @@ from certworker.vault.rotation_policy import KeyRotation
 from certworker.vault.sealed_records import SealedKind, SealedRecord
 from certworker.vault.sign_in.grants import GrantReader, GrantWriter
 from certworker.vault.spare_keys import SpareKeyReader, SpareKeyWriter
+from certworker.vault.summary.attention import AttentionReader
 from certworker.vault.summary.port import SummaryReader, SummaryWriter
 from certworker.vault.vaults import Contact, Heartbeat, Issuer, Principal, SealedAccount, SigningKey, Vault, WrappedKey
 from certworker.vault.watches import WatchReader, WatchWriter
@@ -96,6 +97,7 @@ class Reader(
     GrantReader,
     AuditReader,
     SummaryReader,
+    AttentionReader,
     DatabaseReader,
     Protocol,
 ):

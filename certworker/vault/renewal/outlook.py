@@ -61,19 +61,20 @@ class Outlooks:
         self._access.require(caller, vault, "certificates", "get", name=name)
         check_name(name)
         with self._store.reading() as reader:
-            return self._look(reader, live_head(reader, vault, ObjectKind.CERTIFICATE, name), self._time(at))
+            return self.look(reader, live_head(reader, vault, ObjectKind.CERTIFICATE, name), self._time(at))
 
     def list_(self, caller: Caller, vault: Vault, after: str | None, limit: int, at: datetime | None = None) -> Page[Outlook]:
         """Tell of all certificates likewise, by name."""
         self._access.require(caller, vault, "certificates", "list")
         with self._store.reading() as reader:
             page = reader.heads(vault.id, ObjectKind.CERTIFICATE, after, limit, deleted=False)
-            return Page(tuple(self._look(reader, head, self._time(at)) for head in page.items), page.next)
+            return Page(tuple(self.look(reader, head, self._time(at)) for head in page.items), page.next)
 
     def _time(self, at: datetime | None) -> datetime:
         return whole_second(at or self._clock())
 
-    def _look(self, reader: Reader, head: ObjectHead, at: datetime) -> Outlook:
+    def look(self, reader: Reader, head: ObjectHead, at: datetime) -> Outlook:
+        """Tell of a live certificate what happens next, as part of a larger reading; nobody is asked for a right."""
         certificate = reader.certificate(head.vault_id, head.name)
         if certificate is None:
             raise not_found(ObjectKind.CERTIFICATE, head.name)

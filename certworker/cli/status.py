@@ -1,0 +1,133 @@
+"""`certworker status`: how a vault stands, at a glance, problems first; once, or for as long as somebody watches."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from time import sleep
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from certworker.cli.options import AsJson, VaultUrl, Wire, open_vault
+from certworker.cli.output import plain, show_json, tell
+from certworker.cli.progress import is_animated
+from certworker.errors import Unavailable
+
+if TYPE_CHECKING:
+    from certworker.cli.client import VaultClient
+
+PATH: Final = "/certworker/v1/status"
+MOST_AT_A_GLANCE: Final = 20
+_WITHOUT_TIME: Final = ("at", "ahead", "worker", "changes_waiting")
+"""What changes though nothing has happened."""
+
+Watch = Annotated[bool, typer.Option("--watch", "-w", help="Go on, until Ctrl-C; in a pipe, a line for each change.")]
+Every = Annotated[float, typer.Option("--every", min=0.2, max=3600, metavar="SECONDS", help="How often --watch looks.")]
+All = Annotated[
+    bool, typer.Option("--all", help="Every problem that is told of, up to 100, and not just what fits on a screen.")
+]
+
+
+def status(
+    *,
+    watch: Watch = False,
+    every: Every = 2.0,
+    whole: All = False,
+    vault_url: VaultUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how a vault stands, problems first: what is wrong, since when, and the command that goes on from there.
+
+    Below: what is renewed and what expires in the next weeks, each issuer with its CA, and whether a worker is at work. With
+    --watch --json each change is one line.
+    """
+    with open_vault(vault_url) as vault:
+        if watch:
+            _watch(vault, every, as_json=as_json)
+            return
+        found = _ask(vault, most=100 if whole or as_json else MOST_AT_A_GLANCE)
+    if as_json:
+        show_json(found)
+    else:
+        _draw(found, whole=whole)
+
+
+def _ask(vault: "VaultClient", most: int = MOST_AT_A_GLANCE) -> Wire:
+    found: Wire = vault.call("GET", PATH, problems=str(most))
+    return found
+
+
+def _draw(found: Wire, *, whole: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415  # the other commands start without it
+
+    from certworker.cli.status_picture import picture  # noqa: PLC0415
+
+    console = Console()
+    rows = None if whole or not sys.stdout.isatty() else console.height - 1
+    console.print(picture(found, console, rows))
+
+
+def _watch(vault: "VaultClient", every: float, *, as_json: bool) -> None:
+    try:
+        if as_json or not is_animated(sys.stdout):
+            for found in _changes(vault, every):
+                _print_change(found, as_json=as_json)
+        else:
+            _watch_on_terminal(vault, every)
+    except KeyboardInterrupt:
+        return  # that is how it ends
+
+
+def _watch_on_terminal(vault: "VaultClient", every: float) -> None:
+    from rich.console import Console, Group  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    from certworker.cli.status_picture import picture  # noqa: PLC0415
+
+    console, found = Console(), _ask(vault)  # an error ends it before anything is drawn
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        trouble = ""
+        while True:
+            footer = Text(f"Ctrl-C ends.  {trouble}", "red" if trouble else "dim", no_wrap=True, overflow="ellipsis")
+            live.update(Group(footer, picture(found, console, console.height - 2)), refresh=True)
+            sleep(every)
+            try:
+                found, trouble = _ask(vault), ""
+            except Unavailable as error:
+                # what was seen last stays, and is said to be old
+                trouble = f"Not as of now: {plain(str(error))}"
+
+
+def _changes(vault: "VaultClient", every: float) -> Iterator[Wire]:
+    """Give the status, and again whenever it has changed."""
+    before: Wire = {}
+    while True:
+        try:
+            found = _ask(vault)
+        except Unavailable as error:
+            if not before:
+                raise
+            tell(f"certworker: {error}")
+        else:
+            seen = {name: value for name, value in found.items() if name not in _WITHOUT_TIME}
+            if seen != before:
+                before = seen
+                yield found
+        sleep(every)
+
+
+def _print_change(found: Wire, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found, separators=(",", ":")) + "\n")
+    else:
+        at = datetime.fromtimestamp(found["at"], UTC)
+        needy = found["needing_attention"]
+        worst = "; ".join(f"{plain(one['name'])} {plain(one['what'])}" for one in found["problems"][:5])
+        rest = f"; {needy - 5} more" if needy > 5 else ""  # noqa: PLR2004
+        total = found["certificates"]
+        noun = "certificate" if total == 1 else "certificates"
+        line = f"{at:%Y-%m-%dT%H:%M:%SZ}  {total} {noun}, {needy} to attend to"
+        sys.stdout.write(line + (f": {worst}{rest}" if worst else "") + "\n")
+    sys.stdout.flush()
