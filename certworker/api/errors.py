@@ -54,7 +54,7 @@ TABLE: Mapping[type[errors.CertworkerError], Row] = MappingProxyType(
 """An error that is not here takes the row of its nearest ancestor; without one it is ours, and tells the caller nothing."""
 
 INTERNAL: Row = (500, "InternalServerError", None)
-_INTERNAL_TEXT = "The service met an error of its own. Its log tells more under the request id {}."
+INTERNAL_TEXT = "The service met an error of its own. Its log tells more under the request id {}."
 _DEFAULT_RETRY_SECONDS = 5
 _MOST_PROBLEMS = 3
 
@@ -91,7 +91,7 @@ def error_response(error: Exception, request_id: str) -> JSONResponse:
     status, code, inner = row = row_of(error)
     if row is INTERNAL:
         _log.error("request %s failed", request_id, exc_info=error)
-        return key_vault_error(status, code, _INTERNAL_TEXT.format(request_id))
+        return key_vault_error(status, code, INTERNAL_TEXT.format(request_id))
     return key_vault_error(status, code, str(error), inner, retry_headers(error))
 
 

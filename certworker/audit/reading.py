@@ -14,9 +14,10 @@ from certworker.vault.access import Access
 from certworker.vault.audit.search import Search, Shown, properties_of
 from certworker.vault.management.diagnostics import READ_RECORDS as READ
 from certworker.vault.management.diagnostics import routed_to
-from certworker.vault.management.stores import STORAGE_PROVIDER, StorageAccount
+from certworker.vault.management.places import subscription_of
+from certworker.vault.management.stores import StorageAccount, store_scope
 from certworker.vault.rights.caller import Caller
-from certworker.vault.rights.scopes import group_scope, subscription_scope, vault_scope
+from certworker.vault.rights.scopes import subscription_scope, vault_scope
 from certworker.vault.store import Reader, Store
 from certworker.vault.vaults import Vault
 
@@ -42,6 +43,7 @@ class AuditEvents:
 
     def of_subscription(self, caller: Caller, subscription_id: str, search: Search) -> tuple[Shown, ...]:
         """List the newest records of a subscription, and those of no subscription. Raises AuthorizationFailed."""
+        subscription_id = subscription_of(subscription_id)
         self._access.require_action(caller, subscription_scope(subscription_id), READ, data=True)
         with self._store.reading() as reader:
             others = frozenset(vault.id for vault in reader.vaults() if vault.subscription_id != subscription_id)
@@ -67,7 +69,7 @@ class AuditEvents:
 
     def _account(self, caller: Caller, subscription_id: str, group: str, name: str) -> StorageAccount:
         """Find a store that the caller may read. Who may not is told that first."""
-        asked = f"{group_scope(subscription_id, group)}/providers/{STORAGE_PROVIDER}/storageAccounts/{name}"
+        asked = store_scope(subscription_id, group, name)
         self._access.require_action(caller, asked, READ, data=True)
         with self._store.reading() as reader:
             account = reader.storage_account(name)

@@ -12,13 +12,13 @@ from uuid import uuid4
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError
 from certworker.store.engine import open_store
+from certworker.vault.audit.acts import FAILED, OK
 from certworker.vault.audit.record import AuditRecord, Result
 from certworker.vault.audit.trail import Trace, tracing
 
 if TYPE_CHECKING:
     from certworker.settings import Settings
 
-_OK, _FAILED = 200, 500
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +72,7 @@ def _record(operation: str, resource_id: str, correlation_id: str, result: Resul
         operation=operation,
         resource_id=resource_id,
         result=result,
-        status=_FAILED if failed else _OK,
+        status=FAILED if failed else OK,
         description=description,
         correlation_id=correlation_id,
         identity=local_user(),

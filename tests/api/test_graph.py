@@ -312,7 +312,7 @@ def test_lists_come_in_pages(graph: Graph) -> None:
 
 
 def test_only_administrators_and_owners_change(graph: Graph) -> None:
-    """Everybody of the tenant may look; owners change what is theirs, and nobody makes a user or an administrator."""
+    """Everybody of the tenant may look; owners, and no group is one, change what is theirs; nobody makes an administrator."""
     world = graph.call.world
     guest, _ = world.add_principal("guest", administrator=False)
     group, application = graph.group("theirs"), graph.make("applications", displayName="theirs")
@@ -329,6 +329,12 @@ def test_only_administrators_and_owners_change(graph: Graph) -> None:
         assert code_of(graph.ask("POST", path, json, guest)) == (403, "Authorization_RequestDenied")
     for path in (f"/groups/{group['id']}/members/$ref", f"/applications/{application['id']}/owners/$ref"):
         assert code_of(graph.ask("POST", path, me, guest)) == (403, "Authorization_RequestDenied")
+    owning = graph.ref(group["id"])["@odata.id"]
+    for path, owned in (
+        ("/groups", {"displayName": "x", "owners@odata.bind": [owning]}),
+        (f"/groups/{group['id']}/owners/$ref", graph.ref(group["id"])),
+    ):
+        assert code_of(graph.ask("POST", path, owned)) == (400, "Request_BadRequest")
     for kind, one in (("groups", group), ("applications", application)):
         graph.done("POST", f"/{kind}/{one['id']}/owners/$ref", me)
         assert graph.ask("PATCH", f"/{kind}/{one['id']}", {"displayName": "mine"}, guest).status_code == 204

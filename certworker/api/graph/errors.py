@@ -4,13 +4,12 @@ import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from certworker import errors
-from certworker.api.errors import INTERNAL, Incomplete, TooLarge, retry_headers, row_of
+from certworker.api.errors import INTERNAL, INTERNAL_TEXT, Incomplete, TooLarge, retry_headers, row_of
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +27,6 @@ CODES: Mapping[type[Exception], tuple[int | None, str]] = MappingProxyType(
     }
 )
 """Codes by error; a status stands here only where Graph has another one than the planes of vaults."""
-_TEXT: Final = "The service met an error of its own. Its log tells more under the request id {}."
 
 
 def graph_error_response(error: Exception, request_id: str, at: datetime) -> JSONResponse:
@@ -39,7 +37,7 @@ def graph_error_response(error: Exception, request_id: str, at: datetime) -> JSO
     status, _, _ = row = row_of(error)
     if row is INTERNAL:
         _log.error("request %s failed", request_id, exc_info=error)
-        return _shape(status, "Service_InternalServerError", _TEXT.format(request_id), request_id, at, None)
+        return _shape(status, "Service_InternalServerError", INTERNAL_TEXT.format(request_id), request_id, at, None)
     other, code = next((CODES[one] for one in type(error).__mro__ if one in CODES), (None, "Request_BadRequest"))
     return _shape(other or status, code, str(error), request_id, at, retry_headers(error))
 

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from certworker import errors
 from certworker.api.auth import Challenged
-from certworker.api.errors import INTERNAL, Incomplete, TooLarge, key_vault_error, retry_headers, row_of
+from certworker.api.errors import INTERNAL, INTERNAL_TEXT, Incomplete, TooLarge, key_vault_error, retry_headers, row_of
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,6 @@ CODES: Mapping[type[errors.CertworkerError], str] = MappingProxyType(
     }
 )
 """Codes that are other ones here than on the data plane, by the error itself."""
-_TEXT = "The service met an error of its own. Its log tells more under the request id {}."
 
 
 class ArmChallenged(Challenged):
@@ -42,7 +41,7 @@ def arm_error_response(error: Exception, request_id: str) -> JSONResponse:
     status, code, _ = row = row_of(error)
     if row is INTERNAL:
         _log.error("request %s failed", request_id, exc_info=error)
-        return key_vault_error(status, code, _TEXT.format(request_id))
+        return key_vault_error(status, code, INTERNAL_TEXT.format(request_id))
     reason = getattr(error, "reason", None) or _code_of(error) or code
     return key_vault_error(status, reason, str(error), None, retry_headers(error))
 

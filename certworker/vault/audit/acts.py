@@ -1,5 +1,7 @@
 """What the service does by itself, as records: one for each event, with the service as the one who did it."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 from uuid import uuid4
@@ -73,6 +75,11 @@ def operation_of(event: Event) -> str:
     if event.type is EventType.CERTIFICATE_NEW_VERSION and event.detail.get("reason") == OperationReason.CREATE:
         return "CertificateCreate"
     return _NAMES.get(event.type) or str(event.type.value).rpartition(".")[2]
+
+
+def own_record(operation: str, resource_id: str, at: datetime, details: Mapping[str, str]) -> AuditRecord:
+    """Make the record of something that the service has done by itself, and that no event tells of."""
+    return AuditRecord(str(uuid4()), at, operation, resource_id, Result.SUCCESS, OK, identity=IDENTITY, details=details)
 
 
 def service_record(event: Event, resource_id: str = "", correlation_id: str = "") -> AuditRecord:

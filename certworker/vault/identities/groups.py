@@ -47,7 +47,7 @@ class Groups:
             require_administrator(writer, caller)
             writer.add_group(group)
             for owner in dict.fromkeys([*([] if caller.is_service else [caller.object_id]), *owners]):
-                writer.add_owner(group.object_id, find_identity(writer, caller.tenant_id, owner).object_id)
+                writer.add_owner(group.object_id, find_owner(writer, caller.tenant_id, owner).object_id)
             for member in dict.fromkeys(members):
                 _join(writer, group, find_identity(writer, caller.tenant_id, member))
         return group
@@ -118,6 +118,14 @@ def find_identity(reader: Reader, tenant_id: str, object_id: str) -> Identity:
     if found is None or found.tenant_id != tenant_id:
         raise missing(object_id)
     return found
+
+
+def find_owner(reader: Reader, tenant_id: str, object_id: str) -> Identity:
+    """Find who is to own something: a user or a service principal. Raises DirectoryObjectNotFound, BadParameter."""
+    owner = find_identity(reader, tenant_id, object_id)
+    if owner.kind is PrincipalType.GROUP:
+        raise BadParameter("An owner is a user or a service principal.", "owners")
+    return owner
 
 
 def _join(writer: Writer, group: Group, member: Identity) -> None:

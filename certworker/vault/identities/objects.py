@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from certworker.errors import BadParameter, Conflict
-from certworker.vault.identities.groups import ALREADY, find_identity
+from certworker.errors import Conflict
+from certworker.vault.identities.groups import ALREADY, find_identity, find_owner
 from certworker.vault.identities.records import Identity
 from certworker.vault.identities.rights import missing, require_administrator, require_owner, require_reader
 from certworker.vault.rights.caller import Caller
@@ -49,9 +49,7 @@ class DirectoryObjects:
             require_reader(writer, caller)
             which = _owned_id(writer, caller.tenant_id, object_id)
             _require_owner(writer, caller, which)
-            owner = find_identity(writer, caller.tenant_id, owner_id)
-            if owner.kind is PrincipalType.GROUP:
-                raise BadParameter("An owner is a user or a service principal.", "owners")
+            owner = find_owner(writer, caller.tenant_id, owner_id)
             try:
                 writer.add_owner(which, owner.object_id)
             except Conflict:

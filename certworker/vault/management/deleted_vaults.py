@@ -6,13 +6,12 @@ With the vault's row its keys go, so that what a copy of its records holds stays
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
-from uuid import uuid4
 
 from certworker.clock import Clock
 from certworker.errors import InvalidResource, ResourceNotFound
 from certworker.vault.access import Access, Caller
-from certworker.vault.audit.acts import IDENTITY, OK
-from certworker.vault.audit.record import AuditRecord, Result
+from certworker.vault.audit.acts import own_record
+from certworker.vault.event_lines import tell_vault
 from certworker.vault.management.places import fold_location, scope_of_subscription, subscription_of
 from certworker.vault.rights.scopes import vault_scope
 from certworker.vault.store import Store, Writer
@@ -58,6 +57,7 @@ class DeletedVaults:
             if held.purge_protection:
                 raise InvalidResource("MethodNotAllowed", "Operation 'DeletedVaultPurge' is not allowed.")
             writer.purge_vault(held)
+        tell_vault(held, "was purged")
         self._forget(held.id)
         return held
 
@@ -81,15 +81,13 @@ class DeletedVaults:
                 return False
             writer.purge_vault(held)
             self._record(writer, held)
+        tell_vault(held, "was purged: its retention is over")
         self._forget(vault_id)
         return True
 
     def _record(self, writer: Writer, vault: Vault) -> None:
         details = {"vault_id": vault.id, "reason": "the retention is over"}
-        record = AuditRecord(
-            str(uuid4()), self._clock(), _OPERATION, vault_scope(vault), Result.SUCCESS, OK, identity=IDENTITY, details=details
-        )
-        writer.add_pending_record(record.text())
+        writer.add_pending_record(own_record(_OPERATION, vault_scope(vault), self._clock(), details).text())
 
 
 def _at(found: Vault | None, subscription_id: str, location: str, name: str) -> Vault:

@@ -9,7 +9,7 @@ from certworker.errors import AuthorizationFailed, InvalidResource, ResourceConf
 from certworker.vault.access import Access
 from certworker.vault.management.places import Locations, check_resource_tags, fold_location
 from certworker.vault.management.scopes import find_scope
-from certworker.vault.management.stores import STORAGE_PROVIDER, StorageAccount
+from certworker.vault.management.stores import STORAGE_PROVIDER, StorageAccount, store_scope
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.caller import Caller
 from certworker.vault.rights.decisions import roles_of
@@ -73,7 +73,7 @@ class StorageAccounts:
         Raises AuthorizationFailed, ResourceNotFound, InvalidResource, ResourceConflict.
         """
         with self._store.writing() as writer:
-            self._access.require_action(caller, _id_of(subscription, group, name), WRITE, writer)
+            self._access.require_action(caller, store_scope(subscription, group, name), WRITE, writer)
             place = find_scope(writer, caller.tenant_id, group_scope(subscription, group))
             _check(name, new)
             found = writer.storage_account(name)
@@ -137,10 +137,10 @@ class StorageAccounts:
         return None
 
     def _find(self, reader: Reader, caller: Caller, subscription: str, group: str, name: str, action: str) -> StorageAccount:
-        self._access.require_action(caller, _id_of(subscription, group, name), action, reader)
+        self._access.require_action(caller, store_scope(subscription, group, name), action, reader)
         find_scope(reader, caller.tenant_id, group_scope(subscription, group))
         found = reader.storage_account(name)
-        wanted = fold_name(_id_of(subscription, group, name))
+        wanted = fold_name(store_scope(subscription, group, name))
         if found is None or fold_name(found.resource_id) != wanted:
             raise _missing(group, name)
         return found
@@ -149,10 +149,6 @@ class StorageAccounts:
 def _makes_some(reader: Reader, caller: Caller) -> bool:
     """Tell whether a caller may make stores anywhere: they ask before they do."""
     return any(role.permits(WRITE) for _, role in roles_of(reader, caller))
-
-
-def _id_of(subscription: str, group: str, name: str) -> str:
-    return f"{group_scope(subscription, group)}/providers/{STORAGE_PROVIDER}/storageAccounts/{name}"
 
 
 def _missing(group: str, name: str) -> ResourceNotFound:

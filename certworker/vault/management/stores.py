@@ -10,6 +10,11 @@ from certworker.vault.rights.scopes import group_scope
 STORAGE_PROVIDER = "Microsoft.Storage"
 
 
+def store_scope(subscription_id: str, resource_group: str, name: str) -> str:
+    """Name a store: its resource id."""
+    return f"{group_scope(subscription_id, resource_group)}/providers/{STORAGE_PROVIDER}/storageAccounts/{name}"
+
+
 @dataclass(frozen=True, slots=True)
 class StorageAccount:
     """A store of audit records, as a resource. Nothing lies in it: it is where the log is read, by whoever may."""
@@ -27,9 +32,7 @@ class StorageAccount:
     @property
     def resource_id(self) -> str:
         """The id by which roles are assigned for it."""
-        return (
-            f"{group_scope(self.subscription_id, self.resource_group)}/providers/{STORAGE_PROVIDER}/storageAccounts/{self.name}"
-        )
+        return store_scope(self.subscription_id, self.resource_group, self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.crypto.tokens import SKEW_SECONDS
 from certworker.errors import SetupError
-from certworker.vault.audit.acts import IDENTITY, OK
-from certworker.vault.audit.record import AuditRecord, Result
+from certworker.vault.audit.acts import own_record
+from certworker.vault.audit.record import AuditRecord
 from certworker.vault.directory import Directory
 from certworker.vault.store import Store
 from certworker.vault.vaults import SYSTEM_VAULT, SigningKey
@@ -68,6 +67,4 @@ class SigningKeys:
     def _record(self, tenant_id: str, key_id: str) -> AuditRecord:
         """Make the record of what the service does by itself: whoever rotates by hand has one already."""
         where, details = f"/tenants/{tenant_id}", {"name": key_id, "reason": "age"}
-        return AuditRecord(
-            str(uuid4()), self._clock(), "SigningKeyRotate", where, Result.SUCCESS, OK, identity=IDENTITY, details=details
-        )
+        return own_record("SigningKeyRotate", where, self._clock(), details)

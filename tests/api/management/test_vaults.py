@@ -266,11 +266,11 @@ def test_resource_groups(arm: Arm) -> None:
     """Made, shown, listed, tagged and deleted; a HEAD tells whether there is one."""
     version = "2021-04-01"
     groups = f"/subscriptions/{arm.world.vault.subscription_id}/resourcegroups"
-    body = {"location": "Local", "tags": {"team": "a"}}
+    body = {"location": "Local", "tags": {"team": "sun and sea"}}
     made = arm("PUT", f"{groups}/second", body, version)
     assert (made.status_code, arm("PUT", f"{groups}/SECOND", body, version).status_code) == (201, 200)
     assert made.json()["id"] == f"{groups.replace('resourcegroups', 'resourceGroups')}/second"
-    listed = arm("GET", f"{groups}?$filter=tagName eq 'Team' and tagValue eq 'a'", version=version).json()["value"]
+    listed = arm("GET", f"{groups}?$filter=tagName eq 'Team' and tagValue eq 'sun and sea'", version=version).json()["value"]
     assert listed == [made.json()]
     assert arm("PATCH", f"{groups}/second", {"tags": {}}, version).json()["tags"] == {}
     assert arm("HEAD", f"{groups}/second", version=version).status_code == 204
