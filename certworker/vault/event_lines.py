@@ -11,6 +11,7 @@ from typing import Final
 
 from certworker.vault.audit.acts import is_act
 from certworker.vault.events import Event, EventType
+from certworker.vault.vaults import Vault
 
 _log = logging.getLogger("certworker.events")
 
@@ -66,6 +67,12 @@ def log_events(events: Iterable[Event]) -> None:
         level, words = _OF_ISSUERS.get(event.type) or _WORDS[event.type]
         if _log.isEnabledFor(level) and (is_act(event) or event.type not in _COMPANIONS):
             _log.log(level, "%s", _said(event, words), extra={"fields": _fields(event)})
+
+
+def tell_vault(vault: Vault, what: str) -> None:
+    """Log what has become of a vault, once it is committed; there is no event of it."""
+    fields = {"vault": vault.name, "vault_id": vault.id, "resource_group": vault.resource_group}
+    _log.info("The vault %s %s", vault.name, what, extra={"fields": fields})
 
 
 def _said(event: Event, words: str) -> str:

@@ -4,7 +4,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from certworker.clock import Clock, whole_second
-from certworker.correlation import correlating
 from certworker.crypto.x509 import self_sign
 from certworker.errors import BadParameter, Conflict, IssuerNotFound, LeaseLost, OperationInProgress
 from certworker.vault.drafts import Drafts, certificate_request
@@ -12,7 +11,7 @@ from certworker.vault.events import Event, EventType
 from certworker.vault.heads import held_by_deleted
 from certworker.vault.lifetime import self_signed_validity
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, Tags, fold_name, not_found
-from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal
+from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus, Renewal, working_on
 from certworker.vault.policy import Policy
 from certworker.vault.renewal.planning import PATIENCE, Planner
 from certworker.vault.resilience.budgets import Budgets
@@ -53,7 +52,7 @@ class Issuances:
         )
         operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
-        with _under(operation), self._store.writing() as writer:
+        with working_on(operation), self._store.writing() as writer:
             check_free(writer, vault, name)
             self._put_certificate(writer, vault, name, policy, at)
             operation = self._budgets.begin_errand(writer, operation, at)
@@ -73,7 +72,7 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         operation = replace(operation, deadline=certificate.renewal.deadline)
         records = self._self_signed(operation, at)
-        with _under(operation), self._store.writing() as writer:
+        with working_on(operation), self._store.writing() as writer:
             # its name is held first, as by everybody: of two that wait for each other, the database gives one up
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name)
             writer.set_renewal(vault.id, certificate.name, certificate.fence, certificate.renewal)
@@ -97,7 +96,7 @@ class Issuances:
         operation = self._draft_next(vault, certificate, current, reason, at)
         operation = replace(operation, deadline=at + PATIENCE)
         records = self._self_signed(operation, at)
-        with _under(operation), self._store.writing() as writer:
+        with working_on(operation), self._store.writing() as writer:
             check_free(writer, vault, name)
             head = writer.head(vault.id, ObjectKind.CERTIFICATE, name)
             if head is None:
@@ -119,7 +118,7 @@ class Issuances:
         with self._store.reading() as reader:
             check_free(reader, vault, certificate.name)
         operation = self._draft_next(vault, certificate, current, reason, at)
-        with _under(operation), self._store.writing() as writer:
+        with working_on(operation), self._store.writing() as writer:
             check_free(writer, vault, certificate.name)
             if writer.head(vault.id, ObjectKind.CERTIFICATE, certificate.name) is None:
                 raise not_found(ObjectKind.CERTIFICATE, certificate.name)
@@ -164,10 +163,6 @@ class Issuances:
             return
         writer.put_head(ObjectHead(vault.id, ObjectKind.CERTIFICATE, name, None, at))
         writer.put_certificate(Certificate(vault.id, name, policy, at, at, Renewal(None, None, 0.0)))
-
-
-def _under(operation: Operation) -> correlating:
-    return correlating(operation.correlation_id or operation.id, operation.id)
 
 
 def check_free(reader: Reader, vault: Vault, name: str) -> None:

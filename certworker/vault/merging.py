@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from certworker.clock import Clock, whole_second
+from certworker.correlation import correlating, current_correlation
 from certworker.crypto.received import read_certificates
 from certworker.crypto.x509 import MAX_CHAIN, read_certificate
 from certworker.errors import BadParameter, Forbidden, KeyMismatch, OperationNotFound
@@ -54,7 +55,8 @@ class Merging:
         accepted = accept(operation, _leaf_first(operation, _read(contents)), at)
         records = self._versions.build(operation, accepted.certificates, at)
         done = completed(replace(operation, warnings=accepted.warnings), at)
-        with self._store.writing() as writer:
+        # a person's request, of a day that may be long after the one that asked for the certificate
+        with correlating(current_correlation().correlation_id, operation.id), self._store.writing() as writer:
             # look again: it may have been merged, cancelled or deleted meanwhile
             _mergeable(writer, vault, name, operation.id)
             refuse_compromised(writer, operation.public_key)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from certworker.correlation import correlating
 from certworker.vault.objects import Tags
 from certworker.vault.policy import Policy
 
@@ -159,6 +160,12 @@ class Certificate:
     def asked_issuer(self) -> str:
         """The issuer that the next renewal asks."""
         return self.route or self.policy.issuer.name
+
+
+def working_on(operation: Operation) -> correlating:
+    """Let what is logged and recorded in the block belong to an operation, and to what has begun it."""
+    # of an operation of an earlier release, nobody knows that
+    return correlating(operation.correlation_id or operation.id, operation.id, operation.failures + 1)
 
 
 def back_off(failures: int) -> timedelta:

@@ -212,9 +212,7 @@ class Progression:
         with self._store.writing() as writer:
             writer.keep_progress(operation.id, operation.fence, progress, whole_second(at))
             writer.add_journal(operation.id, whole_second(at), progress.get("step", "step"), progress)
-            detail = {"vault": _vault_name(writer, operation), "step": progress.get("step", "")}
-            detail["issuer"] = operation.policy.issuer.name
-            writer.add_event(_event(EventType.OPERATION_STEP, operation, at, detail))
+            _tell_step(writer, operation, progress, at)
         return replace(operation, progress=progress)
 
     def _record(self, operation: Operation, step: Step, at: datetime) -> None:
@@ -272,6 +270,8 @@ class Progression:
             writer.update_operation(replace(changed, failures=0))
             if pending.progress != operation.progress:
                 writer.add_journal(operation.id, at, pending.progress.get("step", "step"), pending.progress)
+            if pending.progress.get("step") != operation.progress.get("step"):
+                _tell_step(writer, operation, pending.progress, at)
 
     def _give_up(self, operation: Operation) -> None:
         """End a renewal whose CA works on it for too long; another order may be luckier, and time runs out."""
@@ -397,6 +397,11 @@ def cancel(writer: Writer, operation: Operation, at: datetime) -> None:
         put_off(writer, operation.vault_id, operation.name, at, "The renewal was cancelled.", configuration=True)
     detail = {"vault": _vault_name(writer, operation)}
     writer.add_event(_event(EventType.OPERATION_CANCELLED, operation, at, detail))
+
+
+def _tell_step(writer: Writer, operation: Operation, progress: Progress, at: datetime) -> None:
+    detail = {"vault": _vault_name(writer, operation), "step": progress.get("step", ""), "issuer": operation.policy.issuer.name}
+    writer.add_event(_event(EventType.OPERATION_STEP, operation, at, detail))
 
 
 def _ended(operation: Operation, at: datetime, code: str, message: str) -> Operation:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from certworker.bootstrap import House
 from certworker.correlation import correlating
-from certworker.vault.operations import Certificate, Operation
+from certworker.vault.operations import Certificate, Operation, working_on
 from certworker.vault.progression import LEASE
 from certworker.worker.round import Group, Round, each, guarded, lost_by, present
 
@@ -36,8 +36,7 @@ def operations(house: House, owner: str) -> Round:
 
     def advance(operation: Operation) -> None:
         progression, lost = house.progression, lost_by(house.measures, "operations")
-        # of an operation of an earlier release, nobody knows what began it
-        with correlating(operation.correlation_id or operation.id, operation.id, operation.failures + 1):
+        with working_on(operation):
             guarded(
                 operation.name, lambda: progression.advance(operation), lambda text: progression.postpone(operation, text), lost
             )

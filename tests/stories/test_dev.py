@@ -162,7 +162,7 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
                 san_dns_names=["mail.example.test"],
                 content_type="application/x-pem-file",
             )
-            certificates.begin_create_certificate("mail", policy, _polling_interval=0.5).result()
+            certificates.begin_create_certificate("mail", policy, _polling_interval=0.5, request_id="a-day.mail").result()
             pem = (secrets.get_secret("mail").value or "").encode()
             assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
             first, *rest = x509.load_pem_x509_certificates(pem)
@@ -170,6 +170,27 @@ def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> No
         metrics = httpx.get(dev["metrics_url"]).text
         assert 'certworker_issuance_attempts_total{issuer="ca-sim-acme",result="issued",vault="dev"} 2.0' in metrics
         assert "shop" in httpx.get(dev["console_url"]).text
+        output = (home.parent / "output.txt").read_text()
+        assert_story_is_told([json.loads(line) for line in output.splitlines() if line.startswith("{")])
+        assert not [secret for secret in (dev["client_secret"], "correct horse", "PRIVATE KEY", "eyJ") if secret in output]
+
+
+def assert_story_is_told(lines: list[Any]) -> None:
+    """Check that one id finds all that came of a request, in order: at the API, in the worker, and at the CA."""
+    story = [line for line in lines if line.get("correlation_id") == "a-day.mail"]
+    made = [line for line in story if line["role"] == "api" and line.get("event") == "OperationCreated"]
+    assert [line["name"] for line in made] == ["mail"]
+    worked = [line for line in story if line["role"] == "worker"]
+    assert {line["operation_id"] for line in worked} == {made[0]["operation_id"]}
+    assert lines.index(made[0]) < lines.index(worked[0])
+    asked = [line for line in worked if line["logger"] == "certworker.outgoing"]
+    assert {line["status"] for line in asked} <= {200, 201}
+    assert all(line["path"] and line["attempt"] == 1 for line in asked)
+    steps = [line["step"] for line in worked if line.get("event") == "OperationStep"]
+    assert [step for step in steps if step in ("ordered", "answered", "finalized")] == ["ordered", "answered", "finalized"]
+    assert worked[-1]["event"] == "CertificateNewVersionCreated"
+    requests = [line for line in story if line["logger"] == "certworker.access"]
+    assert (requests[0]["method"], requests[0]["path"], requests[0]["status"]) == ("POST", "/certificates/mail/create", 202)
 
 
 @pytest.mark.long

@@ -13,6 +13,7 @@ from uuid import uuid4
 from certworker.clock import Clock, whole_second
 from certworker.errors import Conflict, InvalidResource
 from certworker.vault.access import Access, Caller
+from certworker.vault.event_lines import tell_vault
 from certworker.vault.keyring import Keyring
 from certworker.vault.management.names import check_name, find_taken
 from certworker.vault.management.network import check_network
@@ -159,7 +160,10 @@ class ManagedVaults:
             known = writer.vault_by_name(place.name)
             if known is None or not place.is_of(known):
                 return False
-            return delete_held(writer, known.id, caller, self._at())
+            deleted = delete_held(writer, known.id, caller, self._at())
+        if deleted:
+            tell_vault(known, "was deleted")
+        return deleted
 
     def _change(self, caller: Caller, place: VaultPlace, wish: VaultWish) -> ShownVault:
         update = _checked(wish)
@@ -206,6 +210,7 @@ class ManagedVaults:
                 self._add(writer, vault)
                 writer.add_wrapped_key(key)
                 writer.put_access_policies(vault.id, policies)
+            tell_vault(vault, "was made")
             return ShownVault(vault, policies, is_new=True)
 
         return self._keyring.adding(add)
@@ -233,6 +238,7 @@ class ManagedVaults:
             vault = replace(held, deleted=None, purge_at=None, updated=self._at(), updated_by=signature(caller))
             writer.replace_vault(vault)
             shown = replace(_shown(writer, vault), is_new=True)
+        tell_vault(vault, "was recovered")
         self._recovered(vault)
         return shown
 

@@ -8,7 +8,7 @@ from certworker.clock import Clock, whole_second
 from certworker.errors import CertworkerError, LeaseLost
 from certworker.vault.events import Event, EventType
 from certworker.vault.objects import ObjectKind
-from certworker.vault.operations import Certificate, Operation
+from certworker.vault.operations import Certificate, Operation, working_on
 from certworker.vault.progression import Progression
 from certworker.vault.resilience.gates import Gate
 from certworker.vault.resilience.routing import Routing, backstop, waits_too_long
@@ -67,7 +67,8 @@ class Failover:
         if to is None:
             return False
         try:
-            self._progression.divert(operation, to, listens=not (gate and gate.is_down))
+            with working_on(operation):
+                self._progression.divert(operation, to, listens=not (gate and gate.is_down))
         except (LeaseLost, CertworkerError):
             return False  # whoever was quicker has done something else with it; or the next look tries again
         return True
