@@ -13,6 +13,8 @@ from typing import Final, NamedTuple, Protocol
 class Measure(StrEnum):
     """What is counted, timed or measured, by the name of its metric without what all have in common."""
 
+    __hash__ = str.__hash__  # an enumeration's own is slow, and this is looked up for every request
+
     ISSUANCE_STEPS = "issuance_steps"
     ISSUANCE_STEP_SECONDS = "issuance_step_duration_seconds"
     ISSUANCE_SECONDS = "issuance_duration_seconds"

@@ -50,9 +50,9 @@ def main(arguments: list[str] | None = None) -> int:
     watch_parent(options.parent)
     try:
         if options.role == "sealed":
-            _run_sealed(settings, counters_of_process(), options)
+            _run_sealed(settings, counters_of_process(utc_now), options)
             return 0
-        counters = counters_of_process()
+        counters = counters_of_process(utc_now)
         with open_house(settings, role=options.role, measures=counters) as house:
             if settings.seal.master_key_env:
                 # it was read: the programs that this process starts do not need it

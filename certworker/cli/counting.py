@@ -14,7 +14,7 @@ from typing import Final
 
 from certworker.errors import SetupError
 
-VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+VARIABLE: Final = "CERTWORKER_COUNTERS"
 """Where the processes look for it."""
 _PREFIX: Final = "certworker-counters-"
 _OWNER: Final = "owner"

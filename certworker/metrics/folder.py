@@ -15,7 +15,10 @@ from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-FILES: Final = ("counter", "histogram", "gauge_mostrecent")
+COUNTERS: Final = "counter"
+HISTOGRAMS: Final = "histogram"
+GAUGES: Final = "gauge_mostrecent"
+FILES: Final = (COUNTERS, HISTOGRAMS, GAUGES)
 """How the files of a process begin, which its id follows."""
 _ENDED: Final = "ended"
 _LOCK: Final = "lock"
@@ -30,7 +33,8 @@ class SummedFolder(Collector):
     def collect(self) -> Iterable[Metric]:
         """Give the sums."""
         with _locked(self._folder, fcntl.LOCK_SH):
-            files = [str(found) for found in sorted(self._folder.glob("*.db")) if found.stat().st_size]
+            found = (file for kind in FILES for file in sorted(self._folder.glob(f"{kind}_*.db")))
+            files = [str(file) for file in found if file.stat().st_size]  # not what is just being made
             return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]  # the library has no types here
 
 
@@ -40,7 +44,7 @@ def fold(folder: Path, pid: int) -> None:
         for kind in FILES:
             file, ended = folder / f"{kind}_{pid}.db", folder / f"{kind}_{_ENDED}.db"
             if file.exists():
-                _add(file, ended, sums=not kind.startswith("gauge"))
+                _add(file, ended, sums=kind != GAUGES)
                 file.unlink()
 
 

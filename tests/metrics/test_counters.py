@@ -1,0 +1,222 @@
+"""Counters of processes: what is counted is told, sums never go back, and no flood of labels makes a flood of series."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from certworker.cli.counting import CountingFolder
+from certworker.errors import SetupError, Unavailable
+from certworker.measures import Measure
+from certworker.metrics import Metrics
+from certworker.metrics.catalogue import PREFIX, Kind, Metric, Origin, catalogue
+from certworker.metrics.counters import LONGEST_LABEL, MOST_OTHERS, MOST_VALUES, OTHER, Counters
+from certworker.metrics.exposition import Exposition
+from certworker.metrics.folder import fold
+from certworker.settings import Seal
+from tests.support.clock import FakeClock
+from tests.support.deployment import Deployment, open_deployment
+
+Series = dict[str, float]
+
+
+@pytest.fixture
+def counters(tmp_path: Path, clock: FakeClock) -> Counters:
+    """Count in a folder of the test's own."""
+    return Counters(tmp_path, clock)
+
+
+def told_by(text: bytes) -> Series:
+    """Read an exposition: values by name and labels."""
+    samples = (sample for family in text_string_to_metric_families(text.decode()) for sample in family.samples)
+    return {f"{sample.name}{sorted(sample.labels.items())}": sample.value for sample in samples}
+
+
+def told(counters: Counters) -> Series:
+    """Tell what is scraped of the counters alone."""
+    registry = CollectorRegistry()
+    registry.register(counters.collector())
+    return told_by(generate_latest(registry))
+
+
+def test_each_measure_is_a_metric_of_the_processes() -> None:
+    """The port and the catalogue name the same."""
+    counted = {metric.name.removeprefix(PREFIX) for metric in catalogue() if metric.origin is Origin.PROCESSES}
+    assert counted == {measure.value for measure in Measure}
+
+
+def test_what_is_counted_is_told(counters: Counters) -> None:
+    """A counter, a histogram with its buckets added up, and a gauge that is absent until it is known."""
+    assert not any("hsm_up" in name for name in told(counters))
+    counters.count(Measure.ROUND_ITEMS, "renewals", by=3)
+    for seconds in (0.002, 0.3, 99.0):
+        counters.time(Measure.HTTP_SECONDS, seconds, "vault")
+    counters.set(Measure.HSM_UP, 1)
+    found = told(counters)
+    assert found["certworker_round_items_total[('round', 'renewals')]"] == 3
+    buckets = {
+        le: found[f"certworker_http_request_duration_seconds_bucket[('le', '{le}'), ('plane', 'vault')]"]
+        for le in ("0.001", "0.0025", "0.25", "0.5", "10.0", "+Inf")
+    }
+    assert buckets == {"0.001": 0, "0.0025": 1, "0.25": 1, "0.5": 2, "10.0": 2, "+Inf": 3}
+    assert found["certworker_http_request_duration_seconds_count[('plane', 'vault')]"] == 3
+    assert found["certworker_http_request_duration_seconds_sum[('plane', 'vault')]"] == pytest.approx(99.302)
+    assert found["certworker_hsm_up[]"] == 1
+
+
+@pytest.mark.parametrize("named", [found for found in catalogue() if found.origin is Origin.PROCESSES and found.labels])
+def test_a_flood_of_junk_makes_few_series(counters: Counters, named: Metric) -> None:
+    """Each label tells some values apart, and all the others are one; a long one is cut."""
+    measure = Measure(named.name.removeprefix(PREFIX))
+    most = max(MOST_VALUES.get(label, MOST_OTHERS) for label in named.labels)
+    for number in range(most + 100):
+        labels = [f'{number} junk \n"}}{"x" * 100}' for _ in named.labels]
+        match named.kind:
+            case Kind.COUNTER:
+                counters.count(measure, *labels)
+            case Kind.HISTOGRAM:
+                counters.time(measure, 1.0, *labels)
+            case Kind.GAUGE:
+                counters.set(measure, 1.0, *labels)
+    series = {
+        tuple(sample.labels[label] for label in named.labels)
+        for family in counters.collector().collect()
+        for sample in family.samples
+        if sample.name.startswith(named.name)
+    }
+    assert len(series) <= most + 1
+    assert tuple(OTHER for _ in named.labels) in series
+    assert max(len(text) for labels in series for text in labels) <= LONGEST_LABEL
+
+
+def test_a_killed_process_has_lost_nothing(tmp_path: Path, clock: FakeClock) -> None:
+    """Its counts stay, before and after they are put together with those of others that ended."""
+    counters = Counters(tmp_path, clock)
+    counters.count(Measure.CLOCK_JUMPS)
+    program = (
+        "import os, signal, sys; from pathlib import Path; from certworker.metrics.counters import Counters;"
+        "from certworker.measures import Measure; counters = Counters(Path(sys.argv[1]));"
+        "counters.count(Measure.CLOCK_JUMPS, by=5); counters.time(Measure.RUN_SECONDS, 0.2, 'audit');"
+        "counters.set(Measure.CLOCK_SKEW, 2.5, 'database'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    processes = [subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) for _ in range(2)]
+    assert [process.wait() for process in processes] == [-9, -9]
+    before = told(counters)
+    assert before["certworker_clock_jumps_total[]"] == 11
+    assert before["certworker_clock_skew_seconds[('peer', 'database')]"] == 2.5
+    for process in processes:
+        fold(tmp_path, process.pid)
+        assert told(counters) == before
+    assert {found.name for found in tmp_path.glob("*.db")} == {
+        f"{kind}_{who}.db" for kind in ("counter", "histogram", "gauge_mostrecent") for who in (os.getpid(), "ended")
+    }
+    counters.count(Measure.CLOCK_JUMPS)
+    assert told(counters)["certworker_clock_jumps_total[]"] == 12
+
+
+def test_sums_never_go_back_while_processes_end(tmp_path: Path, clock: FakeClock) -> None:
+    """Whoever is scraped while the counts of others are put together sees each of them once."""
+    counters, stopped, seen = Counters(tmp_path, clock), Event(), []
+    counters.count(Measure.CLOCK_JUMPS)
+    own = f"counter_{os.getpid()}.db"
+
+    def scrape() -> None:
+        while not stopped.is_set():
+            seen.append(told(counters)["certworker_clock_jumps_total[]"])
+
+    scraping = Thread(target=scrape)
+    scraping.start()
+    for pid in range(1, 40):
+        (tmp_path / "new").write_bytes((tmp_path / own).read_bytes())
+        (tmp_path / "new").rename(tmp_path / f"counter_{10_000_000 + pid}.db")
+        fold(tmp_path, 10_000_000 + pid)
+    stopped.set()
+    scraping.join()
+    assert seen == sorted(seen)
+    assert told(counters)["certworker_clock_jumps_total[]"] == 40
+
+
+def test_a_folder_without_room_is_told_of(tmp_path: Path) -> None:
+    """Rather at the start than later, by the end of the process."""
+    with pytest.raises(SetupError, match="have no room in"):
+        Counters(tmp_path / "none")
+
+
+@pytest.fixture
+def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
+    """Set up a house with a worker."""
+    with open_deployment(tmp_path, clock) as opened:
+        yield opened
+
+
+def test_a_house_tells_how_it_stands(deployment: Deployment, counters: Counters) -> None:
+    """Database, seal and version are told beside what the database holds and what was counted."""
+    counters.count(Measure.CLOCK_JUMPS)
+    state = Metrics(deployment.house.store, deployment.house.clock, 100)
+    found = told_by(Exposition(deployment.house.store, state.text, counters, Seal()).text()[0])
+    assert (found["certworker_database_up[]"], found["certworker_sealed[]"]) == (1, 0)
+    assert found["certworker_database_size_bytes[]"] > 100_000
+    assert found["certworker_clock_jumps_total[]"] == 1
+    assert found["certworker_certificate_series_limit[]"] == 100
+    assert any(name.startswith("certworker_database_schema_info") for name in found)
+
+
+def test_a_database_that_does_not_answer_keeps_nothing_else_back(deployment: Deployment, counters: Counters) -> None:
+    """It is told, at once or after some patience, and the next scrape does not pile up behind the one that hangs."""
+    store, hangs, asked = deployment.house.store, Event(), []
+
+    def refuse() -> tuple[bytes, str]:
+        raise Unavailable("The database does not answer.")
+
+    def hang() -> tuple[bytes, str]:
+        asked.append(1)
+        hangs.wait(20)
+        return b"", ""
+
+    counters.count(Measure.CLOCK_JUMPS)
+    try:
+        for exposition in (Exposition(store, refuse, counters, Seal()), Exposition(store, hang, counters, Seal(), 0.1)):
+            for _ in range(2):
+                found = told_by(exposition.text()[0])
+                assert found.pop("certworker_database_up[]") == 0
+                assert found.pop("certworker_clock_jumps_total[]") == 1
+                assert found.pop("certworker_sealed[]") == 0
+                assert {name.partition("[")[0] for name in found} == {"certworker_seal_info", "certworker_build_info"}
+    finally:
+        hangs.set()
+    assert len(asked) == 1
+
+
+def test_what_is_broken_is_no_silence_of_the_database(deployment: Deployment, counters: Counters) -> None:
+    """A mistake of ours is an error of the scrape, and not told as the database's."""
+
+    def broken() -> tuple[bytes, str]:
+        raise RuntimeError("broken")
+
+    with pytest.raises(RuntimeError, match="broken"):
+        Exposition(deployment.house.store, broken, counters, Seal()).text()
+
+
+def test_a_left_folder_is_removed_and_one_in_use_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed service has left goes at the next start."""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    left = tmp_path / "certworker-counters-left"
+    left.mkdir()
+    (left / "owner").touch()
+    first, second = CountingFolder(), CountingFolder()
+    for folder in (first, second):
+        folder.make()
+    assert not left.exists()
+    paths = [Path(dict(folder.environment)["CERTWORKER_COUNTERS"]) for folder in (first, second)]
+    assert [path.stat().st_mode & 0o777 for path in paths] == [0o700, 0o700]
+    first.ended(1)
+    for folder in (first, second):
+        folder.remove()
+        folder.remove()
+    assert not list(tmp_path.iterdir())
