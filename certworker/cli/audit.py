@@ -32,8 +32,8 @@ _OVERLAP: Final = timedelta(seconds=10)
 _PAGE: Final = 1000
 _COLUMNS: Final = ("TIME", "RESULT", "STATUS", "OPERATION", "VAULT", "CALLER", "FROM", "OBJECT")
 _WHO_READS: Final = (
-    "The log is read by whoever has the role Storage Blob Data Reader there, which Owner does not bring along; on the machine "
-    "itself, with --config."
+    "The log is read by whoever has the role Storage Blob Data Reader there, which Owner does not bring along "
+    "(`certworker access assign` gives it, with --scope); on the machine itself, with --config."
 )
 
 Find = Callable[[Search], tuple[Shown, ...]]
