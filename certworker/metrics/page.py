@@ -10,8 +10,8 @@ from certworker.metrics.catalogue import Kind, Metric, Origin, catalogue
 _HEAD: Final = """\
 # Metrics
 
-What `/metrics` tells, on the port of `[metrics]` (9464 unless it is set otherwise). [monitoring.md](monitoring.md) tells how it is
-scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is made from the catalogue in the code.
+What `/metrics` tells, on the port of `[metrics]` (9464 unless it is set otherwise). [monitoring.md](monitoring.md) tells how it
+is scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is made from the catalogue in the code.
 
 - Times are absolute, in Unix seconds: `certworker_certificate_not_after_timestamp_seconds - time()` is what is left. Durations
   are seconds. Yes and no are 1 and 0.
@@ -21,7 +21,7 @@ scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is made f
   it: `sum by (plane) (rate(...))`.
 - Series of single certificates are told of the unhealthy ones and of those that expire first, as many as `[metrics]` allows.
   The counts of the fleet have all in them.
-- `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is a label.
+- `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is one.
 - A label `job` is `exported_job` in Prometheus, which uses `job` for the name of the scrape.
 - Of a histogram there are `_bucket` (with `le`), `_sum` and `_count`.
 """
