@@ -13,6 +13,7 @@ from certworker.cli.output import plain, show_json
 from certworker.cli.progress import working
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from certworker.doctor import Finding
@@ -56,7 +57,9 @@ def doctor(
     if as_json:
         show_json(_wire(found))
     elif sys.stdout.isatty():
-        _draw(found)
+        from rich.console import Console  # noqa: PLC0415
+
+        draw(found, Console())
     else:
         for line in _lines(found):
             sys.stdout.write(line + "\n")
@@ -101,12 +104,11 @@ def _summary(found: "Sequence[Finding]") -> str:
     return f"{', '.join(parts)}; {counts['fine']} fine."
 
 
-def _draw(found: "Sequence[Finding]") -> None:
-    from rich.console import Console  # noqa: PLC0415
+def draw(found: "Sequence[Finding]", console: "Console") -> None:
+    """Draw findings for a person: each check is named once, and what is to be done stands below what it is about."""
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    console = Console()
     signs = _PLAIN if console.options.ascii_only else _FINE
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
