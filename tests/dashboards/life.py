@@ -21,7 +21,7 @@ from tests.network.receivers import Receiver, receiving
 
 START_SECONDS, STATE_SECONDS = 60.0, 45.0
 ACME, DIGICERT, GLOBALSIGN = "ca-sim-acme", "ca-sim-digicert", "ca-sim-globalsign"
-SHORT_SECONDS = 24
+SHORT_SECONDS = 16
 """So long the certificates live that run out during the script."""
 SECRETS_IN_10_SECONDS = 20
 SERIES = re.compile(r"^(\w+)(?:\{(.*)\})? (\S+)$", re.MULTILINE)
@@ -66,7 +66,7 @@ class Life:
 
     def authority(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - whatever it answers
         """Ask the simulated CA's management."""
-        answer = httpx.request(method, f"{self.dev['ca_sim']['management_url']}/{path}", json=body)
+        answer = self.client.request(method, f"{self.dev['ca_sim']['management_url']}/{path}", json=body)
         assert answer.is_success, f"{path}: {answer.text}"
         return answer.json() if answer.content else None
 
@@ -76,7 +76,7 @@ class Life:
 
     def values(self, series: str, **labels: str) -> list[float]:
         """Give what a scrape says now of all series of that name with these labels."""
-        text = httpx.get(self.dev["metrics_url"]).text
+        text = self.client.get(self.dev["metrics_url"]).text
         found = ((name, dict(LABEL.findall(said or "")), value) for name, said, value in SERIES.findall(text))
         return [float(value) for name, said, value in found if name == series and labels.items() <= said.items()]
 

@@ -25,7 +25,7 @@ pytestmark = [
 ]
 RULES = Path(__file__).parents[2] / "config/prometheus/alerts.yml"
 JOBS = ("certworker", "aside")
-ALL = {"vault": ".*", "issuer": ".*", "__rate_interval": "1m"}
+ALL = {"vault": ".*", "issuer": ".*", "__rate_interval": "5m"}
 SECONDS = 30.0
 
 

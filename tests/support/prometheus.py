@@ -28,7 +28,7 @@ class Series:
 class Prometheus:
     """A running Prometheus."""
 
-    url: str
+    client: httpx.Client
 
     def ask(self, expression: str) -> list[Series]:
         """Evaluate an expression now. Raises AssertionError with what Prometheus has against it."""
@@ -52,7 +52,7 @@ class Prometheus:
         return {target["discoveredLabels"]["__address__"]: target["health"] for target in found}
 
     def _call(self, what: str, **parameters: str) -> Any:  # noqa: ANN401 - whatever the call gives
-        answer = httpx.get(f"{self.url}/api/v1/{what}", params=parameters).json()
+        answer = self.client.get(f"/api/v1/{what}", params=parameters).json()
         assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
         return answer["data"]
 
@@ -84,18 +84,19 @@ def running_prometheus(folder: Path, settings: Path) -> Iterator[Prometheus]:
     with output.open("wb") as said:
         process = subprocess.Popen(command, stdout=said, stderr=said)
         try:
-            _wait(process, port, output)
-            yield Prometheus(f"http://127.0.0.1:{port}")
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                _wait(process, client, output)
+                yield Prometheus(client)
         finally:
             process.terminate()
             process.wait(20)
 
 
-def _wait(process: "subprocess.Popen[bytes]", port: int, output: Path) -> None:
+def _wait(process: "subprocess.Popen[bytes]", client: httpx.Client, output: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            if httpx.get(f"http://127.0.0.1:{port}/-/ready").is_success:
+            if client.get("/-/ready").is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
