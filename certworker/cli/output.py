@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 Row = Sequence[object]
+_NOTE_WIDTH = 60
+"""Sentences in less than so many columns are hard to read."""
 
 
 def show_json(value: object) -> None:
@@ -27,6 +29,39 @@ def show_table(headers: Sequence[str], rows: Sequence[Row]) -> None:
         sys.stdout.write(padded.rstrip() + "\n")
 
 
+def show_notes(headers: Sequence[str], rows: Sequence[Row]) -> None:
+    """Print rows whose last column is whole sentences: on a terminal these stand below, where beside they would be a thread."""
+    texts = [[text_of(value) for value in row] for row in rows]
+    if not sys.stdout.isatty():
+        show_table(headers, rows)
+    elif texts:
+        _show_notes_on_terminal(headers, texts)
+
+
+def _show_notes_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.padding import Padding  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console, names = Console(), headers[:-1]
+    widths = [max(len(line[column]) for line in (headers, *rows)) for column in range(len(names))]
+    # what is still to stand beside it has room, or all is below
+    room = console.width - sum(widths) - 2 * len(widths)
+    beside = room >= _NOTE_WIDTH
+    for number, row in enumerate((headers, *rows)):
+        line = Text("  ".join(text.ljust(width) for text, width in zip(row[:-1], widths, strict=True)), overflow="fold")
+        line.stylize("bold", 0, len(line) if number == 0 else widths[0])
+        if beside:
+            note = Text(row[-1], "bold" if number == 0 else "").wrap(console, room)
+            below = Text("\n" + " " * (len(line) + 2))
+            console.print(Text("  ").join((line, below.join(note))), soft_wrap=True)
+        else:
+            line.rstrip()
+            console.print(line)
+            if number:
+                console.print(Padding(Text(row[-1], "dim"), (0, 0, 0, 2), expand=False))
+
+
 def _show_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # the other commands start without it
     from rich.console import Console  # noqa: PLC0415
@@ -35,7 +70,7 @@ def _show_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for header in headers:
-        table.add_column(header)
+        table.add_column(header, overflow="fold")  # nothing of a name or a time is left out
     for row in rows:
         table.add_row(*(Text(value) for value in row))  # never markup
     Console().print(table)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from certworker.cli.options import AsJson, Name, VaultUrl, Wire, complete_certificates, open_vault, segment_of
-from certworker.cli.output import plain, show_json, show_table, text_of, time_of
+from certworker.cli.output import plain, show_json, show_notes, tell, text_of, time_of
 
 PlanName = Annotated[
     str | None,
@@ -36,8 +36,10 @@ def plan(name: PlanName = None, *, at: At = None, vault_url: VaultUrl = None, as
         return
     # what is due first stands first, and what never is stands last
     items = sorted(page["value"], key=lambda item: (item.get("at") is None, item.get("at", 0)))
-    rows = [[_name(item), item["next"], time_of(item.get("at")), time_of(item.get("expires")), item["why"]] for item in items]
-    show_table(("NAME", "NEXT", "WHEN", "EXPIRES", "WHY"), rows)
+    rows = [(_name(item), item["next"], time_of(item.get("at")), time_of(item.get("expires")), item["why"]) for item in items]
+    if not rows:
+        tell("The vault has no certificates.")
+    show_notes(("NAME", "NEXT", "WHEN", "EXPIRES", "WHY"), rows)
 
 
 @app.command()

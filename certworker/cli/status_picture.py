@@ -29,6 +29,8 @@ _GATES: Final = MappingProxyType(
     }
 )
 
+_WITHOUT_CA: Final = MappingProxyType({"self": "none: it signs itself", "unknown": "a person asks it"})
+
 
 class Signs(NamedTuple):
     """What stands before a line."""
@@ -56,7 +58,7 @@ def picture(status: Wire, console: Console, rows: int | None = None) -> Group:
     ]
     parts: list[RenderableType] = [_headline(status, at, signs)]
     if status["problems"]:
-        room = None if rows is None else rows - _height(console, [*parts, *lower]) - 1
+        room = None if rows is None else rows - _height(console, [*parts, *lower]) - 2  # a blank line, and how many more
         parts += [Text(), *_problems(status, at, signs, console, room)]
     return Group(*parts, *lower)
 
@@ -125,7 +127,8 @@ def _chart(ahead: Sequence[Wire], at: datetime, width: int, *, ascii_only: bool)
         yield Text()
         most, total = max(values), sum(values)
         yield _chart_title(name, total, most, days)
-        height = 4 if name == "renewals" else 2
+        # a single one is no tower
+        height = max(min(most, 4 if name == "renewals" else 2), 1)
         for number, line in enumerate(columns(values, ascii_only=ascii_only, height=height)):
             label = _short(most) if number == 0 and most else ""
             yield Text(f"{label:>{CHART_MARGIN - 2}}  ", "dim").append(line, style)
@@ -156,7 +159,7 @@ def _issuers(status: Wire, at: datetime) -> Iterator[RenderableType]:
             Text(plain(issuer["name"])),
             f"{issuer['certificates']:,}",
             Text(f"{needy:,}", "red" if needy else "dim"),
-            _gate(gate, at) if gate else Text("nothing in the way", "dim"),
+            _gate(gate, at) if gate else Text(_WITHOUT_CA.get(issuer["name"].casefold(), "nothing in the way"), "dim"),
         )
     yield table
 

@@ -1,6 +1,7 @@
 """What is printed on a terminal; and names that complete."""
 
 import io
+import re
 import sys
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from certworker.cli.exits import EPILOG, MEANINGS, ExitCode, exit_code_of
 from certworker.cli.files import write_bytes
 from certworker.cli.options import complete_certificates, complete_issuers, name_of, open_vault
-from certworker.cli.output import hex_of, plain, show_fields, show_table, time_of
+from certworker.cli.output import hex_of, plain, show_fields, show_notes, show_table, time_of
 from certworker.cli.waiting import wait_for
 from certworker.errors import BadParameter, CertificateNotFound, Disabled, LeaseLost, SetupError, Unavailable
 from tests.cli.terminal import Terminal, working
@@ -114,3 +115,32 @@ def test_the_main_help_tells_the_exit_codes(terminal: Terminal) -> None:
     said = terminal.bare("--help")
     assert "Exit codes: 0 done" in said.out
     assert "--install-completion" in said.out
+
+
+@pytest.mark.parametrize("width", [40, 80, 160])
+def test_sentences_stand_beside_or_below(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Below where there is no room; no line is wider than the terminal, and no word is lost."""
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    why = "It is renewed when the time has come, and not a day before that. " * 3
+    show_notes(("NAME", "NEXT", "WHY"), [("[red]web[/red]", "renewal", why), ("b", "nothing", None)])
+    text = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+    assert max(map(len, text.splitlines())) <= width
+    assert " ".join(why.split()) in " ".join(text.split())
+    assert ("WHY" in text.splitlines()[0]) == (width == 160)
+    assert "[red]web[/red]" in text
+
+
+def test_without_colours_nothing_but_plain_signs_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NO_COLOR and a dumb terminal are heard."""
+    for name, value in (("NO_COLOR", "1"), ("TERM", "dumb")):
+        with monkeypatch.context() as patched:
+            screen = Screen()
+            patched.setattr(sys, "stdout", screen)
+            patched.setenv("TERM", "xterm-256color")
+            patched.setenv(name, value)
+            show_table(("NAME",), [("web",)])
+            assert "\x1b[3" not in screen.getvalue()
+            assert "web" in screen.getvalue()
