@@ -161,8 +161,7 @@ def build_on(
     trail: AuditTrail | None = None,
 ) -> House:
     """Wire the services together on ground that is laid."""
-    settings, clock, store = ground.settings, ground.clock, ground.store
-    keyring, access, materials = ground.keyring, ground.access, ground.materials
+    settings, clock, store, keyring, access = ground.settings, ground.clock, ground.store, ground.keyring, ground.access
     challenges, keys = Challenges(store), Keys(store, access)
     local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
     issuing = _issuing(ground, challenges, {"local": local, **providers}, connect)
@@ -181,14 +180,14 @@ def build_on(
         access=access,
         directory=directory,
         sign_in=signing_in(ground, directory, foreign),
-        materials=materials,
+        materials=ground.materials,
         founding=Founding(store, keyring, directory, clock),
         certificates=Certificates(store, access, issuances, Deletions(), planner, clock),
         keys=keys,
         key_life=_key_life(ground),
         attestations=Attestations(keys),
         expiries=Expiries(store),
-        key_operations=KeyOperations(store, access, materials, clock),
+        key_operations=KeyOperations(store, access, ground.materials, clock),
         secrets=Secrets(store, keyring, access, Deletions(), clock),
         issuers=issuing.issuers,
         issuances=issuances,
@@ -200,7 +199,7 @@ def build_on(
         challenges=challenges,
         local=local,
         fleet=Fleet(store),
-        imports=Imports(store, access, keyring, materials, planner, clock),
+        imports=Imports(store, access, keyring, ground.materials, planner, clock),
         updates=Updates(store, access, planner, clock),
         backups=_backups(ground),
         contacts=ContactBook(store, access),

@@ -17,6 +17,7 @@ from certworker.clock import Clock
 from certworker.crypto.extensions import SubjectNames
 from certworker.crypto.keys import generate_key
 from certworker.crypto.x509 import CertificateRequest, read_certificate, self_sign, sign_csr
+from certworker.measures import NO_MEASURES, Measures
 from certworker.network.http import Connect
 from certworker.settings import IssuerSettings, Seal, Settings, SpareKeySettings
 from certworker.store.engine import open_store
@@ -143,6 +144,7 @@ def open_deployment(
     issuers: Mapping[str, IssuerSettings] | None = None,
     audience: Audience | None = None,
     renewal: Mapping[str, object] | None = None,
+    measures: Measures = NO_MEASURES,
     *,
     anew: bool = False,
 ) -> Iterator[Deployment]:
@@ -150,7 +152,8 @@ def open_deployment(
 
     `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
     scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name, `renewal` those
-    of renewals and maintenance windows. One that is set up `anew` shares neither ids nor keys with others of the same test.
+    of renewals and maintenance windows, `measures` what counts. One that is set up `anew` shares neither ids nor keys with
+    others of the same test.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
@@ -169,11 +172,11 @@ def open_deployment(
     else:
         migrate(database_url)
     # what a test has in a file of its own need not outlive a power cut
-    store = open_store(settings.database_url, clock, durable=database_url is not None)
+    store = open_store(settings.database_url, clock, measures=measures, durable=database_url is not None)
     try:
         vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
         known = {"scripted": authority, **providers}
-        house = build(settings, clock, wrap(store), Random(seed), known, connect=connect, audience=audience)
+        house = build(settings, clock, wrap(store), Random(seed), known, connect=connect, audience=audience, measures=measures)
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
     finally:
         store.close()
