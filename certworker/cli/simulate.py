@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated
@@ -43,7 +44,9 @@ def simulate(
 
     Nothing of a deployment is touched: the database is a temporary one, and no connection is made.
     """
-    from certworker.simulate.deployment import Exchange  # noqa: PLC0415  # the other commands start without it
+    from certworker.cli.logs import set_up_logging  # noqa: PLC0415  # the other commands start without it
+    from certworker.settings import Log  # noqa: PLC0415
+    from certworker.simulate.deployment import Exchange  # noqa: PLC0415
     from certworker.simulate.plot import check_plot, draw  # noqa: PLC0415
     from certworker.simulate.profile import profiled  # noqa: PLC0415
     from certworker.simulate.report import as_document  # noqa: PLC0415
@@ -57,8 +60,11 @@ def simulate(
     plan = Plan(certificates, days, played, Exchange(exchange), seed)
     if plot:
         check_plot(plot)
+    # that certificates fail and CAs go down is played; only what goes wrong with the playing is said as it happens
+    begin = partial(set_up_logging, Log(level="error"), "simulate")
+    begin()
     with profiled(profile) if profile else nullcontext(), working(f"Playing {days:g} days", total=days) as step:
-        findings = simulate_in(processes, plan, _telling(days, step))
+        findings = simulate_in(processes, plan, _telling(days, step), begin)
     if plot:
         draw(plan, findings, plot)
     if as_json:

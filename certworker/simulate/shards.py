@@ -1,7 +1,7 @@
 """A simulation in several processes: each plays the scenario with its part of the fleet, a vault and a CA of its own."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context
@@ -11,13 +11,16 @@ from certworker.simulate.findings import Findings, Spent
 from certworker.simulate.run import Plan, Tell, simulate
 
 
-def simulate_in(processes: int, plan: Plan, tell: Tell) -> Findings:
-    """Play a plan in so many processes, and put together what they found. `tell` is told of the first alone."""
+def simulate_in(processes: int, plan: Plan, tell: Tell, begin: Callable[[], None] | None = None) -> Findings:
+    """Play a plan in so many processes, and put together what they found. `tell` is told of the first alone.
+
+    Each of the others begins with `begin`.
+    """
     parts = [replace(plan, certificates=count, seed=plan.seed + number) for number, count in enumerate(_parts(plan, processes))]
     if len(parts) == 1:
         return simulate(plan, tell)
     begun = monotonic()
-    with ProcessPoolExecutor(len(parts) - 1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(len(parts) - 1, get_context("spawn"), begin) as pool:
         others = [pool.submit(simulate, part) for part in parts[1:]]
         found = [simulate(parts[0], tell), *(other.result() for other in others)]
     return _together(found, monotonic() - begun)
