@@ -4,6 +4,9 @@ PYTHON ?= python3
 PYTEST_WORKERS ?= 2
 ARGS ?=
 
+# whoever forbids it in their shell would have each process that a test starts compile everything anew
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 STAMP := $(VENV)/.made
 LOG := $(VENV)/setup.log

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.clock import FakeClock
 
-pytest_plugins = ("tests.support.postgresql", "tests.support.softhsm", "tests.support.statements")
+pytest_plugins = ("tests.support.postgresql", "tests.support.softhsm", "tests.support.statements", "tests.support.costs")
 
 ROOT = Path(__file__).resolve().parent.parent
 

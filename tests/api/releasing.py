@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certworker.bootstrap import make_master_key, open_house
+from certworker.bootstrap import open_house
 from certworker.settings import Network, Release, Seal, Server, Settings
 from certworker.vault.access import Caller as Who
 from certworker.vault.events import EventType
@@ -24,6 +24,7 @@ from tests.api.world import BEGIN, END, Caller, World
 from tests.support.attester import KID, Attester, policy_for
 from tests.support.clock import FakeClock
 from tests.support.deployment import ScriptedAuthority
+from tests.support.templates import put_deployment
 
 
 @contextmanager
@@ -38,9 +39,9 @@ def open_release_world(
         network=Network(allow_private=(private,)),
         release=Release(authorities=authorities, ca_bundle=bundle, timeout_seconds=0.5),
     )
-    make_master_key(folder / "master.key")
-    with open_house(settings, clock, Random(1)) as house:
-        founded = house.founding.found("contoso", "administrator")
+    founded = put_deployment(folder, clock)
+    assert founded
+    with open_house(settings, clock, Random(1), durable=False) as house:
         yield World(house, clock, founded.vault, founded.administrator, founded.client_secret, ScriptedAuthority())
 
 

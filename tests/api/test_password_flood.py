@@ -4,17 +4,23 @@ import asyncio
 from pathlib import Path
 
 import httpx
+import pytest
 
 from certworker.api.app import Front
 from certworker.api.threads import Threads
+from certworker.crypto import passwords
 from certworker.settings import IdentitySettings
 from certworker.vault.sign_in.known_clients import AZURE_CLI
 from tests.api.world import VERSION, open_world
 from tests.support.clock import FakeClock
+from tests.support.costs import NOBODY
 
 
-def test_secrets_are_read_while_passwords_are_checked(tmp_path: Path, clock: FakeClock) -> None:
+def test_secrets_are_read_while_passwords_are_checked(
+    tmp_path: Path, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """More passwords than there are threads wait to be checked, and a vault answers before they are done."""
+    monkeypatch.setattr(passwords, "_NOBODY", NOBODY)
     with open_world(tmp_path, clock, identity=IdentitySettings(password_grant=True)) as world:
         form = {"grant_type": "password", "client_id": AZURE_CLI, "password": "guess"}
         form["scope"] = f"{world.house.settings.resource}/.default"

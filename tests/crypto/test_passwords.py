@@ -2,8 +2,10 @@
 
 import pytest
 
+from certworker.crypto.passphrases import ScryptCost
 from certworker.crypto.passwords import check_password_strength, hash_password, new_password, password_matches
 from certworker.errors import BadParameter
+from tests.support.costs import PASSWORD_LOG_N
 
 
 def test_a_password_matches_its_hash_alone() -> None:
@@ -15,6 +17,12 @@ def test_a_password_matches_its_hash_alone() -> None:
     for wrong in ("", "Grüße-an-9-all", "Grüße-an-9-allee", "Grüße-an-9-alle" + "x" * 300, "\ud800"):
         assert not password_matches(wrong, hashed)
     assert not password_matches("", None)
+
+
+def test_a_guess_is_dear() -> None:
+    """Of a password as of a passphrase; the tests alone make it cheap."""
+    assert PASSWORD_LOG_N >= 15
+    assert ScryptCost().log_n >= 17
 
 
 @pytest.mark.parametrize("password", ["Ab1-efg", "a" * 257 + "B1", "abcdefgh", "ABCDEFG1", "Ada-Ada-99", "Abc1defg\ud800"])
