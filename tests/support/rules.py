@@ -48,7 +48,7 @@ def cases() -> Iterator[Case]:
     """Read every case of every file."""
     for file in CASES:
         for test in read_yaml(file)["tests"]:
-            for case in test["alert_rule_test"]:
+            for case in test.get("alert_rule_test", ()):
                 found = case.get("exp_alerts") or ()
                 yield Case(case["alertname"], frozenset(fires["exp_labels"]["severity"] for fires in found))
 
