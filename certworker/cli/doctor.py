@@ -71,7 +71,10 @@ def _of_home() -> Path | None:
     """Find the settings of the home of `certworker dev`, whether it runs or not."""
     home = Path(os.environ.get("CERTWORKER_HOME") or DEFAULT_HOME).expanduser()
     path = home / "certworker.toml"
-    return path if path.exists() else None
+    try:
+        return path if path.exists() else None
+    except OSError:
+        return path  # it is another user's, which the examination tells
 
 
 def _wire(found: "Sequence[Finding]") -> dict[str, Any]:

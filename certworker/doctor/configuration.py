@@ -29,6 +29,8 @@ def read_configuration(config: Path | None, environment: Mapping[str, str]) -> t
         settings = load_settings(config, environment)
     except SettingsError as error:
         to_do = f"Put it right in {config}; `certworker settings` prints every setting there is."
+        if not os.access(config, os.R_OK):
+            to_do = "Name a file with -c that is there and that this user can read, or run this as the service's user."
         return None, [*(_HERE.wrong(problem.replace("Value error, ", ""), to_do) for problem in error.problems), *found]
     return settings, [_HERE.fine(f"{config} can be read, and every setting in it is known."), *found]
 

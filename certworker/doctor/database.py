@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from certworker.doctor.finding import Finding, Reporter
+from certworker.doctor.finding import AS_SERVICE, Finding, Reporter
 from certworker.doctor.records import Records, read_records
 from certworker.doctor.subject import Subject
 from certworker.errors import CertworkerError, SetupError
@@ -163,5 +163,5 @@ def _plain(place: str) -> str:
 
 def _mend(file: Path, subject: Subject) -> str:
     if not os.access(file, os.R_OK):
-        return "Run this as the user that the service has, or give the file to that user with chown."
+        return AS_SERVICE
     return f"Stop the service, keep the file aside, and restore a backup: certworker backup restore{subject.of_config}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Final
 
-from certworker.doctor.finding import Finding, Reporter
+from certworker.doctor.finding import AS_SERVICE, Finding, Reporter
 from certworker.doctor.subject import Subject
 from certworker.errors import SetupError
 from certworker.seal.master_file import next_of
@@ -89,13 +89,13 @@ def _private(path: Path, what: str) -> Iterator[Finding]:
     except FileNotFoundError:
         return
     except OSError as error:
-        yield _HERE.wrong(f"{what}: {path} cannot be looked at: {error.strerror}.", _AS_SERVICE)
+        yield _HERE.wrong(f"{what}: {path} cannot be looked at: {error.strerror}.", AS_SERVICE)
         return
     if found.st_mode & OPEN_TO_OTHERS:
         to_do = f"Run: chmod 600 {quote(str(path))}"
         yield _HERE.wrong(f"{what}: {path} is open to others than its owner ({_shown(found.st_mode)}).", to_do)
     if not os.access(path, os.R_OK):
-        yield _HERE.wrong(f"{what}: {path} cannot be read by this user; it belongs to {_user(found.st_uid)}.", _AS_SERVICE)
+        yield _HERE.wrong(f"{what}: {path} cannot be read by this user; it belongs to {_user(found.st_uid)}.", AS_SERVICE)
     elif found.st_uid not in (os.geteuid(), 0) and os.geteuid() != 0:
         to_do = f"Give it to the service's own user: chown {_user(os.geteuid())} {quote(str(path))}"
         yield _HERE.warning(f"{what}: {path} belongs to {_user(found.st_uid)}, who can change it.", to_do)
@@ -141,6 +141,3 @@ def _user(number: int) -> str:
         return pwd.getpwuid(number).pw_name
     except KeyError:
         return str(number)
-
-
-_AS_SERVICE: Final = "Run this as the user that the service has, or give the file to that user with chown."

@@ -30,6 +30,7 @@ class Finding:
 
 
 Findings = Iterable[Finding]
+AS_SERVICE: Final = "Run this as the user that the service has, or give the file to that user with chown."
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,13 @@
 """The master key: whether it is there, whether it is the database's, and whether what it wrapped opens."""
 
+import errno
+import os
 from collections.abc import Iterator
 from typing import Final
 
 from certworker.bootstrap import open_source
 from certworker.crypto.sealing import key_id
-from certworker.doctor.finding import Finding, Reporter
+from certworker.doctor.finding import AS_SERVICE, Finding, Reporter
 from certworker.doctor.subject import Subject
 from certworker.errors import CertworkerError, Forbidden, SealBroken, Sealed, SetupError, Unavailable
 from certworker.seal.channel import ask
@@ -15,6 +17,8 @@ from certworker.settings import SealKind
 from certworker.vault.keyring import MasterKey, SoftwareMasterKey, wrap_place
 
 _HERE: Final = Reporter("master key")
+_ADVICE: Final = ("run:", "Run:", "init", "Put ", "Start ", "Bring ")
+_DENIED: Final = os.strerror(errno.EACCES)
 
 
 def look_at_master_key(subject: Subject) -> Iterator[Finding]:
@@ -29,13 +33,14 @@ def look_at_master_key(subject: Subject) -> Iterator[Finding]:
             else:
                 yield from _compare(subject, source, _read(source, wanted), wanted)
     except CertworkerError as error:
-        yield _HERE.wrong(str(error), "" if _says_what_to_do(error) else "Bring the key back that belongs to the database.")
+        yield _HERE.wrong(str(error), _to_do(error))
 
 
-def _says_what_to_do(error: CertworkerError) -> bool:
-    return isinstance(error, SetupError) and any(
-        word in str(error) for word in ("run:", "Run:", "init", "Put ", "Start ", "Bring ")
-    )
+def _to_do(error: CertworkerError) -> str:
+    """Say what to do, unless the error says so itself."""
+    if isinstance(error, SetupError) and any(word in str(error) for word in _ADVICE):
+        return ""
+    return AS_SERVICE if _DENIED in str(error) else "Bring the key back that belongs to the database."
 
 
 def _read(source: MasterKeySource, wanted: str | None) -> MasterKey:

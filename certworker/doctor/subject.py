@@ -40,7 +40,10 @@ class Subject:
     @property
     def is_dev_home(self) -> bool:
         """Whether the settings are those of a home of `certworker dev`."""
-        return self.config is not None and (self.config.parent / "ca_sim.toml").exists()
+        try:
+            return self.config is not None and (self.config.parent / "ca_sim.toml").exists()
+        except OSError:
+            return False
 
     @property
     def start(self) -> str:
