@@ -29,7 +29,7 @@ from certworker.cli.home import (
 from certworker.cli.logs import set_up_logging
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import Program, StopAskedError, python
-from certworker.settings import Log, Settings, load_settings
+from certworker.settings import Log, Metrics, Server, Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
@@ -87,10 +87,15 @@ def _hints(home: Home, output: Path | None) -> list[str]:
 
 
 def _choose_ports(https: int) -> Ports:
-    """Take the ports after `https` where they are free, and any others where not."""
+    """Take the ports after `https` where they are free, and any others where not.
+
+    Beside the default port the metrics have theirs as well: there the samples for Prometheus look for them.
+    """
     https = https or listening.free_port(0)
-    others = [listening.free_port(https + offset) for offset in range(1, 8)]
-    return Ports(https, *others)
+    metrics, *others = [listening.free_port(https + offset) for offset in range(1, 8)]
+    if https == Server().port:
+        metrics = listening.free_port(Metrics().port)
+    return Ports(https, metrics, *others)
 
 
 def _prepare(home: Home, ports: Ports) -> Mapping[str, str]:

@@ -14,7 +14,7 @@ import pytest
 from tests.dashboards.aside import counted_aside
 from tests.dashboards.life import living, play
 from tests.dashboards.shown import FILES, LABEL_VALUES, Query, filled, queries, read
-from tests.support.prometheus import Prometheus, Series, running_prometheus, scrape_settings
+from tests.support.prometheus import Prometheus, Series, running_prometheus
 from tests.support.softhsm import SoftToken
 
 pytestmark = [
@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.system("prometheus"),
     pytest.mark.system("softhsm2-util"),
 ]
-RULES = Path(__file__).parents[2] / "config/prometheus/alerts.yml"
+SAMPLES = Path(__file__).parents[2] / "config/prometheus"
 JOBS = ("certworker", "aside")
 ALL = {"vault": ".*", "issuer": ".*", "__rate_interval": "5m"}
 SECONDS = 30.0
@@ -34,11 +34,12 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, soft_token: SoftToken) 
     """Give a Prometheus that has seen everything, and whose alerts fire as soon as they may."""
     folder = tmp_path_factory.mktemp("seen")
     impatient, settings = folder / "alerts.yml", folder / "prometheus.yml"
-    impatient.write_text("".join(line for line in RULES.read_text().splitlines(keepends=True) if "  for: " not in line))
+    rules = (SAMPLES / "alerts.yml").read_text().splitlines(keepends=True)
+    impatient.write_text("".join(line for line in rules if "  for: " not in line))
     with ExitStack() as stack:
         life = stack.enter_context(living(folder))
         aside = stack.enter_context(counted_aside(folder / "aside", soft_token.settings))
-        settings.write_text(scrape_settings(dict(zip(JOBS, (life.address, aside), strict=True)), impatient))
+        settings.write_text(hurried((SAMPLES / "prometheus.yml").read_text(), life.address, aside))
         found = stack.enter_context(running_prometheus(folder / "prometheus", settings))
         play(life)
         deadline = time.monotonic() + SECONDS
@@ -46,6 +47,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory, soft_token: SoftToken) 
             assert time.monotonic() < deadline, found.rules()
             time.sleep(0.5)
         yield found
+
+
+def hurried(sample: str, live: str, aside: str) -> str:
+    """Let the sample's settings scrape each second, from where this service is; and the second one with it."""
+    changes = {"127.0.0.1:9464": live, "_interval: 30s": "_interval: 1s"}
+    for before, after in changes.items():
+        assert before in sample
+        sample = sample.replace(before, after)
+    return f'{sample}\n  - job_name: aside\n    static_configs:\n      - targets: ["{aside}"]\n'
 
 
 def answers(prometheus: Prometheus, query: Query) -> list[Series]:
@@ -85,6 +95,13 @@ def test_every_variable_has_something_to_choose(file: Path, prometheus: Promethe
         assert found
         selector = filled(found["selector"], {"job": "certworker", "vault": "dev"})
         assert prometheus.values_of(found["label"], selector), variable["name"]
+
+
+def test_both_are_scraped_by_the_sample(prometheus: Prometheus) -> None:
+    """The job has the name that the alerts ask for, and its target is up."""
+    assert {series.labels["job"] for series in prometheus.ask("up == 1")} >= set(JOBS)
+    assert prometheus.rules()
+    assert all(rule["health"] == "ok" for rule in prometheus.rules())
 
 
 def test_alerts_are_marked_on_every_dashboard(prometheus: Prometheus) -> None:

@@ -1,6 +1,5 @@
-"""A real Prometheus on loopback, with a folder of its own, that scrapes each second."""
+"""A real Prometheus on loopback, with a folder of its own."""
 
-import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -46,31 +45,10 @@ class Prometheus:
         """List the rules as they stand."""
         return [rule for group in self._call("rules")["groups"] for rule in group["rules"]]
 
-    def targets(self) -> dict[str, str]:
-        """Tell each target's health by its address."""
-        found = self._call("targets", state="active")["activeTargets"]
-        return {target["discoveredLabels"]["__address__"]: target["health"] for target in found}
-
     def _call(self, what: str, **parameters: str) -> Any:  # noqa: ANN401 - whatever the call gives
         answer = self.client.get(f"/api/v1/{what}", params=parameters).json()
         assert answer["status"] == "success", f"{parameters}: {answer.get('error')}"
         return answer["data"]
-
-
-def scrape_settings(targets: Mapping[str, str], *rules: Path) -> str:
-    """Write settings that scrape `targets`, an address by the name of its job, and evaluate `rules`, each second.
-
-    JSON is YAML.
-    """
-    return json.dumps(
-        {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(path) for path in rules],
-            "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": [address]}]} for job, address in targets.items()
-            ],
-        }
-    )
 
 
 @contextmanager
