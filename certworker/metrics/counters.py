@@ -34,8 +34,8 @@ LONGEST_LABEL: Final = 64
 MOST_VALUES: Final = MappingProxyType({"vault": 1000, "issuer": 100, "operation": 400, "peer": 100})
 """So many values of a label a process tells apart."""
 MOST_OTHERS: Final = 60
-_FIRST_BYTES: Final = 256 * 1024
-"""So much room a file takes at once: what has no room later would end the process."""
+_ROOM: Final = MappingProxyType({COUNTERS: 1 << 20, HISTOGRAMS: 1 << 20, GAUGES: 1 << 16})
+"""So many bytes a file takes at once: it is memory, and what finds no room on the disk later would end the process."""
 
 
 class _Series:
@@ -59,9 +59,10 @@ class Counters:
         """
         self._folder = folder or Path(tempfile.mkdtemp(prefix="certworker-own-counters-"))
         self._clock = clock
-        files: list[Any] = [_open(self._folder / f"{kind}_{os.getpid()}.db") for kind in (COUNTERS, HISTOGRAMS, GAUGES)]
+        files: list[Any] = [_open(self._folder / f"{kind}_{os.getpid()}.db", room) for kind, room in _ROOM.items()]
         self._counters, self._histograms, self._gauges = files
-        weakref.finalize(self, _close, files, None if folder else self._folder)
+        closing = weakref.finalize(self, _close, files, None if folder else self._folder)
+        closing.atexit = folder is None  # threads may count to the very end
         named = {metric.name.removeprefix(PREFIX): metric for metric in catalogue()}
         self._metrics = {measure: named[measure.value] for measure in Measure}
         self._seen: dict[str, set[str]] = {}
@@ -149,12 +150,12 @@ def _close(files: Sequence[Any], own: Path | None) -> None:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _open(path: Path) -> MmapedDict:
+def _open(path: Path, room: int) -> MmapedDict:
     """Make a file with room in it, and open it."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.posix_fallocate(descriptor, 0, _FIRST_BYTES)
+            os.posix_fallocate(descriptor, 0, room)
         finally:
             os.close(descriptor)
         return MmapedDict(str(path))  # type: ignore[no-untyped-call]  # as above
