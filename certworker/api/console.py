@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from html import escape
+from types import MappingProxyType
+from typing import Final
 
-from certworker.vault.operations import OperationStatus
-from certworker.vault.summary.records import FleetEntry
+from certworker.vault.summary.records import EXPIRED, NOT_YET_VALID, Member, State
 
 REFRESH_SECONDS = 5
 _SOON = timedelta(days=7)
-_HEADINGS = ("Vault", "Name", "Issuer", "State", "Expires", "Renews", "Last details")
+_HEADINGS = ("Vault", "Name", "Issuer", "State", "Expires", "Renews", "Last error")
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { margin: 2rem auto; max-width: 75rem; padding: 0 1rem; }
@@ -21,15 +22,17 @@ th { font-weight: 600; opacity: .7; }
 td.time { white-space: nowrap; font-variant-numeric: tabular-nums; }
 .state { border-radius: .6rem; padding: .1rem .5rem; white-space: nowrap; }
 .valid { background: #2a7d4633; } .issuing { background: #2b6cb033; }
-.soon, .disabled { background: #b7791f33; } .expired, .failed { background: #c5303033; }
+.soon { background: #b7791f33; } .failed { background: #c5303033; }
 """
 
 
-def render_console(entries: Sequence[FleetEntry], at: datetime) -> str:
-    """Draw the page as it stands at `at`. Everything that somebody else wrote is escaped."""
+def render_console(members: Sequence[Member], number: int, at: datetime) -> str:
+    """Draw the page as it stands at `at`, with some of `number` certificates. What somebody else wrote is escaped."""
+    only = f"; these {len(members):,} need somebody first" if len(members) < number else ""
     heading = "".join(f'<th scope="col">{name}</th>' for name in _HEADINGS)
     rows = (
-        "\n".join(_row(entry, at) for entry in entries) or f'<tr><td colspan="{len(_HEADINGS)}">No certificates yet.</td></tr>'
+        "\n".join(_row(member, at) for member in members)
+        or f'<tr><td colspan="{len(_HEADINGS)}">No certificates yet.</td></tr>'
     )
     return f"""<!doctype html>
 <html lang="en">
@@ -42,7 +45,7 @@ def render_console(entries: Sequence[FleetEntry], at: datetime) -> str:
 </head>
 <body>
 <h1>certworker</h1>
-<p>{len(entries)} certificate{"" if len(entries) == 1 else "s"}, as of {_time(at)}</p>
+<p>{number:,} certificate{"" if number == 1 else "s"}, as of {_time(at)}{only}</p>
 <table>
 <thead><tr>{heading}</tr></thead>
 <tbody>
@@ -54,28 +57,24 @@ def render_console(entries: Sequence[FleetEntry], at: datetime) -> str:
 """
 
 
-def _row(entry: FleetEntry, at: datetime) -> str:
-    word = state_of(entry, at)
-    texts = (entry.vault, entry.name, entry.issuer)
+def _row(member: Member, at: datetime) -> str:
+    word = member.word_at(at)
+    style = _STYLES.get(word) or ("soon" if member.not_after and member.not_after - at <= _SOON else "valid")
+    texts = (member.vault, member.name, member.issuer)
     cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
-    cells += f'<td><span class="state {word}">{word}</span></td>'
-    cells += "".join(f'<td class="time">{_time(time)}</td>' for time in (entry.not_after, entry.renewal.due_at))
-    return f"<tr>{cells}<td>{escape(entry.operation_details or entry.renewal.last_error or '')}</td></tr>"
+    cells += f'<td><span class="state {style}">{word.replace("_", " ")}</span></td>'
+    cells += "".join(f'<td class="time">{_time(time)}</td>' for time in (member.not_after, member.due_at))
+    return f"<tr>{cells}<td>{escape(member.last_error or '')}</td></tr>"
 
 
-def state_of(entry: FleetEntry, at: datetime) -> str:
-    """Say in one word how a certificate does; the word that asks for the most comes first."""
-    if entry.not_after is not None and entry.not_after <= at:
-        return "expired"
-    if entry.operation_status is OperationStatus.FAILED:
-        return "failed"
-    if entry.operation_status is OperationStatus.IN_PROGRESS:
-        return "issuing"
-    if entry.version is None:
-        return "empty"
-    if not entry.enabled:
-        return "disabled"
-    return "soon" if entry.not_after is not None and entry.not_after - at <= _SOON else "valid"
+_STYLES: Final = MappingProxyType(
+    {
+        **dict.fromkeys((EXPIRED, State.REVOKED.value, State.FAILED.value, State.EMPTY.value), "failed"),
+        **dict.fromkeys((State.RENEWING.value, State.BEING_ISSUED.value), "issuing"),
+        **dict.fromkeys((State.RENEWAL_FAILED.value, State.PAUSED.value, State.WAITS_FOR_SIGNATURE.value), "soon"),
+        **dict.fromkeys((State.DISABLED.value, NOT_YET_VALID), "soon"),
+    }
+)
 
 
 def _time(at: datetime | None) -> str:

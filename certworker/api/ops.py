@@ -47,10 +47,10 @@ def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
 
     async def console(_: Request) -> Response:
         try:
-            entries = await threads.run(house.fleet.entries)
+            members, number = await threads.run(house.fleet.most_urgent, house.settings.metrics.certificate_series)
         except Unavailable as error:
             return PlainTextResponse(f"{error}\n", 503, _NO_STORE)
-        return HTMLResponse(render_console(entries, house.clock()), headers=_CONSOLE_HEADERS)
+        return HTMLResponse(render_console(members, number, house.clock()), headers=_CONSOLE_HEADERS)
 
     routes = [Route("/metrics", metrics), Route("/healthz", health), Route("/readyz", readiness), Route("/console", console)]
     routes += seal_routes(house.settings.seal, threads)

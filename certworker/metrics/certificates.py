@@ -31,24 +31,12 @@ def _validity(members: tuple[Member, ...], at: datetime) -> Iterable[Family]:
             lifetime.add(labels, (member.not_after - member.not_before).total_seconds())
         if member.version:
             info.add((*labels, member.version), 1)
-        reason = _reason(member, at)
+        reason = member.word_at(at)
         ready.add((*labels, reason), float(reason in _USABLE))
     return (told.family for told in (not_before, not_after, lifetime, info, ready))
 
 
 _USABLE = frozenset({state.value for state in (State.VALID, State.RENEWING, State.PAUSED, State.RENEWAL_FAILED)})
-
-
-def _reason(member: Member, at: datetime) -> str:
-    """Say in a word how it stands at a time."""
-    # of what is disabled nobody has to hear that it has expired
-    if member.state in (State.REVOKED, State.DISABLED) or member.not_after is None:
-        return member.state.value
-    if member.not_after <= at:
-        return "expired"
-    if member.state in (State.VALID, State.RENEWING) and member.not_before and member.not_before > at:
-        return "not_yet_valid"
-    return member.state.value
 
 
 def _renewal(members: tuple[Member, ...]) -> Iterable[Family]:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from time import monotonic
-from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -22,9 +20,6 @@ from certworker.vault.summary.keeping import Summary
 from certworker.vault.summary.records import Measure
 from certworker.vault.vaults import Heartbeat
 
-CATCHING_UP_SECONDS: Final = 1.0
-"""So long a scrape lets the summary catch up; what is left is the worker's, and a metric of its own."""
-
 
 class Metrics:
     """The text that a scrape gets, read from the database each time: every process tells the same after any restart."""
@@ -37,15 +32,10 @@ class Metrics:
 
     def text(self) -> tuple[bytes, str]:
         """Give the exposition and its content type. Raises Unavailable."""
-        self._catch_up()
+        self._summary.hurry()
         registry = CollectorRegistry()
         registry.register(Families(self._families()))
         return generate_latest(registry), CONTENT_TYPE_LATEST
-
-    def _catch_up(self) -> None:
-        begun = monotonic()
-        while self._summary.catch_up() and monotonic() - begun < CATCHING_UP_SECONDS:
-            pass
 
     def _families(self) -> Iterable[Family]:
         at = self._clock()

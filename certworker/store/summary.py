@@ -101,7 +101,7 @@ class SummaryReader(FleetReader):
         return MappingProxyType(found | before)
 
     def expired_in_hour(self, start: datetime, at: datetime) -> Mapping[str, int]:
-        """Count enabled members by issuer that expired between the `start` of an hour and a time in it, both of them included."""
+        """Count enabled members by issuer that expired from the `start` of an hour on, up to a time in it."""
         return MappingProxyType({row.issuer: int(row.total) for row in self._all(_EXPIRED, start=start, at=at)})
 
     def pending_operations(self) -> tuple[PendingOperations, ...]:

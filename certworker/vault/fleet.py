@@ -1,4 +1,4 @@
-"""The fleet: every live certificate, for the live view, the metrics and the plan."""
+"""The fleet: every live certificate, for the live view and the operators' page."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,8 +7,9 @@ from typing import Final
 
 from certworker.vault.events import Event
 from certworker.vault.store import Store
+from certworker.vault.summary.keeping import Summary
 from certworker.vault.summary.members import state_of
-from certworker.vault.summary.records import FleetEntry, State
+from certworker.vault.summary.records import FleetEntry, Member, State
 
 
 class Standing(StrEnum):
@@ -41,11 +42,18 @@ class Fleet:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._summary = Summary(store)
 
     def entries(self) -> tuple[FleetEntry, ...]:
         """List every live certificate by vault and name."""
         with self._store.reading() as reader:
             return reader.fleet()
+
+    def most_urgent(self, limit: int) -> tuple[tuple[Member, ...], int]:
+        """List the certificates that need somebody first, and tell how many there are in all."""
+        self._summary.hurry()
+        with self._store.reading() as reader:
+            return reader.members(limit), reader.count_members()
 
     def events(self, after: int, limit: int = 100) -> tuple[Event, ...]:
         """List events in order, after the sequence number `after`."""

@@ -1,6 +1,7 @@
 """The plain HTTP ports: for operators, and for a CA's http-01 validation."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,10 +10,9 @@ import pytest
 from starlette.types import ASGIApp
 
 from certworker.api.challenges import build_challenge_app
-from certworker.api.console import render_console, state_of
+from certworker.api.console import render_console
 from certworker.api.ops import build_ops_app
-from certworker.vault.operations import OperationStatus, Renewal
-from certworker.vault.summary.records import FleetEntry
+from certworker.vault.summary.records import Member, Place, State
 from tests.api.world import Caller, World
 from tests.support.clock import START
 
@@ -32,23 +32,10 @@ def ops(world: World) -> ASGIApp:
     return build_ops_app(world.house, lambda: (b"up 1\n", "text/plain; version=1.0.0"))
 
 
-def entry(**changes: object) -> FleetEntry:
-    """Make an entry of the fleet that is valid for 30 days."""
-    fields: dict[str, object] = {
-        "vault": "contoso",
-        "name": "web",
-        "issuer": "ca",
-        "version": "0" * 32,
-        "enabled": True,
-        "not_before": START,
-        "not_after": START + timedelta(days=30),
-        "renewal": Renewal(START + timedelta(days=20), None, 0.0),
-        "operation_status": OperationStatus.COMPLETED,
-        "operation_created": START,
-        "operation_due_at": None,
-        "operation_details": None,
-    }
-    return FleetEntry(**(fields | changes))  # type: ignore[arg-type]
+def member(**changes: object) -> Member:
+    """Make a member of the fleet that is valid for 30 days."""
+    made = Member(Place("vault", "WEB"), "contoso", "web", "ca", State.VALID, "0" * 32, not_after=START + timedelta(days=30))
+    return replace(made, **changes)  # type: ignore[arg-type]
 
 
 def test_metrics_and_health_are_answered(world: World) -> None:
@@ -87,29 +74,36 @@ def test_the_console_lists_the_fleet(call: Caller) -> None:
 
 def test_the_console_escapes_what_others_wrote() -> None:
     """A CA's words and an issuer's name are text, whatever they look like."""
-    page = render_console([entry(issuer="<b>", operation_details="<script>alert(1)</script>")], START)
+    page = render_console([member(issuer="<b>", last_error="<script>alert(1)</script>")], 1, START)
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "<td>&lt;b&gt;</td>" in page
     assert "1 certificate," in page
-    assert "No certificates yet." in render_console([], START)
+    assert "No certificates yet." in render_console([], 0, START)
+
+
+def test_the_console_says_that_there_are_more() -> None:
+    """Of a large fleet it shows those that need somebody first."""
+    page = render_console([member(), member(state=State.RENEWAL_FAILED)], 100_000, START)
+    assert "100,000 certificates, as of" in page
+    assert "these 2 need somebody first" in page
+    assert '<span class="state soon">renewal failed</span>' in page
 
 
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
         ({}, "valid"),
-        ({"not_after": START + timedelta(days=6)}, "soon"),
         ({"not_after": START}, "expired"),
-        ({"operation_status": OperationStatus.FAILED}, "failed"),
-        ({"operation_status": OperationStatus.IN_PROGRESS, "not_after": None, "version": None}, "issuing"),
-        ({"operation_status": None, "not_after": None, "version": None}, "empty"),
-        ({"enabled": False}, "disabled"),
+        ({"not_after": START, "state": State.REVOKED}, "revoked"),
+        ({"not_before": START + timedelta(hours=1)}, "not_yet_valid"),
+        ({"state": State.BEING_ISSUED, "not_after": None, "version": None}, "being_issued"),
+        ({"state": State.DISABLED}, "disabled"),
     ],
 )
 def test_a_certificate_has_one_state(changes: dict[str, object], word: str) -> None:
     """The word that asks for the most comes first."""
-    assert state_of(entry(**changes), START) == word
+    assert member(**changes).word_at(START) == word
 
 
 def test_a_challenge_is_answered(world: World) -> None:

@@ -28,12 +28,14 @@ from certworker.vault.objects import new_version
 from certworker.vault.policy import complete
 from certworker.vault.rights.policies import MOST_POLICIES, AccessPolicy
 from certworker.vault.secrets import NewSecret
+from tests.bench.fleet import SERIES, scraped_fleet
 from tests.bench.load import Load
 from tests.bench.openbao import PROGRAM, OpenBao, openbao
 from tests.bench.raw import raw_rate
 from tests.bench.service import PROCESSES, Service, bare_route, service
 from tests.support.deployment import Deployment, open_deployment, policy_for
 
+LARGE = 100_000
 TURNS = 3
 TURN_SECONDS = 0.6
 RESULT = Path("build/bench.json")
@@ -133,6 +135,14 @@ def decisions(deployment: Deployment) -> list[Measured]:
         return compare("decision by roles and decision by access policies, together", repeated(decide), get)
 
 
+def scrapes(folder: Path) -> list[Measured]:
+    """Compare a scrape of a large fleet with that of a small one: both tell of as many certificates one by one."""
+    with scraped_fleet(folder / "large", LARGE) as large, scraped_fleet(folder / "small", SERIES) as small:
+        print(f"{len(large.text()[0]):8,} octets tell of {LARGE:,} certificates", flush=True)  # noqa: T201
+        reference = Reference(f"scrape of {SERIES:,}", repeated(small.text), 0.5)
+        return compare(f"scrape of {LARGE:,} certificates", repeated(large.text), reference)
+
+
 def requests(folder: Path, ours: Service, bare: Load, theirs: OpenBao) -> list[Measured]:
     """Compare requests through the full road: TLS, token, permission, database."""
     measured = []
@@ -179,7 +189,7 @@ def main() -> int:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         deployment = stack.enter_context(open_deployment(folder, utc_now))
-        results += [*issuance(deployment), *decisions(deployment)]
+        results += [*issuance(deployment), *decisions(deployment), *scrapes(folder)]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     return 0

@@ -6,6 +6,7 @@ the summary catches up: of each the old part is taken out of the counts, and the
 
 import logging
 from collections import Counter, defaultdict
+from time import monotonic
 from typing import Final
 
 from certworker.vault.objects import fold_name
@@ -16,6 +17,9 @@ from certworker.vault.watches import Watch, WatchKind
 
 MOST_AT_ONCE: Final = 500
 """So many changes are taken in one transaction, which keeps other writers waiting on SQLite."""
+
+PATIENCE_SECONDS: Final = 1.0
+"""So long somebody who looks waits for it at most; what is left then is the worker's."""
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +39,12 @@ class Summary:
             places = writer.take_changes(limit)
             _take_in(writer, tuple(dict.fromkeys(places)))
             return len(places)
+
+    def hurry(self, patience: float = PATIENCE_SECONDS) -> None:
+        """Catch up, for so many seconds at most: whoever looks wants to see what is so now."""
+        begun = monotonic()
+        while self.catch_up() and monotonic() - begun < patience:
+            pass
 
     def check(self) -> bool:
         """Say whether the counts add up; where not, everything is counted anew, beginning now."""

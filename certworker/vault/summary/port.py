@@ -32,7 +32,7 @@ class SummaryReader(Protocol):
         """Count what has a time by issuer and day: 0 begins with the hour, and -1 is all that was before it."""
 
     def expired_in_hour(self, start: datetime, at: datetime) -> Mapping[str, int]:
-        """Count enabled members by issuer that expired between the `start` of an hour and a time in it, both of them included."""
+        """Count enabled members by issuer that expired from the `start` of an hour on, up to a time in it."""
 
     def pending_operations(self) -> tuple[PendingOperations, ...]:
         """Count operations in progress."""

@@ -11,6 +11,8 @@ from certworker.vault.operations import OperationReason, OperationStatus, Renewa
 from certworker.vault.revocation.standing import Standing
 from certworker.vault.vaults import SYSTEM_VAULT
 
+EXPIRED: Final = "expired"
+NOT_YET_VALID: Final = "not_yet_valid"
 HOUR: Final = timedelta(hours=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -136,6 +138,15 @@ class Member:
         unknown = self.revocation is Standing.UNKNOWN and self.checked is not None
         troubled = self.state in (State.REVOKED, State.PAUSED, State.RENEWAL_FAILED, State.FAILED)
         return troubled or unknown or self.overdue is not None or self.failures > 0
+
+    def word_at(self, at: datetime) -> str:
+        """Say in a word how it stands at a time: its state, or `expired`, or `not_yet_valid`."""
+        if self.state is State.REVOKED or self.not_after is None:
+            return self.state.value
+        if self.not_after <= at:
+            return EXPIRED
+        begins_later = self.not_before is not None and self.not_before > at
+        return NOT_YET_VALID if begins_later and self.state in (State.VALID, State.RENEWING) else self.state.value
 
     def counts(self) -> Counter[CountKey]:
         """Say in which counts it is one."""

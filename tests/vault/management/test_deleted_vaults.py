@@ -139,6 +139,7 @@ def test_nothing_is_left_of_what_was_purged(either: tuple[Deployment, str]) -> N
             writer.add_role_assignment(RoleAssignment(str(uuid4()), vault.tenant_id, scope, READER, str(uuid4()), kind, at, at))
     delete(deployment)
     purge(deployment)
+    Summary(house.store).hurry()
     assert _holding(url, vault.id) <= STAYS | {"audit_pending"}
     with house.store.reading() as reader:
         assert reader.wrapped_keys(vault.id) == ()
