@@ -19,6 +19,7 @@ from certworker.vault.rights.built_in_roles import READER
 from certworker.vault.rights.roles import PrincipalType, RoleAssignment
 from certworker.vault.rights.scopes import object_scope, vault_scope
 from certworker.vault.secrets import NewSecret
+from certworker.vault.summary.keeping import Summary
 from certworker.vault.vault_properties import VaultUpdate
 from tests.support.clock import FakeClock
 from tests.support.deployment import Deployment, check_whole, open_deployment, policy_for
