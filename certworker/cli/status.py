@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from time import sleep
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 PATH: Final = "/certworker/v1/status"
 MOST_AT_A_GLANCE: Final = 20
+MOST_BURDEN: Final = 4.0
+"""So many times as long as the last answer took, --watch waits at the least."""
 _WITHOUT_TIME: Final = ("at", "ahead", "worker", "changes_waiting")
 """What changes though nothing has happened."""
 
@@ -88,34 +90,44 @@ def _watch_on_terminal(vault: "VaultClient", every: float) -> None:
 
     console, found = Console(), _ask(vault)  # an error ends it before anything is drawn
     with Live(console=console, screen=True, auto_refresh=False) as live:
-        trouble = ""
+        trouble, took = "", 0.0
         while True:
             footer = Text(f"Ctrl-C ends.  {trouble}", "red" if trouble else "dim", no_wrap=True, overflow="ellipsis")
             live.update(Group(footer, picture(found, console, console.height - 2)), refresh=True)
-            sleep(every)
+            sleep(_pause(every, took))
+            begun = monotonic()
             try:
                 found, trouble = _ask(vault), ""
             except Unavailable as error:
                 # what was seen last stays, and is said to be old
                 trouble = f"Not as of now: {plain(str(error))}"
+            took = monotonic() - begun
 
 
 def _changes(vault: "VaultClient", every: float) -> Iterator[Wire]:
     """Give the status, and again whenever it has changed."""
     before: Wire = {}
     while True:
+        begun = monotonic()
         try:
             found = _ask(vault)
         except Unavailable as error:
             if not before:
                 raise
             tell(f"certworker: {error}")
+            took = 0.0
         else:
+            took = monotonic() - begun
             seen = {name: value for name, value in found.items() if name not in _WITHOUT_TIME}
             if seen != before:
                 before = seen
                 yield found
-        sleep(every)
+        sleep(_pause(every, took))
+
+
+def _pause(every: float, took: float) -> float:
+    """Tell how long to wait: where an answer takes its time, asking on and on would be a burden to the service."""
+    return max(every, took * MOST_BURDEN)
 
 
 def _print_change(found: Wire, *, as_json: bool) -> None:
