@@ -35,7 +35,7 @@ run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 	@$(VENV)/bin/certworker dev --demo $(ARGS)
 
 test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
-	@$(VENV)/bin/python -m pytest -m "not long and not fleet" --ignore=tests/clients -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m "not long and not fleet" --ignore=tests/clients -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
 
 test-long: $(STAMP) ## Run the long stories: services that are run, lost machines, sealed starts, years of a key
 	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)

@@ -1,5 +1,6 @@
 """The test bed: a home of its own, names under .localhost that resolve, and system programs that may be missing."""
 
+import gc
 import os
 import shutil
 import socket
@@ -15,6 +16,12 @@ from tests.support.clock import FakeClock
 pytest_plugins = ("tests.support.postgresql", "tests.support.softhsm", "tests.support.statements", "tests.support.costs")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_finish() -> None:
+    """Let what was imported and collected, which stays to the end, be no work of the garbage collector."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

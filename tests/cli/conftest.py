@@ -1,13 +1,23 @@
 """What the tests of the commands stand on."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
 from tests.api.world import TestAuthority, World, make_authority, serve_world
 from tests.cli.terminal import Terminal
 from tests.support.clock import FakeClock
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_once() -> Iterator[None]:
+    """Build the tree of commands once, as a process does: it takes longer than most commands, and holds nothing of a call."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", cache(get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
