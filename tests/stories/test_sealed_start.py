@@ -144,7 +144,8 @@ def assert_is_sealed(operator: SealedOperator, service: int) -> None:
     # until the last open process has ended, it answers on the sockets that all of them share
     until(lambda: set(processes(service)) == {"sealed"}, OPERATOR_SECONDS)
     assert operator.readiness() == "not ready: sealed"
-    assert (operator.ops("/healthz").status_code, operator.ops("/metrics").status_code) == (200, 503)
+    assert (operator.ops("/healthz").status_code, operator.ops("/console").status_code) == (200, 503)
+    assert "certworker_sealed 1.0" in operator.ops("/metrics").text
     for host, path in (
         ("main.vault.localhost", "/secrets/first?api-version=7.5"),
         ("login.localhost", "/tenant/oauth2/v2.0/token"),
