@@ -156,7 +156,7 @@ def _gauges(prometheus: Prometheus, axes: Axes, panel: Mapping[str, Any]) -> Non
     bars = axes.barh([legend for legend, _ in found], [value for _, value in found], 0.6)
     for bar, (_, value) in zip(bars, found, strict=True):
         bar.set_color(_color(panel, value))
-        place = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
+        place: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "center"}
         axes.text(0.99, bar.get_y() + 0.3, _text(panel, value), color=INK, size=6, **place)
     axes.set_xticks([])
     _name_inside(axes)
