@@ -8,6 +8,8 @@ from certworker.vault.operations import back_off
 
 SHORTEST_PAUSE = timedelta(seconds=10)
 """A CA is not asked for the same certificate more often, however little time is left."""
+LONGEST_PAUSE_EXPIRED = timedelta(minutes=30)
+"""Something is down without it: a CA that is back finds out by then."""
 BACK_DATE = timedelta(minutes=10)
 """A self-signed certificate is valid from a little before its making, for the sake of clocks that lag."""
 
@@ -16,11 +18,13 @@ def next_attempt(failures: int, at: datetime, not_after: datetime | None, *, con
     """Say when to try again after `failures` failures in a row.
 
     Back-off is 1, 10, 100 minutes, then a day; a mistake in the set-up goes to a day at once. While the certificate is valid,
-    no wait is longer than a tenth of the time that it has left.
+    no wait is longer than a tenth of the time that it has left; once it has expired, what may pass is tried again soon.
     """
     wait = timedelta(days=1) if configuration else back_off(failures)
     if not_after is not None and not_after > at:
         wait = min(wait, pause_after(not_after - at))
+    elif not_after is not None and not configuration:
+        wait = min(wait, LONGEST_PAUSE_EXPIRED)
     return whole_second(at + wait)
 
 

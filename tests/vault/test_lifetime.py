@@ -15,8 +15,15 @@ DAY = timedelta(days=1)
 @pytest.mark.parametrize(("failures", "minutes"), [(1, 1), (2, 10), (3, 100), (4, 1440), (5, 1440), (1000, 1440)])
 def test_attempts_back_off(failures: int, minutes: int) -> None:
     """One, ten, a hundred minutes, then a day; forever, if it must be."""
-    for not_after in (None, START + 1000 * DAY, START - DAY):
+    for not_after in (None, START + 1000 * DAY):
         assert next_attempt(failures, START, not_after) == START + timedelta(minutes=minutes)
+
+
+def test_what_has_expired_is_tried_again_soon() -> None:
+    """A service is down without it: half an hour is the most, unless somebody has to set it right first."""
+    minutes = [(next_attempt(failures, START, START - DAY) - START) / timedelta(minutes=1) for failures in (1, 2, 3, 9)]
+    assert minutes == [1, 10, 30, 30]
+    assert next_attempt(9, START, START, configuration=True) == START + DAY
 
 
 def test_a_mistake_in_the_set_up_waits_a_day_at_once() -> None:
