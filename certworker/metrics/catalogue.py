@@ -369,12 +369,14 @@ DELIVERIES: Final = _count(
 # --- the worker ---------------------------------------------------------------------------------------------------------------
 
 _WORKER: Final = "The worker"
-LAST_RUN: Final = _gauge(_WORKER, "scheduler_last_run_timestamp_seconds", "When a job last ran, in any process.", ("job",))
-LAST_RUN_SECONDS: Final = _gauge(_WORKER, "scheduler_last_run_duration_seconds", "How long its last run took.", ("job",))
-LAST_RUN_FAILED: Final = _gauge(_WORKER, "scheduler_last_run_failed", "Whether its last run failed.", ("job",))
-RUNS: Final = _count(_WORKER, "scheduler_runs", "Runs of a job.", ("job", "result"), result="done, idle, failed")
+LAST_RUN: Final = _gauge(
+    _WORKER, "scheduler_last_run_timestamp_seconds", "When a group of rounds last ran, in any process.", ("group",)
+)
+LAST_RUN_SECONDS: Final = _gauge(_WORKER, "scheduler_last_run_duration_seconds", "How long its last run took.", ("group",))
+LAST_RUN_FAILED: Final = _gauge(_WORKER, "scheduler_last_run_failed", "Whether its last run failed.", ("group",))
+RUNS: Final = _count(_WORKER, "scheduler_runs", "Runs of a group of rounds.", ("group", "result"), result="done, idle, failed")
 RUN_SECONDS: Final = _times(
-    _WORKER, "scheduler_run_duration_seconds", "How long a job's runs took that had something to do.", ("job",), _EXCHANGES
+    _WORKER, "scheduler_run_duration_seconds", "How long runs took that had something to do.", ("group",), _EXCHANGES
 )
 ROUND_ITEMS: Final = _count(_WORKER, "round_items", "What a round has worked on.", ("round",))
 LEASES_LOST: Final = _count(

@@ -22,7 +22,6 @@ is scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is mad
 - Series of single certificates are told of the unhealthy ones and of those that expire first, as many as `[metrics]` allows.
   The counts of the fleet have all in them.
 - `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is one.
-- A label `job` is `exported_job` in Prometheus, which uses `job` for the name of the scrape.
 - Of a histogram there are `_bucket` (with `le`), `_sum` and `_count`.
 """
 _ORIGIN: Final = {Origin.DATABASE: "state", Origin.PROCESSES: "counted"}

@@ -20,12 +20,12 @@ def newcomers(house: House, _owner: str) -> Round:
     """Begin to watch over versions that came."""
     watching = house.lifecycle.revocation.watching
     interval = SWEEP_INTERVAL if house.settings.revocation.enabled else None
-    return Round("revocation newcomers", Group.WATCHING, watching.sweep, interval=interval)
+    return Round("revocation-newcomers", Group.WATCHING, watching.sweep, interval=interval)
 
 
 def lists(house: House, owner: str) -> Round:
     """Refresh the lists that are due; what a new one has an entry for is looked at next."""
-    services, lost = house.lifecycle.revocation, lost_by(house.measures, "crl refresh")
+    services, lost = house.lifecycle.revocation, lost_by(house.measures, "crl-refresh")
 
     def claim(at: datetime) -> Source | None:
         with house.store.writing() as writer:
@@ -49,7 +49,7 @@ def lists(house: House, owner: str) -> Round:
 
     enabled = house.settings.revocation.enabled
     return Round(
-        "crl refresh",
+        "crl-refresh",
         Group.WATCHING,
         run,
         (lambda reader: reader.next_source()) if enabled else None,
@@ -88,4 +88,4 @@ def clearing(house: House, _owner: str) -> Round:
         with house.store.writing() as writer:
             return writer.delete_unused_sources(before)
 
-    return Round("revocation clearing", Group.WATCHING, clear, interval=CLEARING_INTERVAL)
+    return Round("revocation-clearing", Group.WATCHING, clear, interval=CLEARING_INTERVAL)

@@ -24,4 +24,4 @@ def catching_up(house: House, _owner: str) -> Round:
 def checking(house: House, _owner: str) -> Round:
     """Count anew what does not add up."""
     summary = Summary(house.store)
-    return Round("summary check", Group.UPKEEP, lambda _: int(not summary.check()), interval=CHECK_INTERVAL)
+    return Round("summary-check", Group.UPKEEP, lambda _: int(not summary.check()), interval=CHECK_INTERVAL)

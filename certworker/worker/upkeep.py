@@ -44,7 +44,7 @@ def vault_purges(house: House, _owner: str) -> Round:
     def run(at: datetime) -> int:
         return service.purge_due(at, MOST_A_ROUND)
 
-    return Round("vault purges", Group.UPKEEP, run, lambda reader: reader.next_vault_purge())
+    return Round("vault-purges", Group.UPKEEP, run, lambda reader: reader.next_vault_purge())
 
 
 def signing_keys(house: House, _owner: str) -> Round:

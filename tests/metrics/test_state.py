@@ -110,10 +110,10 @@ def test_the_scheduler_tells_when_it_ran(deployment: Deployment, clock: FakeCloc
     """An alert on a stalled scheduler compares this with the present."""
     clock.advance(timedelta(days=1))
     deployment.work()
-    found, job = scrape(deployment), of(job="rounds")
-    assert found["certworker_scheduler_last_run_timestamp_seconds"] == {job: clock().timestamp()}
-    assert found["certworker_scheduler_last_run_failed"] == {job: 0}
-    assert 0 <= found["certworker_scheduler_last_run_duration_seconds"][job] < 60
+    found, group = scrape(deployment), of(group="rounds")
+    assert found["certworker_scheduler_last_run_timestamp_seconds"] == {group: clock().timestamp()}
+    assert found["certworker_scheduler_last_run_failed"] == {group: 0}
+    assert 0 <= found["certworker_scheduler_last_run_duration_seconds"][group] < 60
 
 
 def test_what_was_warned_about_is_counted(deployment: Deployment) -> None:

@@ -10,7 +10,7 @@ SOUND = (
     'sum by (issuer) (certworker_certificates{state="valid"})',
     "sum(rate(certworker_http_requests_total[5m])) by (plane, status)",
     "histogram_quantile(0.9, sum by (le, plane) (rate(certworker_http_request_duration_seconds_bucket[$__rate_interval])))",
-    'max by (exported_job) (certworker_scheduler_last_run_failed{exported_job=~"notices|upkeep", instance="$i"}) > bool 0',
+    'max by (group) (certworker_scheduler_last_run_failed{group=~"notices|upkeep", instance="$i"}) > bool 0',
     'label_replace(up{job="certworker"}, "host", "$1", "instance", "(.*):.*") and on (host) up',
     'certworker_certificate_info{vault="$vault", name=~"${name:regex}"} offset 1h',
     'ALERTS{alertname="CertworkerCaDown", alertstate="firing"}',

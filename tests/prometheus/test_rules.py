@@ -11,7 +11,7 @@ from tests.support.promql import problems, read_names
 from tests.support.rules import ALERTS, CASES, SAMPLES, Alert, alerts, cases, run_tool
 
 EACH = pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert.name}-{alert.severity}")
-SUBJECTS = frozenset({"vault", "name", "issuer", "channel", "peer", "exported_job", "plane", "grant", "round"})
+SUBJECTS = frozenset({"vault", "name", "issuer", "channel", "peer", "group", "plane", "grant", "round"})
 
 
 @pytest.mark.system("promtool")
@@ -69,13 +69,13 @@ def test_an_alert_says_what_and_what_to_do(alert: Alert) -> None:
 
 def test_every_job_of_the_worker_is_watched() -> None:
     """The rules name the jobs, so that one of an older release alarms nobody; and they name all that there are."""
-    watching = [alert for alert in alerts() if "exported_job" in alert.expression and "_last_run_" in alert.expression]
+    watching = [alert for alert in alerts() if "group" in alert.expression and "_last_run_" in alert.expression]
     assert len(watching) == 2
     for alert in watching:
         named = [
             matcher.value.split("|")
             for selector in read_names(alert.expression).selectors
             for matcher in selector.matchers
-            if matcher.label == "exported_job"
+            if matcher.label == "group"
         ]
         assert [sorted(jobs) for jobs in named] == [sorted(Group)]

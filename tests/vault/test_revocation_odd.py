@@ -210,5 +210,5 @@ def test_what_comes_with_a_compromised_key_is_told(scene: Scene) -> None:
         key = writer.key(version.vault_id, "leaf", None)
         assert key is not None
         writer.add_compromised_key(CompromisedKey(digest_of(key.public_key), START, version.vault_id, "other", "a version"))
-    scene.deployment.rounds.run("revocation newcomers", scene.clock())
+    scene.deployment.rounds.run("revocation-newcomers", scene.clock())
     assert scene.told(EventType.KEY_COMPROMISED) == 1
