@@ -91,7 +91,7 @@ def test_the_sum_is_what_was_asked(tmp_path: Path) -> None:
         text = service.scrape()
         assert 'certworker_vault_operations_total{operation="Authentication",result="refused"} ' in text
         assert 'certworker_vault_requests_total{result="refused",vault="main"} 52.0' in text
-        assert re.search(r'certworker_scheduler_runs_total\{job="issuance",result="idle"\} [1-9]', text)
+        assert re.search(r'certworker_scheduler_runs_total\{group="issuance",result="idle"\} [1-9]', text)
         assert 'method="other",plane="vault"' in text
         assert JUNK not in text.lower()
         assert TOKEN not in text
