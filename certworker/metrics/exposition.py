@@ -4,10 +4,9 @@ A database that does not answer is told of, and keeps nothing else back.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
 from importlib.metadata import version
-from queue import Empty, SimpleQueue
 from threading import Lock, Thread
-from time import monotonic
 from types import MappingProxyType
 from typing import Final
 
@@ -45,7 +44,8 @@ class Exposition:
         self._counted = counters.collector()
         self._seal = seal
         self._patience = patience
-        self._asking = Lock()
+        self._lock = Lock()
+        self._asked: Future[tuple[Text, DatabaseState]] | None = None
 
     def text(self) -> Text:
         """Give the exposition and its content type."""
@@ -57,31 +57,24 @@ class Exposition:
         return text + _written(families, self._counted)[0], content_type
 
     def _ask_in_time(self) -> tuple[Text, DatabaseState] | None:
-        """Ask the database, in a thread that may take longer than anybody waits; no other asks while it does."""
-        deadline = monotonic() + self._patience
-        if not self._asking.acquire(timeout=self._patience):
-            return None
-        answers: SimpleQueue[tuple[Text, DatabaseState] | Exception] = SimpleQueue()
-        Thread(target=self._ask, args=(answers,), name="scrape", daemon=True).start()
+        """Ask the database, in a thread that may take longer than anybody waits; who comes meanwhile gets the same answer."""
+        with self._lock:
+            answer = self._asked
+            if answer is None or answer.done():
+                answer = self._asked = Future()
+                Thread(target=self._ask, args=(answer,), name="scrape", daemon=True).start()
         try:
-            answer = answers.get(timeout=max(0.0, deadline - monotonic()))
-        except Empty:
+            return answer.result(self._patience)
+        except (TimeoutError, Unavailable):
             return None
-        if isinstance(answer, Unavailable):
-            return None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
 
-    def _ask(self, answers: "SimpleQueue[tuple[Text, DatabaseState] | Exception]") -> None:
+    def _ask(self, answer: "Future[tuple[Text, DatabaseState]]") -> None:
         try:
             with self._store.reading() as reader:
                 standing = reader.database_state()
-            answers.put((self._state(), standing))
+            answer.set_result((self._state(), standing))
         except Exception as error:  # noqa: BLE001  # raised where the answer is waited for
-            answers.put(error)
-        finally:
-            self._asking.release()
+            answer.set_exception(error)
 
 
 class SealedExposition:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -265,3 +266,31 @@ def test_days_begin_with_the_hour(store: Store) -> None:
     assert days == {-1: -1, 0: 0, 23: 0, 24: 1, 48: 2}
     assert expired == ({"MyCA": 1}, {})
     assert member.state is State.RENEWAL_FAILED
+
+
+def test_whoever_looks_is_not_kept_from_it_by_who_holds_the_database(store: Store) -> None:
+    """What waits is told as waiting; it is taken in when the database is free again."""
+    with store.writing() as writer:
+        add_certificate(writer, "web")
+    held, go_on = Event(), Event()
+
+    def hold() -> None:
+        with suppress(ZeroDivisionError), store.writing() as writer:
+            assert writer.take_changes(10)
+            held.set()
+            go_on.wait(5)
+            raise ZeroDivisionError
+
+    summary = Summary(store)
+    with ThreadPoolExecutor(1) as threads:
+        holding = threads.submit(hold)
+        assert held.wait(5)
+        try:
+            for _ in range(2):
+                summary.hurry(0.05)
+                with store.reading() as reader:
+                    assert reader.count_changes() > 0
+        finally:
+            go_on.set()
+        holding.result()
+    assert_up_to_date(store)

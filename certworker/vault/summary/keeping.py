@@ -6,16 +6,18 @@ the summary catches up: of each the old part is taken out of the counts, and the
 
 import logging
 from collections import Counter, defaultdict
+from threading import Lock, Thread
 from time import monotonic
 from typing import Final
 
+from certworker.errors import CertworkerError
 from certworker.vault.objects import fold_name
 from certworker.vault.store import Store, Writer
 from certworker.vault.summary.members import member_of
 from certworker.vault.summary.records import CountKey, Measure, Place
 from certworker.vault.watches import Watch, WatchKind
 
-MOST_AT_ONCE: Final = 500
+MOST_AT_ONCE: Final = 200
 """So many changes are taken in one transaction, which keeps other writers waiting on SQLite."""
 
 PATIENCE_SECONDS: Final = 1.0
@@ -29,6 +31,7 @@ class Summary:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._hurrying = Lock()
 
     def catch_up(self, limit: int = MOST_AT_ONCE) -> int:
         """Take some changes into the summary; count them. None may also mean that another process is at it."""
@@ -41,10 +44,29 @@ class Summary:
             return len(places)
 
     def hurry(self, patience: float = PATIENCE_SECONDS) -> None:
-        """Catch up, for so many seconds at most: whoever looks wants to see what is so now."""
+        """Catch up, and wait for it so many seconds at most: whoever looks wants to see what is so now.
+
+        Who only reads is not kept from it by a database that cannot be written (it is full, or somebody holds it for long):
+        what waits then is counted. Raises Unavailable where it cannot be read.
+        """
+        with self._store.reading() as reader:
+            if reader.count_changes() == 0:
+                return
+        if self._hurrying.acquire(blocking=False):
+            # in a thread: to wait for a lock of SQLite takes as long as the store is patient
+            thread = Thread(target=self._hurry, args=(patience,), name="summary", daemon=True)
+            thread.start()
+            thread.join(patience)
+
+    def _hurry(self, patience: float) -> None:
         begun = monotonic()
-        while self.catch_up() and monotonic() - begun < patience:
-            pass
+        try:
+            while self.catch_up() and monotonic() - begun < patience:
+                pass
+        except CertworkerError as error:
+            _log.warning("The summary of the fleet is behind, and could not catch up: %s", error)
+        finally:
+            self._hurrying.release()
 
     def check(self) -> bool:
         """Say whether the counts add up; where not, everything is counted anew, beginning now."""
