@@ -38,6 +38,8 @@ class CountedRequests:
         """`grant` is what a token was asked by where the request does not say."""
         self._measures = measures
         self._grant = grant
+        for known in {*_GRANTS.values(), grant}:
+            measures.count(Measure.SIGN_INS, known, "refused", by=0)
 
     def answered(self, trace: RequestTrace, plane: str, status: int, seconds: float) -> None:
         """Count a request that was answered with `status`; where it is 0, nobody was there any more to answer to."""

@@ -8,6 +8,7 @@ import fcntl
 import logging
 import os
 import shutil
+import struct
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -41,8 +42,9 @@ class CountingFolder:
             for left in place.glob(f"{_PREFIX}*"):
                 _remove_left(left)
             self._path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=place))
-            self._owner = os.open(self._path / _OWNER, os.O_RDWR | os.O_CREAT, 0o600)
+            self._owner = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._owner, fcntl.LOCK_EX)
+            (self._path / _OWNER).touch(0o600)  # from here on the lock tells; systemd-tmpfiles spares what is locked
         except OSError as error:
             raise SetupError(f"The processes need a folder to count in, in {place}: {error.strerror}.") from error
 
@@ -55,7 +57,7 @@ class CountingFolder:
 
         try:
             fold(self._path, pid)
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, struct.error) as error:
             _log.warning("What process %d has counted stays by itself: %s", pid, error)
 
     def remove(self) -> None:
@@ -69,7 +71,9 @@ class CountingFolder:
 def _remove_left(folder: Path) -> None:
     """Remove a folder whose service is gone; others are in use, or somebody else's."""
     try:
-        owner = os.open(folder / _OWNER, os.O_RDWR)
+        if not (folder / _OWNER).exists():  # it is just being made
+            return
+        owner = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return
     try:

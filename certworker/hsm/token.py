@@ -27,6 +27,7 @@ from certworker.settings import HsmSettings
 from certworker.vault.hsm import HsmKey
 
 T = TypeVar("T")
+_OPERATIONS: Final = ("generate", "import", "find", "use", "destroy")
 
 
 @contextmanager
@@ -67,6 +68,8 @@ class Token:
         self._pool = pool
         self._measures = measures
         measures.set(Measure.HSM_UP, 1)
+        for operation in _OPERATIONS:
+            measures.count(Measure.HSM_OPERATIONS, operation, "done", by=0)
         self._raw_oaep = raw_oaep
         self._mechanisms = frozenset(int(mechanism) for mechanism in opened.slot.get_mechanisms())
 

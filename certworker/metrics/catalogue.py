@@ -35,7 +35,8 @@ class Origin(StrEnum):
 class Metric:
     """One metric. `name` is the whole name without the `_total` of a counter; `values` tell what a label can be.
 
-    `buckets` are the upper bounds of a histogram, in seconds.
+    `buckets` are the upper bounds of a histogram, in seconds. `born` are what the last label of a counter can be: when one
+    of them is counted all of them begin, for PromQL sees no increase in a series that begins with its first event.
     """
 
     topic: str
@@ -46,6 +47,7 @@ class Metric:
     origin: Origin = Origin.DATABASE
     values: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     buckets: tuple[float, ...] = ()
+    born: tuple[str, ...] = ()
 
     @property
     def series(self) -> str:
@@ -66,8 +68,10 @@ def _stored(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), *
     return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, values=MappingProxyType(values))
 
 
-def _count(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
-    return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, Origin.PROCESSES, MappingProxyType(values))
+def _count(
+    topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), born: tuple[str, ...] = (), **values: str
+) -> Metric:
+    return Metric(topic, PREFIX + name, Kind.COUNTER, meaning, labels, Origin.PROCESSES, MappingProxyType(values), born=born)
 
 
 def _measured(topic: str, name: str, meaning: str, labels: tuple[str, ...] = (), **values: str) -> Metric:
@@ -274,6 +278,7 @@ FAILURES: Final = _count(
     "issuance_failures",
     "What went wrong in operations, each attempt by itself, by the class of the error.",
     ("issuer", "error"),
+    ("configuration", "throttled", "unavailable", "rejected", "invalid", "passing", "unexpected"),
     error="configuration (what is asked for has to change), throttled, unavailable, rejected, invalid (what was issued does "
     "not fit), passing (it is tried again), unexpected",
 )
@@ -282,6 +287,7 @@ DEFERRALS: Final = _count(
     "renewals_deferred",
     "Renewals and operations that were due and were put off.",
     ("issuer", "reason"),
+    ("back_off", "maintenance", "budget", "outage", "throttled", "replanned"),
     reason="back_off, maintenance, budget, outage, throttled, replanned",
 )
 
@@ -324,6 +330,7 @@ ADVICE_FETCHES: Final = _count(
     "ari_fetches",
     "Questions to a CA when it wants a certificate to be renewed (RFC 9773).",
     ("issuer", "result"),
+    ("window", "moved", "none_offered", "failed"),
     result="window, moved (a window that was told before is another one), none_offered, failed",
 )
 CRL_NEXT_UPDATE: Final = _gauge(
@@ -344,6 +351,7 @@ REVOCATION_LOOKS: Final = _count(
     "revocation_checks",
     "Looks at certificates whether they are revoked, by what told and what it was.",
     ("method", "standing"),
+    ("good", "revoked", "unknown"),
     method="crl, ocsp, owner, none",
     standing="good, revoked, unknown, unchecked",
 )
@@ -363,6 +371,7 @@ DELIVERIES: Final = _count(
     "notice_deliveries",
     "Attempts at delivery.",
     ("channel", "result"),
+    ("sent", "failed", "dead"),
     result="sent, failed (tried again), dead (given up)",
 )
 
@@ -374,7 +383,14 @@ LAST_RUN: Final = _gauge(
 )
 LAST_RUN_SECONDS: Final = _gauge(_WORKER, "scheduler_last_run_duration_seconds", "How long its last run took.", ("group",))
 LAST_RUN_FAILED: Final = _gauge(_WORKER, "scheduler_last_run_failed", "Whether its last run failed.", ("group",))
-RUNS: Final = _count(_WORKER, "scheduler_runs", "Runs of a group of rounds.", ("group", "result"), result="done, idle, failed")
+RUNS: Final = _count(
+    _WORKER,
+    "scheduler_runs",
+    "Runs of a group of rounds.",
+    ("group", "result"),
+    ("done", "idle", "failed"),
+    result="done, idle, failed",
+)
 RUN_SECONDS: Final = _times(
     _WORKER, "scheduler_run_duration_seconds", "How long runs took that had something to do.", ("group",), _EXCHANGES
 )
@@ -402,6 +418,7 @@ HTTP_REQUESTS: Final = _count(
     "http_requests",
     "Requests that were answered.",
     ("plane", "method", "status"),
+    ("500", "503"),
     plane="vault, management, identity, graph, other",
 )
 HTTP_SECONDS: Final = _times(_VAULT, "http_request_duration_seconds", "How long answers took.", ("plane",))
@@ -413,13 +430,18 @@ OPERATIONS: Final = _count(
     result="success, refused (401, 403), throttled (429), invalid (other 4xx), failed (5xx)",
 )
 VAULT_REQUESTS: Final = _count(
-    _VAULT, "vault_requests", "The same by vault; a name that is no vault is not among them.", ("vault", "result")
+    _VAULT,
+    "vault_requests",
+    "The same by vault; a name that is no vault is not among them.",
+    ("vault", "result"),
+    ("success", "refused", "throttled", "invalid", "failed"),
 )
 SIGN_INS: Final = _count(
     _VAULT,
     "sign_ins",
     "Requests for tokens.",
     ("grant", "result"),
+    ("success", "refused"),
     grant="client_credentials, authorization_code, refresh_token, device_code, on_behalf_of, password, managed_identity, other",
     result="success, pending (a device whose user has not signed in yet), refused",
 )
@@ -440,6 +462,7 @@ TRANSACTIONS: Final = _count(
     "database_transactions",
     "Transactions, by result.",
     ("kind", "result"),
+    ("done", "failed", "undone"),
     kind="read, write",
     result="done, failed (by the database), undone (what was asked for was refused)",
 )
@@ -460,6 +483,7 @@ HSM_OPERATIONS: Final = _count(
     "hsm_operations",
     "What was asked of the token.",
     ("operation", "result"),
+    ("done", "failed"),
     operation="generate, import, find, use, destroy",
     result="done, failed",
 )

@@ -5,6 +5,7 @@ multiprocess mode; whoever is scraped sums them up, and a process that was kille
 not by that mode's own metrics: those take three times as long, and this is done for every request.
 """
 
+import logging
 import os
 import shutil
 import tempfile
@@ -38,6 +39,11 @@ _ROOM: Final = MappingProxyType({COUNTERS: 1 << 20, HISTOGRAMS: 1 << 20, GAUGES:
 """So many bytes a file takes at once: it is memory, and what finds no room on the disk later would end the process."""
 
 
+_BESIDE_KEY: Final = 40
+"""A series takes so many bytes at most beside its key."""
+_log = logging.getLogger(__name__)
+
+
 class _Series:
     """One series of this process: its keys in the file, and its values. Of a histogram, the sum comes after the buckets."""
 
@@ -47,6 +53,18 @@ class _Series:
         self.keys = keys
         self.bounds = bounds
         self.values = [0.0] * len(keys)
+
+
+class _Reserved(MmapedDict):
+    """A file that takes its room on the disk before it is written to: a write where there is none ends the process."""
+
+    def _init_value(self, key: str) -> None:
+        """Add a series. Raises OSError where there is no room for more."""
+        while self._used + len(key.encode()) + _BESIDE_KEY > self._capacity:
+            os.posix_fallocate(self._f.fileno(), self._capacity, self._capacity)
+            self._m.resize(2 * self._capacity)
+            self._capacity *= 2
+        super()._init_value(key)  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 class Counters:
@@ -68,34 +86,50 @@ class Counters:
         self._seen: dict[str, set[str]] = {}
         self._series: dict[tuple[str, ...], _Series] = {}
         self._lock = Lock()
+        self._missed = False
         for measure, metric in self._metrics.items():
             if metric.kind is Kind.COUNTER and not metric.labels:
                 self.count(measure, by=0)  # so that there is something for the first one to be an increase of
 
     def count(self, measure: Measure, *labels: str, by: int = 1) -> None:
         """Count something that happened."""
-        series = self._series.get((measure, *labels)) or self._bind(measure, labels)
-        values = series.values
-        with self._lock:
-            values[0] += by
-            self._counters.write_value(series.keys[0], values[0], 0.0)
+        try:
+            series = self._series.get((measure, *labels)) or self._bind(measure, labels)
+            values = series.values
+            with self._lock:
+                values[0] += by
+                self._counters.write_value(series.keys[0], values[0], 0.0)
+        except OSError as error:
+            self._miss(error)
 
     def time(self, measure: Measure, seconds: float, *labels: str) -> None:
         """Note how long something took."""
-        series = self._series.get((measure, *labels)) or self._bind(measure, labels)
-        at, values, keys = bisect_left(series.bounds, seconds), series.values, series.keys
-        with self._lock:
-            values[at] += 1
-            values[-1] += seconds
-            self._histograms.write_value(keys[at], values[at], 0.0)
-            self._histograms.write_value(keys[-1], values[-1], 0.0)
+        try:
+            series = self._series.get((measure, *labels)) or self._bind(measure, labels)
+            at, values, keys = bisect_left(series.bounds, seconds), series.values, series.keys
+            with self._lock:
+                values[at] += 1
+                values[-1] += seconds
+                self._histograms.write_value(keys[at], values[at], 0.0)
+                self._histograms.write_value(keys[-1], values[-1], 0.0)
+        except OSError as error:
+            self._miss(error)
 
     def set(self, measure: Measure, value: float, *labels: str) -> None:
         """Note how something stands now."""
-        series = self._series.get((measure, *labels)) or self._bind(measure, labels)
-        at = self._clock().timestamp()
-        with self._lock:
-            self._gauges.write_value(series.keys[0], value, at)
+        try:
+            series = self._series.get((measure, *labels)) or self._bind(measure, labels)
+            at = self._clock().timestamp()
+            with self._lock:
+                self._gauges.write_value(series.keys[0], value, at)
+        except OSError as error:
+            self._miss(error)
+
+    def _miss(self, error: OSError) -> None:
+        """Say once that what is new cannot be counted; what is known already has its room."""
+        if not self._missed:
+            self._missed = True
+            _log.error("There is no room for more of what is counted in %s: %s", self._folder, error.strerror)
 
     def collector(self) -> Collector:
         """Give what a registry gathers from: the sum of all that write into the folder."""
@@ -109,10 +143,27 @@ class Counters:
             place = (measure, *bounded)
             series = self._series.get(place)
             if series is None:
-                series = self._series[place] = _series(metric, bounded)
-                for key in series.keys if metric.kind is Kind.HISTOGRAM else ():
-                    self._histograms.write_value(key, 0.0, 0.0)
+                series = _series(metric, bounded)
+                self._begin(metric, series)
+                self._series[place] = series
+                self._bear(measure, metric, bounded)
         return series
+
+    def _begin(self, metric: Metric, series: _Series) -> None:
+        """Let a series begin at 0."""
+        files = {Kind.COUNTER: self._counters, Kind.HISTOGRAM: self._histograms}
+        if file := files.get(metric.kind):
+            for key in series.keys:
+                file.write_value(key, 0.0, 0.0)
+
+    def _bear(self, measure: Measure, metric: Metric, labels: tuple[str, ...]) -> None:
+        """Let the series begin that differ in their last label only."""
+        for word in metric.born:
+            place = (measure, *labels[:-1], self._bounded(metric.labels[-1], word))
+            if place not in self._series:
+                series = _series(metric, place[1:])
+                self._begin(metric, series)
+                self._series[place] = series
 
     def _bounded(self, label: str, value: str) -> str:
         value = value[:LONGEST_LABEL]
@@ -158,6 +209,6 @@ def _open(path: Path, room: int) -> MmapedDict:
             os.posix_fallocate(descriptor, 0, room)
         finally:
             os.close(descriptor)
-        return MmapedDict(str(path))  # type: ignore[no-untyped-call]  # as above
+        return _Reserved(str(path))  # type: ignore[no-untyped-call]  # as above
     except OSError as error:
         raise SetupError(f"The counters of this process have no room in {path.parent}: {error.strerror}.") from error

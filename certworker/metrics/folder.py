@@ -4,7 +4,9 @@ A lock keeps the two apart. It is in the folder: whoever scrapes and whoever put
 """
 
 import fcntl
+import logging
 import os
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,10 @@ FILES: Final = (COUNTERS, HISTOGRAMS, GAUGES)
 """How the files of a process begin, which its id follows."""
 _ENDED: Final = "ended"
 _LOCK: Final = "lock"
+_BROKEN: Final = (OSError, ValueError, RuntimeError, struct.error)
+"""What comes of a folder or a file that somebody has removed or spoilt."""
+
+_log = logging.getLogger(__name__)
 
 
 class SummedFolder(Collector):
@@ -31,11 +37,15 @@ class SummedFolder(Collector):
         self._folder = folder
 
     def collect(self) -> Iterable[Metric]:
-        """Give the sums."""
-        with _locked(self._folder, fcntl.LOCK_SH):
-            found = (file for kind in FILES for file in sorted(self._folder.glob(f"{kind}_*.db")))
-            files = [str(file) for file in found if file.stat().st_size]  # not what is just being made
-            return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]  # the library has no types here
+        """Give the sums; none where they cannot be read, which keeps nothing else of a scrape back."""
+        try:
+            with _locked(self._folder, fcntl.LOCK_SH):
+                found = (file for kind in FILES for file in sorted(self._folder.glob(f"{kind}_*.db")))
+                files = [str(file) for file in found if file.stat().st_size]  # not what is just being made
+                return list(MultiProcessCollector.merge(files))  # type: ignore[no-untyped-call]  # it has no types here
+        except _BROKEN as error:
+            _log.error("What the processes have counted cannot be read in %s: %s", self._folder, error)
+            return []
 
 
 def fold(folder: Path, pid: int) -> None:

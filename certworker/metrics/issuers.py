@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import groupby
+from typing import Final
 
 from prometheus_client.metrics_core import Metric as Family
 
@@ -16,18 +17,20 @@ from certworker.vault.revocation.checking import host_of
 from certworker.vault.revocation.sources import Source
 from certworker.vault.versions import WARNED
 
+RESULTS: Final = ("issued", "retried", "failed", "cancelled")
 _NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
 
 
-def issuance_families(tallies: Mapping[tuple[str, str, str], int]) -> Iterable[Family]:
-    """Tell how attempts at issuance ended."""
+def issuance_families(tallies: Mapping[tuple[str, str, str], int], known: Iterable[tuple[str, str]]) -> Iterable[Family]:
+    """Tell how attempts at issuance ended; those of issuers that are `known`, (vault's name, issuer's name), begin at 0."""
     attempts, warnings = Telling(catalogue.ATTEMPTS), Telling(catalogue.WARNINGS)
-    for (vault, issuer, result), count in sorted(tallies.items()):
+    spelt = _spelt([*known, *((vault, issuer) for vault, issuer, _ in tallies)])
+    totals = {(vault, fold_name(issuer), result): count for (vault, issuer, result), count in tallies.items()}
+    for (vault, folded), issuer in sorted(spelt.items()):
+        for result in RESULTS:
+            attempts.add((vault, issuer, result), totals.get((vault, folded, result), 0))
         # what was warned about has been issued as well, and is one attempt
-        if result == WARNED:
-            warnings.add((vault, issuer), count)
-        else:
-            attempts.add((vault, issuer, result), count)
+        warnings.add((vault, issuer), totals.get((vault, folded, WARNED), 0))
     yield from (attempts.family, warnings.family)
 
 
@@ -37,7 +40,7 @@ def issuer_families(
     """Tell of the issuers that certificates name, (vault's name, issuer's name), and of those that have a gate."""
     # a deleted vault has no name here, and its gates keep nothing back
     known = {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates if gate.vault_id in vaults}
-    names = {(vault, fold_name(issuer)): issuer for vault, issuer in used if issuer.casefold() not in _NO_CA}
+    names = _spelt((vault, issuer) for vault, issuer in used if issuer.casefold() not in _NO_CA)
     names |= {place: gate.issuer for place, gate in known.items()}
     up, closed, circuit = Telling(catalogue.ISSUER_UP), Telling(catalogue.GATE_CLOSED), Telling(catalogue.CIRCUIT)
     for place, issuer in sorted(names.items()):
@@ -49,6 +52,11 @@ def issuer_families(
         if gate and gate.reason:
             closed.add_time((place[0], issuer, gate.reason.value), gate.closed_until)
     yield from (up.family, closed.family, circuit.family)
+
+
+def _spelt(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Tell how each issuer is spelt, by vault and folded name: of several ways, the same one at each scrape."""
+    return {(vault, fold_name(issuer)): issuer for vault, issuer in sorted(names, reverse=True)}
 
 
 def _circuit(gate: Gate | None, at: datetime) -> str:

@@ -43,11 +43,11 @@ class Metrics:
             members, counts = reader.members(self._limit), read_counts(reader, at)
             tallies, heartbeats, notices = reader.tallies(), reader.heartbeats(), reader.notice_counts()
             vaults, gates = {vault.id: vault.name for vault in reader.vaults()}, reader.gates()
-            lists = reader.sources(SourceKind.LIST)
+            lists, named = reader.sources(SourceKind.LIST), reader.issuer_names()
         yield from certificate_families(members, at)
         yield from fleet_families(counts, len(members), self._limit)
-        yield from issuance_families(tallies)
         used = {(key.vault, key.issuer) for key in counts.counts if key.measure is Measure.STATE}
+        yield from issuance_families(tallies, used.union(named))
         yield from issuer_families(used, gates, vaults, at)
         yield from list_families(lists)
         yield from _notices(notices)

@@ -15,6 +15,7 @@ from certworker.store.tables.issuers import (
     issuer_record,
     issuer_values,
 )
+from certworker.store.tables.vaults import VAULT
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
 from certworker.vault.store import Page
@@ -22,6 +23,11 @@ from certworker.vault.vaults import Contact, Issuer, SealedAccount
 
 # told once: it is asked for with each step of each issuance
 _ISSUER: Final = select(ISSUER).where(ISSUER.c.vault_id == bindparam("vault"), ISSUER.c.folded == bindparam("name"))
+_NAMES: Final = (
+    select(VAULT.c.name.label("vault"), ISSUER.c.name)
+    .join(VAULT, and_(VAULT.c.id == ISSUER.c.vault_id, VAULT.c.deleted.is_(None)))
+    .order_by(VAULT.c.folded, ISSUER.c.folded)
+)
 _CONTACTS: Final = select(CONTACT).where(CONTACT.c.vault_id == bindparam("vault")).order_by(CONTACT.c.position)
 
 
@@ -39,6 +45,10 @@ class IssuerReader(Transaction):
         rows = self._all(wanted.order_by(ISSUER.c.folded).limit(limit + 1))
         following = rows[limit - 1].folded if len(rows) > limit else None
         return Page(tuple(map(issuer_record, rows[:limit])), following)
+
+    def issuer_names(self) -> tuple[tuple[str, str], ...]:
+        """List the names of all live vaults' issuers: (vault's name, issuer's name)."""
+        return tuple((row.vault, row.name) for row in self._all(_NAMES))
 
     def contacts(self, vault_id: str) -> tuple[Contact, ...]:
         """List a vault's contacts, in the order in which they were set."""

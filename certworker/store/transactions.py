@@ -125,6 +125,8 @@ class SqlStore:
         records_acts: bool = True,
     ) -> None:
         self._measures = measures
+        for kind in ("read", "write"):
+            measures.count(Measure.TRANSACTIONS, kind, "done", by=0)
         self._records_acts = records_acts
         self._reading = reading
         self._writing = writing

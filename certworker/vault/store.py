@@ -157,6 +157,9 @@ class Reader(
     def issuers(self, vault_id: str, after: str | None, limit: int) -> Page[Issuer]:
         """List issuer records by folded name, beginning after the folded name `after`."""
 
+    def issuer_names(self) -> tuple[tuple[str, str], ...]:
+        """List the names of all live vaults' issuers: (vault's name, issuer's name)."""
+
     def contacts(self, vault_id: str) -> tuple[Contact, ...]:
         """List a vault's contacts, in the order in which they were set."""
 

@@ -12,7 +12,7 @@ from certworker.errors import CertworkerError
 from certworker.measures import Measure
 from certworker.vault.store import Reader
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, audit, failover, issuing, notices, revision, revocation, summary, upkeep
+from certworker.worker import advice, audit, counting, failover, issuing, notices, revision, revocation, summary, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 
@@ -49,6 +49,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     audit.pruning,
     summary.catching_up,
     summary.checking,
+    counting.issuers,
 )
 """Every round, in the order in which one thread goes through them."""
 
@@ -72,6 +73,10 @@ class Rounds:
         self._job = group.value if group else "rounds"
         self._ran: dict[str, datetime] = {}
         self._beat_at: datetime | None = None
+        house.measures.count(Measure.RUNS, self._job, "idle", by=0)
+        for name in self._rounds:
+            house.measures.count(Measure.ROUND_ITEMS, name, by=0)
+            house.measures.count(Measure.LEASES_LOST, name, by=0)
 
     def take_over(self) -> None:
         """End the leases of processes of this machine that are gone, so that what they had begun goes on now."""

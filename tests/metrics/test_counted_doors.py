@@ -49,11 +49,11 @@ def deployment(tmp_path: Path, clock: FakeClock, counters: Counters, mail: Recor
 
 
 def counted(counters: Counters, name: str) -> Series:
-    """Give the series of a metric, by their labels' values in the order of the labels' names."""
+    """Give the series of a metric that something was counted in, by their labels' values in the order of the labels' names."""
     found = {}
     for place, value in told(counters).items():
         series, _, labels = place.partition("[")
-        if series == COUNTED + name:
+        if series == COUNTED + name and (value or not name.endswith("_total")):
             found[" ".join(part.split("'")[3] for part in labels.split("), ") if "'" in part)] = value
     return found
 

@@ -1,11 +1,14 @@
 """Counters of processes: what is counted is told, sums never go back, and no flood of labels makes a flood of series."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Thread, Timer
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -70,6 +73,14 @@ def test_what_is_counted_is_told(counters: Counters) -> None:
     assert found["certworker_hsm_up[]"] == 1
 
 
+def test_what_can_be_begins_at_nothing(counters: Counters) -> None:
+    """PromQL sees no increase in a series that begins with its first event: each word begins with the first of them."""
+    counters.count(Measure.VAULT_REQUESTS, "contoso", "refused")
+    found = {name: value for name, value in told(counters).items() if "vault_requests" in name}
+    assert sorted(found.values()) == [0, 0, 0, 0, 1]
+    assert found["certworker_vault_requests_total[('result', 'refused'), ('vault', 'contoso')]"] == 1
+
+
 @pytest.mark.parametrize("named", [found for found in catalogue() if found.origin is Origin.PROCESSES and found.labels])
 def test_a_flood_of_junk_makes_few_series(counters: Counters, named: Metric) -> None:
     """Each label tells some values apart, and all the others are one; a long one is cut."""
@@ -90,7 +101,7 @@ def test_a_flood_of_junk_makes_few_series(counters: Counters, named: Metric) -> 
         for sample in family.samples
         if sample.name.startswith(named.name)
     }
-    assert len(series) <= most + 1
+    assert len(series) <= (most + 1) * (1 + len(named.born))
     assert tuple(OTHER for _ in named.labels) in series
     assert max(len(text) for labels in series for text in labels) <= LONGEST_LABEL
 
@@ -146,6 +157,55 @@ def test_a_folder_without_room_is_told_of(tmp_path: Path) -> None:
     """Rather at the start than later, by the end of the process."""
     with pytest.raises(SetupError, match="have no room in"):
         Counters(tmp_path / "none")
+
+
+def test_what_is_new_finds_no_room(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not counted, which nobody is refused for; what is known goes on, and what is new later, with room, as well."""
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    counters.count(Measure.ROUND_ITEMS, "first")
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    for number in range(12_000):
+        counters.count(Measure.CA_REQUESTS, f"{number % 60}", f"{number % 100}", f"{number % 47}")
+    counters.count(Measure.ROUND_ITEMS, "first")
+    before = told(counters)
+    assert before["certworker_round_items_total[('round', 'first')]"] == 2
+    monkeypatch.undo()
+    counters.count(Measure.ROUND_ITEMS, "second")
+    assert told(counters) == before | {"certworker_round_items_total[('round', 'second')]": 1}
+
+
+def test_a_folder_that_is_gone_keeps_nothing_else_back(tmp_path: Path, deployment: Deployment) -> None:
+    """What the database tells is told all the same; so it is where a file was spoilt."""
+    (folder := tmp_path / "counted").mkdir()
+    counters = Counters(folder)
+    exposition = Exposition(deployment.house.store, lambda: (b"", ""), counters, Seal())
+    assert "certworker_clock_jumps_total[]" in told_by(exposition.text()[0])
+    (folder / "counter_1.db").write_bytes(b"\xff" * 100)
+    assert told_by(exposition.text()[0])["certworker_database_up[]"] == 1
+    shutil.rmtree(folder)
+    assert told_by(exposition.text()[0])["certworker_database_up[]"] == 1
+
+
+def test_whoever_comes_meanwhile_gets_the_same_answer(deployment: Deployment, counters: Counters) -> None:
+    """Two that scrape one service at once ask its database once."""
+    asked, going = [], Event()
+
+    def state() -> tuple[bytes, str]:
+        asked.append(1)
+        going.wait(5)
+        return b"", ""
+
+    exposition = Exposition(deployment.house.store, state, counters, Seal())
+    with ThreadPoolExecutor(2) as threads:
+        texts = [threads.submit(exposition.text) for _ in range(2)]
+        while not asked:
+            pass
+        Timer(0.2, going.set).start()
+        assert all(told_by(text.result()[0])["certworker_database_up[]"] == 1 for text in texts)
+    assert len(asked) == 1
 
 
 @pytest.fixture

@@ -48,6 +48,8 @@ class Deliveries:
         self._digest_from = digest_from
         self._clock = clock
         self._measures = measures
+        for channel in self._channels:
+            measures.count(Measure.DELIVERIES, channel, "sent", by=0)
 
     @property
     def channels(self) -> Collection[str]:

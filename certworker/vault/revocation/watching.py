@@ -68,6 +68,8 @@ class RevocationWatching:
         self._random = random
         self._check_every = check_every
         self._measures = measures
+        for method in ("crl", "ocsp", "none"):
+            measures.count(Measure.REVOCATION_CHECKS, method, "good", by=0)
         self._looked_ahead: datetime | None = None
 
     def sweep(self, at: datetime) -> int:
