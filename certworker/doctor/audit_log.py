@@ -31,7 +31,11 @@ def look_at_audit_log(subject: Subject) -> Iterator[Finding]:
 def _look(subject: Subject) -> Iterator[Finding]:
     settings = subject.settings.audit
     if AuditOutput.FILES in settings.outputs:
-        if settings.folder.is_dir():
+        if settings.folder.exists() and not settings.folder.is_dir():
+            yield _HERE.wrong(
+                f"The audit log's folder {settings.folder} is no folder.", "Take away what is there in its place."
+            )
+        elif settings.folder.is_dir():
             yield from room_for("The audit log", settings.folder, _HERE)
         else:
             yield from room_for("The audit log, which is to be made", settings.folder.parent, _HERE)

@@ -16,6 +16,7 @@ from certworker.doctor.wording import hindered, place_of_url
 from certworker.errors import CertworkerError
 from certworker.issuers.digicert import PUBLIC_URL
 from certworker.issuers.globalsign import ATLAS_URL
+from certworker.network.http import Trust
 from certworker.network.probe import Answered, ask, connect
 
 _HERE: Final = Reporter("CAs")
@@ -80,16 +81,17 @@ def look_at_authorities(subject: Subject) -> Iterator[Finding]:
     authorities = authorities_of(subject)
     if not authorities:
         yield _HERE.note("No issuer names a CA, so none was asked.")
-    answers = outcomes([partial(_ask, subject, one) for one in authorities], subject.seconds + 1)
+    trust = Trust()  # the public roots are loaded once for all
+    answers = outcomes([partial(_ask, subject, one, trust) for one in authorities], subject.seconds + 1)
     for authority, answer in zip(authorities, answers, strict=True):
         yield _judge(authority, answer)
     yield from _clocks(authorities, answers)
 
 
-def _ask(subject: Subject, authority: Authority) -> Answered | None:
+def _ask(subject: Subject, authority: Authority, trust: Trust) -> Answered | None:
     """Ask a CA; where one wants a client certificate first, shake hands and no more."""
     if authority.provider != _WITH_CERTIFICATE:
-        return ask(subject.rules, authority.url, authority.ca_bundle, subject.seconds, subject.clock)
+        return ask(subject.rules, authority.url, authority.ca_bundle, subject.seconds, subject.clock, trust)
     host, _, port = place_of_url(authority.url).rpartition(":")
     connect(subject.rules, host, int(port), subject.seconds, authority.ca_bundle)
     return None

@@ -29,6 +29,9 @@ def read_database(subject: Subject) -> tuple[Records | None, str, list[Finding]]
     try:
         where = place_of(subject.settings.database_url)
         file = file_of(subject.settings.database_url)
+        if file and not file.is_file() and file.exists():
+            to_do = "Name the file of the database in database_url."
+            return None, UNREADABLE, [_HERE.wrong(f"The database {file} is no ordinary file.", to_do)]
         if file and not file.exists():
             to_do = f"Set the deployment up: certworker init{subject.of_config}"
             return None, "there is no database yet", [_HERE.wrong(f"There is no database {file} yet.", to_do)]
@@ -36,6 +39,8 @@ def read_database(subject: Subject) -> tuple[Records | None, str, list[Finding]]
             return _read(subject, inspection, where)
     except CertworkerError as error:
         return None, UNREADABLE, [_failure(subject, where, error)]
+    except OSError as error:
+        return None, UNREADABLE, [_HERE.wrong(f"{where} cannot be looked at: {error.strerror}.", AS_SERVICE)]
 
 
 def _failure(subject: Subject, where: str, error: CertworkerError) -> Finding:
@@ -162,6 +167,7 @@ def _plain(place: str) -> str:
 
 
 def _mend(file: Path, subject: Subject) -> str:
-    if not os.access(file, os.R_OK):
+    beside = [Path(f"{file}{end}") for end in ("", "-wal", "-shm")]
+    if any(path.exists() and not os.access(path, os.R_OK) for path in beside):
         return AS_SERVICE
     return f"Stop the service, keep the file aside, and restore a backup: certworker backup restore{subject.of_config}"

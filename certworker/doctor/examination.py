@@ -99,7 +99,8 @@ def _with_records(subject: Subject) -> tuple[Subject, list[Finding]]:
     if isinstance(read, tuple):
         records, why, found = read
         return replace(subject, records=records, why_no_records=why, runs=runs is True), found
-    told = "it did not answer in time" if isinstance(read, Late) else str(read)
+    # the words of what nobody has foreseen may hold anything, the password in the URL among it
+    told = "it did not answer in time" if isinstance(read, Late) else f"this failed ({type(read).__name__})"
     to_do = "See that it runs, and that database_url names it."
     found = [Reporter("database").wrong(f"The database cannot be read: {told}", to_do)]
     return replace(subject, why_no_records=UNREADABLE, runs=runs is True), found

@@ -91,6 +91,9 @@ def _private(path: Path, what: str) -> Iterator[Finding]:
     except OSError as error:
         yield _HERE.wrong(f"{what}: {path} cannot be looked at: {error.strerror}.", AS_SERVICE)
         return
+    if not stat.S_ISREG(found.st_mode):
+        yield _HERE.wrong(f"{what}: {path} is no ordinary file.", "Put a file there, or name another one in the settings.")
+        return
     if found.st_mode & OPEN_TO_OTHERS:
         to_do = f"Run: chmod 600 {quote(str(path))}"
         yield _HERE.wrong(f"{what}: {path} is open to others than its owner ({_shown(found.st_mode)}).", to_do)

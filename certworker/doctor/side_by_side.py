@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from threading import Thread
 from time import monotonic
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
-MOST_THREADS: Final = 32
 
 
 class Late(Exception):
@@ -37,12 +36,12 @@ class _Work(Generic[T]):
 
 
 def outcomes(works: Sequence[Callable[[], T]], seconds: float) -> list[T | Exception]:
-    """Do all of them, some at once, within some seconds for each lot of them; give what came of each, or why nothing did."""
-    found: list[T | Exception] = []
-    for begin in range(0, len(works), MOST_THREADS):
-        lot: list[_Work[T]] = [_Work(work) for work in works[begin : begin + MOST_THREADS]]
-        for work in lot:
-            work.start()
-        deadline = monotonic() + seconds
-        found += [work.outcome(deadline) for work in lot]
-    return found
+    """Do all of them at once, within some seconds; give what came of each, or why nothing did.
+
+    They wait for others and cost little, so each has a thread: in lots, some that are silent would take the time of the rest.
+    """
+    begun: list[_Work[T]] = [_Work(work) for work in works]
+    deadline = monotonic() + seconds
+    for work in begun:
+        work.start()
+    return [work.outcome(deadline) for work in begun]

@@ -72,10 +72,19 @@ class Answered:
         return least if least > timedelta(0) else min(most, timedelta(0))
 
 
-def ask(rules: EgressRules, url: str, ca_bundle: Path | None, seconds: float, clock: Clock, *, whole: bool = True) -> Answered:
+def ask(
+    rules: EgressRules,
+    url: str,
+    ca_bundle: Path | None,
+    seconds: float,
+    clock: Clock,
+    trust: Trust | None = None,
+    *,
+    whole: bool = True,
+) -> Answered:
     """Get what is at a URL; only its head, where the `whole` of it is not wanted. Raises as `build_client` tells."""
     bounded = EgressRules(rules.allowed, ANSWER_BYTES, timedelta(seconds=seconds), lookup=rules.lookup)
-    with build_client(bounded, ca_bundle, seconds) as client:
+    with build_client(bounded, ca_bundle, seconds, trust) as client:
         asked = clock()
         with client.stream("GET", url) as answer:
             came = clock()

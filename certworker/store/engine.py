@@ -71,7 +71,7 @@ def _open(database_url: str, lock_wait: timedelta) -> Engine:
     """Make the engine. The store's own has no listener to what is executed: one would make each statement a quarter slower."""
     try:
         url = make_url(database_url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # of a port that is none: its words hold what may be the password
         raise SetupError(f"The database URL cannot be read. {_RIGHT}") from None
     match url.drivername:
         case "sqlite":

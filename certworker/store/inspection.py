@@ -28,6 +28,7 @@ PROGRESS_STEPS: Final = 100_000
 _BUSY_SECONDS: Final = 1.0
 _VERSION_AT, _WRITE_AHEAD = 18, b"\x02"
 _PROTECTED: Final = "(hidden)"
+_DRIVERS: Final = ("sqlite", "postgresql", "postgresql+psycopg")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +146,8 @@ def reason_of(error: SQLAlchemyError, password: str = "") -> str:
 def _read(database_url: str) -> URL:
     try:
         url = make_url(database_url)
-        known = url.get_backend_name() in ("sqlite", "postgresql")
-    except ArgumentError:
+        known = url.drivername in _DRIVERS and (url.drivername != "sqlite" or bool(url.database))
+    except (ArgumentError, ValueError):  # of a port that is none: its words hold what may be the password
         known = False
     if not known:
         raise SetupError(

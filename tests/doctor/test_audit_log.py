@@ -52,6 +52,12 @@ def test_records_that_nobody_writes_are_told(logged: Patient) -> None:
     assert "Records wait since 2026-01-01T00:00:00Z" in found.text
 
 
+def test_a_file_in_the_folders_place_is_told(patient: Patient) -> None:
+    """Nothing can be written into it."""
+    (patient.folder / "audit").write_text("")
+    assert only(look_at_audit_log(patient.subject())).verdict is Verdict.WRONG
+
+
 def test_without_a_database_the_folder_is_looked_at(patient: Patient) -> None:
     """A folder whose parent is missing is told."""
     (patient.folder / "certworker.db").unlink()

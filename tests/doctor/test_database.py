@@ -14,7 +14,7 @@ from certworker.doctor import Verdict
 from certworker.doctor.clocks import look_at_database_clock
 from certworker.doctor.database import look_at_database, network_filesystem, read_database
 from certworker.doctor.finding import Finding
-from certworker.errors import Unavailable
+from certworker.errors import SetupError, Unavailable
 from certworker.store.engine import open_store
 from certworker.store.inspection import Inspection, inspecting
 from certworker.store.migrate import HEAD, migrate
@@ -89,6 +89,18 @@ def test_one_that_is_none_is_told_once(patient: Patient) -> None:
     assert (why, found.verdict) == ("the database cannot be read", Verdict.WRONG)
     assert "file is not a database" in found.text
     assert not worst(look_at_database(patient.subject()))
+
+
+@pytest.mark.parametrize("url", ["postgresql://host:hunter2secret/db", "postgresql+asyncpg://a:hunter2secret@h/d", "sqlite://"])
+def test_a_url_that_no_service_takes_is_told_without_its_parts(patient: Patient, url: str) -> None:
+    """What stands in the place of a port may be the password."""
+    patient.database_url = url
+    found = [one for one in patient.examined() if one.check == "database"]
+    assert only(found).text.startswith("database_url is neither")
+    assert "hunter2secret" not in repr(patient.examined())
+    with pytest.raises(SetupError, match="The database URL") as raised:
+        open_store(url, patient.clock)
+    assert "hunter2secret" not in str(raised.value)
 
 
 def test_damaged_pages_are_found(patient: Patient) -> None:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from threading import Event
 
 from certworker.doctor import CHECKS, Examination, Verdict, examine, is_well
 from certworker.doctor.machine import look_at_machine
@@ -79,6 +80,14 @@ def test_work_side_by_side_has_an_end() -> None:
     assert isinstance(late, Late)
     assert isinstance(failed, KeyError)
     assert done == "7"
+
+
+def test_many_that_are_silent_take_no_longer_than_one() -> None:
+    """A hundred CAs that do not answer are a hundred lines, and in time."""
+    begun, never = time.monotonic(), Event()
+    found = outcomes([partial(never.wait, 0.5)] * 100, 0.2)
+    assert time.monotonic() - begun < 0.45
+    assert all(isinstance(one, Late) for one in found)
 
 
 def test_limits_of_the_machine_are_looked_at(patient: Patient) -> None:

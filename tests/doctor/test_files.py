@@ -50,6 +50,15 @@ def test_settings_with_a_password_are_for_their_owner(patient: Patient) -> None:
     assert "hunter2" not in repr(found)
 
 
+def test_what_is_no_file_gets_no_command_that_closes_it(patient: Patient) -> None:
+    """A folder in the place of the database: of the mode of a file, nobody could look into it."""
+    (patient.folder / "certworker.db").unlink()
+    (patient.folder / "certworker.db").mkdir(mode=0o755)
+    found = only(look_at_files(patient.subject()))
+    assert found.text == f"The database: {patient.folder / 'certworker.db'} is no ordinary file."
+    assert "chmod" not in found.to_do
+
+
 def test_a_secret_that_a_setting_names_is_there(patient: Patient) -> None:
     """Else what is missing is told by the setting."""
     patient.sections = "[webhooks.chat]\nurl = 'https://hooks.example'\nsecret_file = 'chat.secret'\n"

@@ -28,6 +28,7 @@ IMPATIENT = timedelta(milliseconds=50)
         ("mysql://root:hush@host/name", "begins with 'mysql:'.* sqlite:///PATH .* postgresql://"),
         ("postgresql+asyncpg://host/name", "begins with 'postgresql\\+asyncpg:'"),
         ("certworker.db", "cannot be read.* sqlite:///PATH"),
+        ("postgresql://host:hush/name", "cannot be read"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
         ("sqlite:////no/such/folder/certworker.db", "No such file.*must exist and be writable: /no/such/folder"),
