@@ -19,6 +19,9 @@ WITHIN: Final = (1, 7, 14, 30, 60, 90)
 """The days of what expires soon."""
 DAYS: Final = 90
 """So many days ahead are told one by one."""
+MOST_ISSUERS: Final = 100
+"""Of so many issuers the days are told one by one, those with the most certificates; of all others together."""
+OTHER: Final = "other"
 _ByDay = Mapping[tuple[str, int], int]
 
 
@@ -94,10 +97,20 @@ def _expiries(found: FleetCounts) -> Iterable[Family]:
 
 def _ahead(metric: Metric, by_day: _ByDay, first: int) -> Family:
     """Tell what falls on each day ahead; what comes before it, from `first` on, counts for the first day."""
+    names = _told_apart(by_day)
     days: Counter[tuple[str, int]] = Counter()
     for (issuer, day), number in by_day.items():
         if first <= day < DAYS:
-            days[issuer, max(day, 0)] += number
+            days[names[issuer], max(day, 0)] += number
     # a day on which nothing falls is told as well: of a bar chart it is a part
-    issuers = sorted({issuer for issuer, _ in by_day})
+    issuers = sorted(set(names.values()))
     return told(metric, {(issuer, f"{day:02}"): float(days[issuer, day]) for issuer in issuers for day in range(DAYS)})
+
+
+def _told_apart(by_day: _ByDay) -> dict[str, str]:
+    """Say by which name each issuer is told: each is ninety series, and whoever may set issuers may set thousands."""
+    totals: Counter[str] = Counter()
+    for (issuer, _), number in by_day.items():
+        totals[issuer] += number
+    by_size = sorted(totals, key=lambda issuer: (-totals[issuer], issuer))
+    return {issuer: issuer if place < MOST_ISSUERS else OTHER for place, issuer in enumerate(by_size)}

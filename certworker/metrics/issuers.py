@@ -1,6 +1,6 @@
 """What is told of CAs: whether they answer, what was issued, and their lists of revoked certificates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Final
@@ -17,6 +17,10 @@ from certworker.vault.revocation.checking import host_of
 from certworker.vault.revocation.sources import Source
 from certworker.vault.versions import WARNED
 
+LONGEST_SUBJECT: Final = 256
+MOST_PLACES: Final = 200
+"""Lists of so many issuers at hosts are told apart; those of all others together."""
+OTHER: Final = "other"
 RESULTS: Final = ("issued", "retried", "failed", "cancelled")
 _NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
 
@@ -65,15 +69,26 @@ def _circuit(gate: Gate | None, at: datetime) -> str:
     return "open" if gate.is_shut(at) else "half_open"
 
 
+def _subject_of(signer: bytes) -> str:
+    return read_certificate(signer).subject[:LONGEST_SUBJECT]
+
+
+def _told_apart(places: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Say where each list is told: certificates that are imported can name any number of hosts."""
+    alone = set(sorted(set(places))[:MOST_PLACES])
+    return [place if place in alone else (OTHER, OTHER) for place in places]
+
+
 def list_families(sources: Iterable[Source]) -> Iterable[Family]:
     """Show the lists of each issuer at each host together: they may be thousands of shards."""
     next_update, number, stale = (
         Telling(metric) for metric in (catalogue.CRL_NEXT_UPDATE, catalogue.CRL_NUMBER, catalogue.CRL_STALE)
     )
-    subjects = {signer: read_certificate(signer).subject for signer in {source.issuer for source in sources}}
-    placed = sorted(sources, key=lambda source: (host_of(source.url), subjects[source.issuer]))
-    for place, together in groupby(placed, key=lambda source: (host_of(source.url), subjects[source.issuer])):
-        some = tuple(together)
+    subjects = {signer: _subject_of(signer) for signer in {source.issuer for source in sources}}
+    places = _told_apart([(host_of(source.url), subjects[source.issuer]) for source in sources])
+    placed = sorted(zip(places, sources, strict=True), key=lambda found: found[0])
+    for place, together in groupby(placed, key=lambda found: found[0]):
+        some = tuple(source for _, source in together)
         next_update.add_time(place, min((one.next_update for one in some if one.next_update), default=None))
         numbers = [one.number for one in some if one.number is not None]
         if numbers:

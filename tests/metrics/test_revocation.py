@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from certworker.metrics.issuers import MOST_PLACES, OTHER
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.revocation.standing import Standing, Status, write_status
 from certworker.vault.watches import Watch, WatchKind
@@ -61,3 +62,15 @@ def test_the_lists_of_an_issuer_are_told_together(deployment: Deployment) -> Non
     assert found["certworker_crl_next_update_timestamp_seconds"] == {labels: START.timestamp()}
     assert found["certworker_crl_number"] == {labels: 9}
     assert found["certworker_crl_stale"] == {labels: 1}
+
+
+def test_any_number_of_hosts_makes_few_series(deployment: Deployment) -> None:
+    """Whoever imports certificates names the hosts; a list that is stale is told of all the same."""
+    root = deployment.authority.root
+    one = Source(SourceKind.LIST, "http://ca.test/1", START, START, "a", root, b"x", next_update=START)
+    with deployment.house.store.writing() as writer:
+        for number in range(MOST_PLACES + 20):
+            writer.put_source(replace(one, url=f"http://h{number:03}.test/", failures=1))
+    stale = scrape(deployment)["certworker_crl_stale"]
+    assert len(stale) == MOST_PLACES + 1
+    assert stale[of(host=OTHER, issuer=OTHER)] == 20
