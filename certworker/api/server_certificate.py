@@ -20,7 +20,7 @@ from certworker.errors import CertificateNotFound, OperationInProgress, SetupErr
 from certworker.settings import Server, Settings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
-from certworker.vault.operations import OperationStatus
+from certworker.vault.operations import OperationStatus, working_on
 from certworker.vault.policy import PEM, SERVER_AUTH, KeyProperties, Policy, X509Properties, complete
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.vaults import Vault
@@ -55,7 +55,8 @@ class ServerCertificate:
             operation = self._house.issuances.begin(vault, NAME, _policy(wanted), tags={}, enabled=True)
         except OperationInProgress:
             operation = self._house.certificates.operation(SERVICE, vault, NAME)
-        self._house.progression.advance(operation)
+        with working_on(operation):
+            self._house.progression.advance(operation)
         ended = self._house.certificates.operation(SERVICE, vault, NAME)
         if ended.status is not OperationStatus.COMPLETED:
             raise SetupError(f"The server's own certificate cannot be made: {ended.error_message or ended.status_details}")

@@ -15,7 +15,7 @@ from certworker.crypto.extensions import SubjectNames
 from certworker.errors import CertificateNotFound, OperationInProgress, SetupError
 from certworker.vault.access import SERVICE
 from certworker.vault.issuers import IssuerParameters
-from certworker.vault.operations import OperationStatus
+from certworker.vault.operations import OperationStatus, working_on
 from certworker.vault.policy import CLIENT_AUTH, KeyProperties, Policy, X509Properties, complete
 from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.vaults import Vault
@@ -45,7 +45,8 @@ def _make_client(house: House, vault: Vault) -> None:
         operation = house.issuances.begin(vault, CLIENT, _policy(), tags={}, enabled=True)
     except OperationInProgress:
         operation = house.certificates.operation(SERVICE, vault, CLIENT)
-    house.progression.advance(operation)
+    with working_on(operation):
+        house.progression.advance(operation)
     ended = house.certificates.operation(SERVICE, vault, CLIENT)
     if ended.status is not OperationStatus.COMPLETED:
         raise SetupError(f"The client certificate {CLIENT} cannot be made: {ended.error_message or ended.status_details}")

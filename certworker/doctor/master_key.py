@@ -13,7 +13,7 @@ from certworker.errors import CertworkerError, Forbidden, SealBroken, Sealed, Se
 from certworker.seal.channel import ask
 from certworker.seal.master_file import MasterFile, next_of
 from certworker.seal.sources import MakingSource, MasterKeySource
-from certworker.settings import SealKind
+from certworker.settings import SealKind, Settings
 from certworker.vault.keyring import MasterKey, SoftwareMasterKey, wrap_place
 
 _HERE: Final = Reporter("master key")
@@ -95,6 +95,7 @@ def _look_at_wrapped(subject: Subject, source: MasterFile, wanted: str | None) -
     if wanted and wrapped.id != wanted:
         yield _other(source, wrapped.id, wanted)
         return
+    to_do = f"Open it: certworker seal unseal{subject.of_config}"
     try:
         state = ask(subject.settings.seal.socket, {"ask": "status"})
     except (Unavailable, Forbidden):
@@ -103,12 +104,20 @@ def _look_at_wrapped(subject: Subject, source: MasterFile, wanted: str | None) -
         )
         return
     if state.get("sealed"):
-        yield _HERE.warning("The service runs, and is sealed: it answers nothing yet.", "Open it: certworker seal unseal")
+        yield _HERE.warning("The service runs, and is sealed: it answers nothing yet.", to_do)
         return
     try:
         yield from _compare(subject, source, SoftwareMasterKey(source.key_at(source.path, wanted)), wanted)
     except Sealed as error:
-        yield _HERE.warning(f"The service was sealed while this looked: {error}", "Open it: certworker seal unseal")
+        yield _HERE.warning(f"The service was sealed while this looked: {error}", to_do)
+
+
+def is_sealed(settings: Settings) -> bool:
+    """Whether the service that runs here waits for its seal to be opened."""
+    try:
+        return settings.seal.kind is not SealKind.NONE and bool(ask(settings.seal.socket, {"ask": "status"}).get("sealed"))
+    except CertworkerError:
+        return False
 
 
 def _look_at_token(subject: Subject) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from typing import Final
 from certworker.api.server_certificate import certificate_of_files, load_context, server_names
 from certworker.crypto.x509 import CertificateFacts, read_certificate, split_pem
 from certworker.doctor.finding import Finding, Reporter
+from certworker.doctor.master_key import is_sealed
 from certworker.doctor.subject import Subject
 from certworker.errors import BadParameter, SetupError
 from certworker.network.probe import shown_certificate
@@ -80,7 +81,9 @@ def _shown(subject: Subject, der: bytes) -> Iterator[Finding]:
         text = f"The operators' port answers, and port {server.port} of {address} does not: {error.strerror or error}."
         yield _HERE.note(text, "Fine for a worker alone; else look at the log of the service.")
         return
-    if shown == der:
+    if is_sealed(subject.settings):
+        yield _HERE.note(f"Port {server.port} of {address} shows one made for the time until the service is unsealed.")
+    elif shown == der:
         yield _HERE.fine(f"Port {server.port} of {address} shows it.")
     else:
         to_do = "Look again in a minute, or restart the service; another program may have the port."

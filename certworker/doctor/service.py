@@ -7,6 +7,7 @@ from ipaddress import ip_address
 from typing import Final
 
 from certworker.doctor.finding import Finding, Reporter
+from certworker.doctor.master_key import is_sealed
 from certworker.doctor.records import Records
 from certworker.doctor.subject import Subject
 from certworker.errors import CertworkerError
@@ -45,7 +46,10 @@ def look_at_service(subject: Subject) -> Iterator[Finding]:
         ready = _ask(subject, "/readyz")
         said = ready.body.decode("utf-8", "replace").strip().removeprefix("not ready:").strip()[:200]
         if ready.status != _OK:
-            yield _HERE.wrong(f"It is not ready: {said}", "Do what that says; the log of the service says more.")
+            to_do = "Do what that says; the log of the service says more."
+            if is_sealed(subject.settings):
+                to_do = f"Open it: certworker seal unseal{subject.of_config}"
+            yield _HERE.wrong(f"It is not ready: {said}", to_do)
         scraped = _ask(subject, "/metrics", whole=False)
         if scraped.status == _OK:
             yield _HERE.fine(f"Metrics can be fetched at http://{where}/metrics.")

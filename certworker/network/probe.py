@@ -64,11 +64,12 @@ class Answered:
     def offset(self) -> timedelta | None:
         """How far this machine's clock is surely ahead of the server's, negative behind; none where no time was told.
 
-        A server tells whole seconds, and it may have said so at any moment of the round trip.
+        A server tells whole seconds, which many write out anew once a second only, and it may have said so at any moment of the
+        round trip.
         """
         if self.dated is None:
             return None
-        least, most = self.asked - self.dated - timedelta(seconds=1), self.came - self.dated
+        least, most = self.asked - self.dated - timedelta(seconds=2), self.came - self.dated
         return least if least > timedelta(0) else min(most, timedelta(0))
 
 

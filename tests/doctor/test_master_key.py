@@ -8,7 +8,7 @@ import pytest
 
 from certworker.crypto.sealing import key_id
 from certworker.doctor import Verdict
-from certworker.doctor.master_key import look_at_master_key
+from certworker.doctor.master_key import is_sealed, look_at_master_key
 from certworker.seal.enclosing import Enclosed, NewSeal, enclose
 from certworker.seal.keeper import Keeper
 from certworker.seal.master_file import next_of
@@ -103,9 +103,14 @@ def test_a_wrapped_key_waits_for_a_service(patient: Patient) -> None:
     keeper.start()
     try:
         sealed = only(look_at_master_key(patient.subject()))
-        assert (sealed.verdict, sealed.to_do) == (Verdict.WARNING, "Open it: certworker seal unseal")
+        assert (sealed.verdict, sealed.to_do) == (
+            Verdict.WARNING,
+            f"Open it: certworker seal unseal -c {patient.config}",
+        )
+        assert is_sealed(patient.subject().settings)
         for share in shown[0].shares:
             keeper.answer({"ask": "unseal", "share": share})
+        assert not is_sealed(patient.subject().settings)
         assert only(look_at_master_key(patient.subject())).verdict is Verdict.FINE
     finally:
         keeper.close()

@@ -189,6 +189,15 @@ def assert_story_is_told(lines: list[Any]) -> None:
     steps = [line["step"] for line in worked if line.get("event") == "OperationStep"]
     assert [step for step in steps if step in ("ordered", "answered", "finalized")] == ["ordered", "answered", "finalized"]
     assert worked[-1]["event"] == "CertificateNewVersionCreated"
+    own = [
+        line
+        for line in lines
+        if line.get("vault") == "certworker-system" and line.get("event") == "CertificateNewVersionCreated"
+    ]
+    assert {line["name"] for line in own if line.get("operation_id", "") == line.get("correlation_id")} == {
+        "server",
+        "ca-sim-client",
+    }
     requests = [line for line in story if line["logger"] == "certworker.access"]
     assert (requests[0]["method"], requests[0]["path"], requests[0]["status"]) == ("POST", "/certificates/mail/create", 202)
 
