@@ -1,7 +1,8 @@
 """Every metric that there is: name, labels and meaning, by topic. The page in docs/metrics.md is made from it.
 
 Timestamps are absolute, in Unix seconds, so that `not_after - time()` works; durations are seconds; booleans are 0 and 1;
-counters end in `_total`. No name of a host in a certificate, serial number or subject is a label, but for those of CAs with lists.
+counters end in `_total`. No name of a host in a certificate, serial number or subject is a label, but for the subject of a CA
+whose lists are told of.
 """
 
 from collections.abc import Mapping

@@ -166,7 +166,7 @@ class Counters:
                 self._series[place] = series
 
     def _bounded(self, label: str, value: str) -> str:
-        value = value[:LONGEST_LABEL]
+        value = value[:LONGEST_LABEL].encode(errors="replace").decode()  # half a character would spoil the whole text
         seen = self._seen.setdefault(label, set())
         if value not in seen:
             if len(seen) >= MOST_VALUES.get(label, MOST_OTHERS):

@@ -21,11 +21,12 @@ is scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is mad
   it: `sum by (plane) (rate(...))`.
 - Series of single certificates are told of the unhealthy ones and of those that expire first, as many as `[metrics]` allows.
   The counts of the fleet have all in them.
-- `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is one; of
-  revocation lists alone `issuer` is the subject of the CA that signs them.
-- What somebody could have any number of is told apart up to a limit, and is `other` above it: issuers day by day (100), hosts of
+- `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is one;
+  of revocation lists alone `issuer` is the subject of the CA that signs them.
+- What there could be any number of is told apart up to a limit, and is `other` above it: issuers day by day (100), hosts of
   revocation lists (200), and each label of what is counted (60 values; 100 issuers, 400 operations, 1,000 vaults).
-- A counter's known words begin at 0 together, those of issuers within a minute of their being set: `increase()` sees the first event.
+- A counter's known words begin at 0 together, those of issuers within a minute of their being set: `increase()` sees the
+  first event.
 - Of a histogram there are `_bucket` (with `le`), `_sum` and `_count`.
 """
 _ORIGIN: Final = {Origin.DATABASE: "state", Origin.PROCESSES: "counted"}

@@ -73,6 +73,13 @@ def test_what_is_counted_is_told(counters: Counters) -> None:
     assert found["certworker_hsm_up[]"] == 1
 
 
+def test_any_text_can_be_told(counters: Counters) -> None:
+    """Whatever a name is made of, the rest of the scrape can be read."""
+    for text in ('q"uote', "new\nline", "back\\slash", "\u2028\x85\x00\r", "\ud800", "{}", ' a,b="c"'):
+        counters.count(Measure.CA_RATE_LIMITED, text)
+    assert [value for name, value in told(counters).items() if "rate_limited" in name] == [1] * 7
+
+
 def test_what_can_be_begins_at_nothing(counters: Counters) -> None:
     """PromQL sees no increase in a series that begins with its first event: each word begins with the first of them."""
     counters.count(Measure.VAULT_REQUESTS, "contoso", "refused")
