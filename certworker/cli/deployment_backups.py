@@ -1,14 +1,12 @@
 """What the commands on backups of a deployment share: how one is opened, restored on trial, and shown."""
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -103,26 +101,8 @@ def read_in_scratch(master_keys: "MasterKeys", backup: BinaryIO) -> Practice:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    with _ended_in_order():
-        folder = Path(tempfile.mkdtemp(prefix="certworker-drill-"))  # mode 0700
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let a signal that ends this process be an exception, after which nothing is left behind."""
-    # one that is ignored, as nohup has it, stays so
-    ends = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    before = {number: signal.signal(number, _end) for number in ends}
+    folder = Path(tempfile.mkdtemp(prefix="certworker-drill-"))  # mode 0700
     try:
-        yield
+        yield folder
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _end(number: int, _: FrameType | None) -> NoReturn:
-    raise SystemExit(128 + number)
+        shutil.rmtree(folder)

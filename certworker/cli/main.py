@@ -2,6 +2,8 @@
 
 import json
 import os
+import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,7 @@ from certworker.cli import (
     vault,
 )
 from certworker.cli.core_dumps import forbid_core_dumps
+from certworker.cli.endings import ended_in_order, open_closed_streams, told_in_a_line
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.options import AlwaysJson
 from certworker.cli.output import tell
@@ -40,6 +43,7 @@ from certworker.errors import CertworkerError
 
 DEFAULT_HOME = "~/.certworker"
 DEFAULT_PORT = 8443
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class Commands(TyperGroup):
@@ -52,6 +56,11 @@ class Commands(TyperGroup):
         except CertworkerError as error:
             tell(f"certworker: {error}")
             raise typer.Exit(exit_code_of(error)) from None
+        except typer.Abort as abort:
+            if not isinstance(abort.__context__, KeyboardInterrupt):
+                raise
+            tell("")  # Ctrl-C at a question ends as it does elsewhere, on a line of its own
+            raise typer.Exit(INTERRUPTED) from None
 
 
 app = typer.Typer(
@@ -191,8 +200,13 @@ app.command()(session.logout)
 
 def run_command() -> None:
     """Run the command line."""
+    open_closed_streams()
     forbid_core_dumps()
-    app()
+    if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
+        # help and wrong command lines would be in colours in every pipe of a CI that names itself in the environment
+        os.environ["_TYPER_FORCE_DISABLE_TERMINAL"] = "1"
+    with ended_in_order(), told_in_a_line():
+        app()
 
 
 if __name__ == "__main__":
