@@ -1,120 +1,94 @@
-"""What of a vault's certificates asks for somebody's attention, out of the summary of the fleet."""
+"""What of a vault's certificates asks for somebody's attention, out of the summary of the fleet.
 
+However many there are: counts are read, and the rows of those that need somebody.
+"""
+
+from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, case, func, or_, select, type_coerce
+from sqlalchemy import and_, bindparam, case, func, or_, select
 
-from certworker.store.columns import UnixTime
-from certworker.store.tables.summary import FLEET_MEMBER, member_record
+from certworker.store.columns import MeasureText, UnixTime
+from certworker.store.tables.summary import FLEET_COUNT, FLEET_MEMBER, member_record
 from certworker.store.transaction import Transaction
 from certworker.vault.notification.message import Severity
-from certworker.vault.revocation.standing import Standing
-from certworker.vault.summary.attention import NEAR_END, PART_OF_LIFE, Group
-from certworker.vault.summary.records import Member, State
+from certworker.vault.summary.attention import Group
+from certworker.vault.summary.records import HOURS_A_DAY, Measure, Member, State, hour_of
+from certworker.vault.vaults import Vault
 
-_DAY_SECONDS: Final = 86400
 _M: Final = FLEET_MEMBER.c
+_COUNTED: Final = FLEET_COUNT.c
 _AT: Final = bindparam("at", type_=UnixTime())
 _START: Final = bindparam("start", type_=UnixTime())
-_START_SECONDS: Final = bindparam("start_seconds", type_=BigInteger())
-_END: Final = bindparam("end", type_=UnixTime())
-_OF_VAULT: Final = _M.vault_id == bindparam("vault_id")
-
-
-def _seconds(value: ColumnElement[datetime | None]) -> ColumnElement[int]:
-    return type_coerce(value, BigInteger)
-
-
-_LEFT: Final = _seconds(_M.not_after) - bindparam("at_seconds", type_=BigInteger())
-_ENDS_FOR_GOOD: Final = and_(
-    _M.due_at.is_(None),
-    _M.pending_since.is_(None),
-    int(NEAR_END.total_seconds()) >= _LEFT,
-    _seconds(_M.not_after) - _seconds(_M.not_before) >= _LEFT * PART_OF_LIFE,
-)
+_IS_NEEDY: Final = and_(_M.vault_id == bindparam("vault_id"), _M.needy_from.is_not(None), _M.needy_from <= _AT)
 _HAS_EXPIRED: Final = and_(_M.version.is_not(None), _M.not_after <= _AT)
-_NEEDY: Final = and_(
-    _M.enabled,
-    or_(
-        and_(_M.version.is_(None), _M.state.in_([State.FAILED, State.WAITS_FOR_SIGNATURE])),
-        and_(
-            _M.version.is_not(None),
-            or_(
-                _M.state == State.REVOKED,
-                _M.not_after <= _AT,
-                _M.overdue.is_not(None),
-                _M.failures > 0,
-                and_(_M.pending_since.is_not(None), _M.next_attempt.is_(None)),
-                _M.paused_since.is_not(None),
-                _ENDS_FOR_GOOD,
-                and_(_M.revocation == Standing.UNKNOWN, _M.checked.is_not(None)),
-            ),
-        ),
-    ),
-)
-"""The same as `finding_of` says of one."""
 _CRITICAL: Final = or_(
     _M.state.in_([State.REVOKED, State.FAILED]), _HAS_EXPIRED, and_(_M.overdue.is_not(None), _M.overdue == Severity.CRITICAL)
 )
-_GROUPS: Final = (
+_OF_VAULT: Final = and_(
+    _COUNTED.measure == bindparam("measure", type_=MeasureText()), _COUNTED.vault == bindparam("vault"), _COUNTED.number > 0
+)
+_STATES: Final = (
+    select(_COUNTED.issuer, _COUNTED.word, _COUNTED.number).where(_OF_VAULT).order_by(_COUNTED.issuer, _COUNTED.word)
+)
+_DAYS: Final = select(_COUNTED.hour, _COUNTED.number).where(_OF_VAULT, _COUNTED.hour < bindparam("end"))
+_NEEDY_GROUPS: Final = (
     select(
         _M.issuer,
         _M.state,
-        func.count().label("number"),
-        func.sum(case((and_(_M.enabled, _HAS_EXPIRED), 1), else_=0)).label("expired"),
-        func.sum(case((_NEEDY, 1), else_=0)).label("needy"),
+        func.count().label("needy"),
+        func.sum(case((_HAS_EXPIRED, 1), else_=0)).label("expired"),
     )
-    .where(_OF_VAULT)
+    .where(_IS_NEEDY)
     .group_by(_M.issuer, _M.state)
-    .order_by(_M.issuer, _M.state)
 )
 _NEEDY_ONES: Final = (
     select(FLEET_MEMBER)
-    .where(_OF_VAULT, _NEEDY)
+    .where(_IS_NEEDY)
     .order_by(case((_CRITICAL, 0), else_=1), _M.not_after.is_(None), _M.not_after, _M.folded)
     .limit(bindparam("most"))
 )
-_EXPIRY_DAY: Final = ((_seconds(_M.not_after) - _START_SECONDS) // _DAY_SECONDS).label("day")
-_EXPIRIES: Final = (
-    select(_EXPIRY_DAY, func.count().label("number"))
-    .where(_OF_VAULT, _M.enabled, _M.not_after > _AT, _M.not_after < _END)
-    .group_by("day")
-)
-_RENEWAL_DAY: Final = case((_M.due_at < _START, 0), else_=(_seconds(_M.due_at) - _START_SECONDS) // _DAY_SECONDS).label("day")
-_RENEWALS: Final = (
-    select(_RENEWAL_DAY, func.count().label("number"))
-    .where(_OF_VAULT, _M.enabled, _M.version.is_not(None), _M.paused_since.is_(None), _M.due_at < _END)
-    .group_by("day")
+_GONE: Final = (
+    select(func.count().label("number")).select_from(FLEET_MEMBER).where(_IS_NEEDY, _HAS_EXPIRED, _M.not_after >= _START)
 )
 
 
 class AttentionReader(Transaction):
     """What can be asked of one vault."""
 
-    def standing_groups(self, vault_id: str, at: datetime) -> tuple[Group, ...]:
+    def standing_groups(self, vault: Vault, at: datetime) -> tuple[Group, ...]:
         """Count a vault's certificates by issuer and state."""
-        rows = self._all(_GROUPS, vault_id=vault_id, at=at, at_seconds=_unix(at))
-        return tuple(Group(row.issuer, row.state, int(row.number), int(row.expired), int(row.needy)) for row in rows)
+        needy = {(row.issuer, row.state): row for row in self._all(_NEEDY_GROUPS, vault_id=vault.id, at=at)}
+        found = []
+        for row in self._all(_STATES, measure=Measure.STATE, vault=vault.name):
+            state = State(row.word)
+            counted = needy.get((row.issuer, state))
+            expired, needing = (int(counted.expired), int(counted.needy)) if counted else (0, 0)
+            found.append(Group(row.issuer, state, int(row.number), expired, needing))
+        return tuple(found)
 
     def needy(self, vault_id: str, at: datetime, limit: int) -> tuple[Member, ...]:
         """List those that need somebody at a time: what is critical first, and of the same kind what ends first."""
-        return tuple(map(member_record, self._all(_NEEDY_ONES, vault_id=vault_id, at=at, at_seconds=_unix(at), most=limit)))
+        return tuple(map(member_record, self._all(_NEEDY_ONES, vault_id=vault_id, at=at, most=limit)))
 
-    def expiries_by_day(self, vault_id: str, at: datetime, start: datetime, days: int) -> Mapping[int, int]:
-        """Count expiries after `at` by the day from `start` on."""
-        end = start + timedelta(days=days)
-        rows = self._all(_EXPIRIES, vault_id=vault_id, at=at, start_seconds=_unix(start), end=end)
-        return MappingProxyType({int(row.day): int(row.number) for row in rows})
+    def expiries_ahead(self, vault: Vault, at: datetime, days: int) -> Mapping[int, int]:
+        """Count expiries after `at` by the day (UTC); 0 is that of `at`."""
+        found = dict(self._by_day(Measure.DAY_EXPIRES, vault, at, days))
+        gone = self._one(_GONE, vault_id=vault.id, start=at.replace(hour=0, minute=0, second=0), at=at)
+        found[0] = found.get(0, 0) - (int(gone.number) if gone else 0)
+        return MappingProxyType({day: number for day, number in found.items() if day >= 0})
 
-    def renewals_by_day(self, vault_id: str, start: datetime, days: int) -> Mapping[int, int]:
-        """Count renewals by the day from `start` on; what was due before counts for the first."""
-        end = start + timedelta(days=days)
-        rows = self._all(_RENEWALS, vault_id=vault_id, start=start, start_seconds=_unix(start), end=end)
-        return MappingProxyType({int(row.day): int(row.number) for row in rows})
+    def renewals_ahead(self, vault: Vault, at: datetime, days: int) -> Mapping[int, int]:
+        """Count renewals by the day likewise; what was due before counts for the first."""
+        found: Counter[int] = Counter()
+        for day, number in self._by_day(Measure.DAY_RENEWS, vault, at, days).items():
+            found[max(day, 0)] += number
+        return MappingProxyType(found)
 
-
-def _unix(at: datetime) -> int:
-    return int(at.timestamp())
+    def _by_day(self, measure: Measure, vault: Vault, at: datetime, days: int) -> Mapping[int, int]:
+        today = hour_of(at) // HOURS_A_DAY
+        rows = self._all(_DAYS, measure=measure, vault=vault.name, end=(today + days) * HOURS_A_DAY)
+        return {row.hour // HOURS_A_DAY - today: int(row.number) for row in rows}

@@ -102,7 +102,7 @@ class VaultStatuses:
             heartbeats = reader.heartbeats()
             return VaultStatus(
                 at=at,
-                groups=reader.standing_groups(vault.id, at),
+                groups=reader.standing_groups(vault, at),
                 problems=tuple(filter(None, (self._problem(reader, member, at) for member in needy))),
                 ahead=_ahead(reader, vault, at),
                 gates=tuple(gate for gate in reader.gates() if gate.vault_id == vault.id and gate.is_closed(at)),
@@ -129,8 +129,8 @@ class VaultStatuses:
 
 def _ahead(reader: Reader, vault: Vault, at: datetime) -> tuple[Day, ...]:
     start = at.replace(hour=0, minute=0, second=0)
-    renewals = reader.renewals_by_day(vault.id, start, DAYS_AHEAD)
-    expiries = reader.expiries_by_day(vault.id, at, start, DAYS_AHEAD)
+    renewals = reader.renewals_ahead(vault, at, DAYS_AHEAD)
+    expiries = reader.expiries_ahead(vault, at, DAYS_AHEAD)
     days = range(DAYS_AHEAD)
     return tuple(Day(start + timedelta(days=day), renewals.get(day, 0), expiries.get(day, 0)) for day in days)
 

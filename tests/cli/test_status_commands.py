@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -16,7 +17,7 @@ from certworker.vault.access import SERVICE
 from certworker.vault.issuance import Rejected
 from certworker.vault.notification.message import Severity
 from certworker.vault.revocation.standing import Standing
-from certworker.vault.summary.attention import Trouble, finding_of
+from certworker.vault.summary.attention import ALWAYS, Trouble, finding_of, needy_from
 from certworker.vault.summary.keeping import Summary
 from certworker.vault.summary.records import Member, Place, State
 from certworker.worker.rounds import Rounds
@@ -25,7 +26,7 @@ from tests.support.clock import FakeClock
 from tests.support.deployment import policy_for
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
-DAY = timedelta(days=1)
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
 WELL = Member(
     Place("v", "web"),
     "main",
@@ -47,6 +48,7 @@ TROUBLES = {
     "empty": (replace(NEW, state=State.EMPTY), None),
     "not looked at": (replace(WELL, revocation=Standing.UNKNOWN, checked=None), None),
     "renewing": (replace(WELL, state=State.RENEWING, pending_since=AT, next_attempt=AT), None),
+    "odd life": (replace(WELL, due_at=None, not_before=AT - DAY, not_after=AT + DAY - SECOND), None),
     "far end": (replace(WELL, due_at=None, not_before=AT - DAY), None),
     "expired": (replace(WELL, not_after=AT), Trouble.EXPIRED),
     "revoked": (replace(WELL, state=State.REVOKED, revocation=Standing.REVOKED), Trouble.REVOKED),
@@ -78,12 +80,13 @@ def work(terminal: Terminal) -> None:
 def test_the_database_says_the_same_as_the_rule(terminal: Terminal) -> None:
     """Of every kind of certificate, whether it needs somebody; what is critical stands first."""
     house, vault = terminal.world.house, terminal.world.vault
-    members = [replace(member, place=Place(vault.id, word)) for word, (member, _) in TROUBLES.items()]
+    members = [replace(member, place=Place(vault.id, word), vault=vault.name) for word, (member, _) in TROUBLES.items()]
     with house.store.writing() as writer:
         writer.put_members(members)
+        writer.add_counts(sum((member.counts() for member in members), Counter()))
     with house.store.reading() as reader:
         found = reader.needy(vault.id, AT, 100)
-        groups = reader.standing_groups(vault.id, AT)
+        groups = reader.standing_groups(vault, AT)
         assert reader.needy("another", AT, 100) == ()
     expected = {word: trouble for word, (_, trouble) in TROUBLES.items() if trouble}
     findings = {member.place.folded: finding_of(member, AT) for member in found}
@@ -94,6 +97,16 @@ def test_the_database_says_the_same_as_the_rule(terminal: Terminal) -> None:
     assert sum(group.needy for group in groups) == len(expected)
     assert sum(group.number for group in groups) == len(TROUBLES)
     assert sum(group.expired for group in groups) == 1
+
+
+def test_whoever_needs_somebody_does_so_from_one_moment_on() -> None:
+    """Before it nothing is wrong, and from it on something is: so the database finds them by a time alone."""
+    for word, (member, trouble) in TROUBLES.items():
+        begin = needy_from(member)
+        around = (begin - SECOND, begin) if begin and begin > ALWAYS else ()
+        assert trouble is None or (begin is not None and begin <= AT), word
+        for at in (ALWAYS, AT - 60 * DAY, AT, AT + 29 * DAY, AT + 400 * DAY, *around):
+            assert (finding_of(member, at) is not None) is (begin is not None and begin <= at), (word, at)
 
 
 def test_a_vault_in_which_all_is_well(terminal: Terminal, clock: FakeClock) -> None:
@@ -226,3 +239,21 @@ def test_columns_show_whatever_there_is() -> None:
     line, dates = axis(date(2026, 11, 22), 15)
     assert line == "┴─────────────┴─────────────┴─"
     assert dates == "today         29 Nov"
+
+
+def test_what_expired_today_is_not_ahead(terminal: Terminal) -> None:
+    """Days are whole in the summary; what is over of this one is taken off, and what was due before counts for it."""
+    house, vault = terminal.world.house, terminal.world.vault
+    ends = (AT - DAY, AT - SECOND, AT, AT + SECOND, AT + DAY / 2 - SECOND, AT + DAY / 2, AT + 2 * DAY)
+    late = replace(WELL, due_at=AT - 3 * DAY)
+    members = [
+        replace(late if number < 2 else WELL, place=Place(vault.id, str(number)), vault=vault.name, not_after=end)
+        for number, end in enumerate(ends)
+    ]
+    with house.store.writing() as writer:
+        writer.put_members(members)
+        writer.add_counts(sum((member.counts() for member in members), Counter()))
+    with house.store.reading() as reader:
+        expiries, renewals = reader.expiries_ahead(vault, AT, 2), reader.renewals_ahead(vault, AT, 90)
+    assert {day: number for day, number in expiries.items() if number} == {0: 2, 1: 1}
+    assert renewals == {0: 2, 3: 5}

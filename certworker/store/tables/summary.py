@@ -26,10 +26,12 @@ from certworker.store.tables.row import Row, Values, table_of
 from certworker.vault.notification.message import Severity
 from certworker.vault.operations import OperationReason
 from certworker.vault.revocation.standing import Standing
+from certworker.vault.summary.attention import needy_from
 from certworker.vault.summary.records import Measure, Member, Place, State, Urgency
 
 _PENDING = text("pending_since IS NOT NULL")
 _ENABLED = text("enabled")
+_NEEDY = text("needy_from IS NOT NULL")
 
 
 class FleetMemberRow(Row, table=True):
@@ -39,6 +41,13 @@ class FleetMemberRow(Row, table=True):
     __table_args__ = (
         Index("ix_fleet_member_urgency_urgent_at", "urgency", "urgent_at"),
         Index("ix_fleet_member_vault_id_urgency_urgent_at", "vault_id", "urgency", "urgent_at"),
+        Index(
+            "ix_fleet_member_vault_id_needy_from",
+            "vault_id",
+            "needy_from",
+            sqlite_where=_NEEDY,
+            postgresql_where=_NEEDY,
+        ),
         Index("ix_fleet_member_not_after", "not_after", sqlite_where=_ENABLED, postgresql_where=_ENABLED),
         Index(
             "ix_fleet_member_vault_issuer_pending_since",
@@ -54,6 +63,7 @@ class FleetMemberRow(Row, table=True):
     folded: str = Field(primary_key=True, sa_type=OrderedText)
     urgency: Urgency = Field(sa_type=UrgencyText)
     urgent_at: datetime = Field(sa_type=UnixTime)
+    needy_from: datetime | None = Field(sa_type=UnixTime)
     vault: str
     name: str
     issuer: str
@@ -109,7 +119,8 @@ FLEET_CHANGE = table_of(FleetChangeRow)
 DERIVED = frozenset({FLEET_MEMBER.name, FLEET_COUNT.name, FLEET_CHANGE.name})
 """Tables that are made from others."""
 
-_SAME = tuple(name for name in FleetMemberRow.model_fields if name not in ("vault_id", "folded", "urgency", "urgent_at"))
+_DERIVED = ("vault_id", "folded", "urgency", "urgent_at", "needy_from")
+_SAME = tuple(name for name in FleetMemberRow.model_fields if name not in _DERIVED)
 
 
 def member_record(row: Found[Any]) -> Member:
@@ -119,6 +130,6 @@ def member_record(row: Found[Any]) -> Member:
 
 def member_values(member: Member) -> Values:
     """Make the row of a member."""
-    own = {"urgency": member.urgency, "urgent_at": member.urgent_at}
+    own = {"urgency": member.urgency, "urgent_at": member.urgent_at, "needy_from": needy_from(member)}
     place = {"vault_id": member.place.vault_id, "folded": member.place.folded}
     return {**place, **own, **{name: getattr(member, name) for name in _SAME}}

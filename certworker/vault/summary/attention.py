@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, Protocol
 
 from certworker.vault.notification.message import Severity
 from certworker.vault.revocation.standing import Standing
 from certworker.vault.summary.records import Member, State
+from certworker.vault.vaults import Vault
 
 NEAR_END: Final = timedelta(days=30)
 """What is not renewed by itself asks for attention so long before its end, or for the last third of a shorter life."""
 PART_OF_LIFE: Final = 3
+ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Trouble(StrEnum):
@@ -53,19 +55,19 @@ class Group:
 
 
 class AttentionReader(Protocol):
-    """What can be asked; a part of the port to the database. Rows of one vault are read, and none of another."""
+    """What can be asked; a part of the port to the database. What is read are counts, and the rows of who needs somebody."""
 
-    def standing_groups(self, vault_id: str, at: datetime) -> tuple[Group, ...]:
+    def standing_groups(self, vault: Vault, at: datetime) -> tuple[Group, ...]:
         """Count a vault's certificates by issuer and state."""
 
     def needy(self, vault_id: str, at: datetime, limit: int) -> tuple[Member, ...]:
         """List those that need somebody at a time: what is critical first, and of the same kind what ends first."""
 
-    def expiries_by_day(self, vault_id: str, at: datetime, start: datetime, days: int) -> Mapping[int, int]:
-        """Count expiries after `at` by the day from `start` on."""
+    def expiries_ahead(self, vault: Vault, at: datetime, days: int) -> Mapping[int, int]:
+        """Count expiries after `at` by the day (UTC); 0 is that of `at`."""
 
-    def renewals_by_day(self, vault_id: str, start: datetime, days: int) -> Mapping[int, int]:
-        """Count renewals by the day from `start` on; what was due before counts for the first."""
+    def renewals_ahead(self, vault: Vault, at: datetime, days: int) -> Mapping[int, int]:
+        """Count renewals by the day likewise; what was due before counts for the first."""
 
 
 def finding_of(member: Member, at: datetime) -> Finding | None:
@@ -77,6 +79,17 @@ def finding_of(member: Member, at: datetime) -> Finding | None:
         return None
     severity = Severity.CRITICAL if trouble in _CRITICAL or member.overdue is Severity.CRITICAL else Severity.WARNING
     return Finding(trouble, severity, _since(trouble, member))
+
+
+def needy_from(member: Member) -> datetime | None:
+    """Say from when on something is wrong with a certificate, if nothing is changed; none where nothing ever is."""
+    if finding_of(member, ALWAYS):
+        return ALWAYS
+    moments = [member.not_after] if member.enabled and member.version else []
+    if moments and member.not_before and member.not_after and _is_left_alone(member):
+        last_part = timedelta(seconds=(member.not_after - member.not_before) // timedelta(seconds=PART_OF_LIFE))
+        moments.append(member.not_after - min(NEAR_END, last_part))
+    return min(filter(None, moments), default=None)
 
 
 def _trouble_without_version(member: Member) -> Trouble | None:
@@ -99,8 +112,12 @@ def _trouble_of_version(member: Member, at: datetime) -> Trouble | None:
     return next((trouble for holds, trouble in found if holds), None)
 
 
+def _is_left_alone(member: Member) -> bool:
+    return not member.due_at and not member.pending_since
+
+
 def _ends_for_good(member: Member, at: datetime) -> bool:
-    if member.due_at or member.pending_since or not member.not_before or not member.not_after:
+    if not _is_left_alone(member) or not member.not_before or not member.not_after:
         return False
     life = member.not_after - member.not_before
     return member.not_after - at <= NEAR_END and (member.not_after - at) * PART_OF_LIFE <= life

@@ -14,6 +14,7 @@ from certworker.vault.vaults import SYSTEM_VAULT
 EXPIRED: Final = "expired"
 NOT_YET_VALID: Final = "not_yet_valid"
 HOUR: Final = timedelta(hours=1)
+HOURS_A_DAY: Final = 24
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -41,7 +42,7 @@ class Urgency(StrEnum):
 
 
 class Measure(StrEnum):
-    """What is counted. Times are counted by the hour."""
+    """What is counted. Times are counted by the hour over all vaults, and of each vault by the day (UTC)."""
 
     STATE = "state"
     REVOCATION = "revocation"
@@ -49,6 +50,8 @@ class Measure(StrEnum):
     SOURCE = "source"
     EXPIRES = "expires"
     RENEWS = "renews"
+    DAY_EXPIRES = "day_expires"
+    DAY_RENEWS = "day_renews"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class CountKey:
-    """What is counted together. `vault` is empty in counts over all vaults, `hour` 0 in those that have no time."""
+    """What is counted together. `vault` is empty in counts over all vaults, `issuer` in counts over all issuers.
+
+    `hour` is 0 in those that have no time, and the first hour of the day in those by the day.
+    """
 
     measure: Measure
     vault: str
@@ -159,12 +165,18 @@ class Member:
             keys.append(self._key(Measure.SOURCE, self.source.value))
             if self.paused_since is None:
                 keys.append(self._key(Measure.RENEWS, hour=hour_of(self.due_at)))
+        if self.enabled and self.version and self.due_at and self.paused_since is None:
+            keys.append(self._day_key(Measure.DAY_RENEWS, self.due_at))
         if self.enabled and self.not_after:
             keys.append(self._key(Measure.EXPIRES, hour=hour_of(self.not_after)))
+            keys.append(self._day_key(Measure.DAY_EXPIRES, self.not_after))
         return Counter(keys)
 
     def _key(self, measure: Measure, word: str = "", hour: int = 0) -> CountKey:
         return CountKey(measure, "", self.issuer, word, hour)
+
+    def _day_key(self, measure: Measure, at: datetime) -> CountKey:
+        return CountKey(measure, self.vault, "", "", hour_of(at) // HOURS_A_DAY * HOURS_A_DAY)
 
 
 def hour_of(at: datetime) -> int:

@@ -48,6 +48,7 @@ def _make_tables() -> None:
         sa.Column("folded", ORDERED, nullable=False),
         sa.Column("urgency", sa.String(), nullable=False),
         sa.Column("urgent_at", sa.BigInteger(), nullable=False),
+        sa.Column("needy_from", sa.BigInteger(), nullable=True),
         *(sa.Column(name, sa.String(), nullable=False) for name in ("vault", "name", "issuer", "state")),
         sa.Column("version", sa.String(), nullable=True),
         sa.Column("enabled", sa.Boolean(), nullable=False),
@@ -67,6 +68,7 @@ def _make_tables() -> None:
     op.create_index("ix_fleet_member_urgency_urgent_at", "fleet_member", ["urgency", "urgent_at"])
     op.create_index("ix_fleet_member_vault_id_urgency_urgent_at", "fleet_member", ["vault_id", "urgency", "urgent_at"])
     _partial_index("ix_fleet_member_not_after", ["not_after"], "enabled")
+    _partial_index("ix_fleet_member_vault_id_needy_from", ["vault_id", "needy_from"], "needy_from IS NOT NULL")
     pending = ["vault", "issuer", "pending_since"]
     _partial_index("ix_fleet_member_vault_issuer_pending_since", pending, "pending_since IS NOT NULL")
     op.create_table(
