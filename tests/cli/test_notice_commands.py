@@ -1,5 +1,6 @@
 """Notices from the command line."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,9 @@ def test_notices_are_listed_shown_replayed_and_acknowledged(terminal: Terminal, 
     assert terminal.try_("notify", "replay").code == 2
     assert terminal.try_("notify", "show", "0" * 32).code == 3
     assert [notice["id"] for notice in terminal("notify", "list", "--json").json["value"]] == [ID]
+    patience = time.monotonic() + 10
+    while not mail.messages and time.monotonic() < patience:
+        time.sleep(0.01)  # the worker is another thread
     assert mail.messages[0].id == ID
 
 

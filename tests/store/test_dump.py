@@ -3,7 +3,8 @@
 import pickle
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -126,27 +127,39 @@ def test_a_snapshot_stands_still(store: Store, database_url: str) -> None:
         assert (snapshot.revision, snapshot.deployment_id, snapshot.master_key_id) == (HEAD, "system", "master-1")
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Batch]]:
+    """Give what a release of a revision saved; made when it is first asked for."""
+
+    @cache
+    def save(revision: str) -> list[Batch]:
+        old = f"sqlite:///{tmp_path_factory.mktemp('old')}/old.db"
+        engine = open_engine(old)
+        with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+            upgrade(connection, revision)
+        engine.dispose()
+        ask(
+            old,
+            "INSERT INTO vault "
+            "(id, folded, name, tenant_id, subscription_id, resource_group, location, created, retention_days) "
+            "VALUES ('v', 'CERTWORKER-SYSTEM', 'certworker-system', 't', 's', 'g', 'l', 1767225600, 90)",
+        )
+        ask(old, "INSERT INTO vault_key VALUES ('v', 1, x'00ff', 'm', 0)")
+        ask(old, "INSERT INTO head (vault_id, kind, folded, name, created, managed) VALUES ('v', 'key', 'A', 'a', 0, TRUE)")
+        return take(old)
+
+    return save
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
 @pytest.mark.parametrize("migrated", [False, True], ids=["empty", "migrated"])
 def test_an_earlier_revision_is_migrated(
-    tmp_path: Path, empty_url: str, clock: FakeClock, revision: str, *, migrated: bool
+    saved: Callable[[str], list[Batch]], empty_url: str, clock: FakeClock, revision: str, *, migrated: bool
 ) -> None:
     """What an earlier release saved goes into its own schema, which is then brought to this one's."""
-    old = f"sqlite:///{tmp_path / 'old.db'}"
-    engine = open_engine(old)
-    with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
-        upgrade(connection, revision)
-    engine.dispose()
-    ask(
-        old,
-        "INSERT INTO vault (id, folded, name, tenant_id, subscription_id, resource_group, location, created, retention_days) "
-        "VALUES ('v', 'CERTWORKER-SYSTEM', 'certworker-system', 't', 's', 'g', 'l', 1767225600, 90)",
-    )
-    ask(old, "INSERT INTO vault_key VALUES ('v', 1, x'00ff', 'm', 0)")
-    ask(old, "INSERT INTO head (vault_id, kind, folded, name, created, managed) VALUES ('v', 'key', 'A', 'a', 0, TRUE)")
     if migrated:
         migrate(empty_url)
-    SqlTables(empty_url).load(revision, take(old))
+    SqlTables(empty_url).load(revision, saved(revision))
     store = open_store(empty_url, clock)
     with store.reading() as reader:
         (vault,) = reader.vaults()
