@@ -40,6 +40,8 @@ def run_dev(folder: Path, port: int, *, demo: bool) -> None:
     home.make()
     # the live view owns the terminal: what the processes print goes to a file beside it
     output = home.log if sys.stdout.isatty() else None
+    if output:
+        output.touch(mode=0o600)  # a folder that was there before may be open to others
     with suppress(StopAskedError), ExitStack() as stack:
         lock = home.lock()
         stack.callback(os.close, lock)
