@@ -125,6 +125,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
+@pytest.mark.long
 def test_first_day(home: Path, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A newcomer starts it, and gets a self-signed and an ACME certificate through the unmodified SDK."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "")  # the example sets it, and this puts it back
