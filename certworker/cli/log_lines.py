@@ -94,15 +94,16 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Make the line."""
-        said = _message(record)
+        said = _cut(_message(record), LONGEST_MESSAGE)
         correlation_id, operation_id, _ = current_correlation()
-        if correlation_id and correlation_id not in said:
+        # the line of a request ends with its id; anywhere else it is chance, or what a client has chosen
+        if correlation_id and not said.endswith(f" {correlation_id}"):
             said = f"{said} correlation_id={correlation_id}"
-        if operation_id and operation_id not in said:
+        if operation_id:
             said = f"{said} operation_id={operation_id}"
         if raised := _raised(record):
             said = f"{said} ({' < '.join(_kind(error) for error in _chain(raised))}; {', '.join(_frames(raised))})"
-        said = _cut(said, LONGEST_MESSAGE)
+        said = _cut(said, 2 * LONGEST_MESSAGE)
         if not said.isprintable():
             said = "".join(map(_escaped, said))
         return f"{self._seconds.text(record)}Z {record.levelname:<7} {self.role}: {said}"

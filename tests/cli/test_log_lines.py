@@ -90,6 +90,14 @@ def test_what_is_long_is_cut() -> None:
     assert len(TextLines("api").format(record("m" * 10**6))) < LONGEST_MESSAGE + 100
 
 
+@pytest.mark.parametrize("message", ["m" * 10**6, "The certificate web was renewed"])
+def test_no_message_takes_the_ids_from_a_text(message: str) -> None:
+    """Neither a long one, nor one that has the word in it that a client chose for its id."""
+    with correlating("certificate", "o-1"):
+        text = TextLines("api").format(record(message))
+    assert text.endswith(" correlation_id=certificate operation_id=o-1")
+
+
 @pytest.mark.parametrize("lines", [JsonLines, TextLines])
 def test_of_an_exception_kind_and_place_are_told(lines: type[JsonLines | TextLines]) -> None:
     """Texts of others may hold values; our own tell what is wrong, and the system's errors have names."""
