@@ -273,9 +273,9 @@ def _reading(folder: Path) -> Iterator[None]:
 
 def _show(found: "Verification") -> None:
     for chain in found.chains:
-        end = "closed" if chain.closed else f"not closed; a power cut may have cost {_count(chain.at_risk)} at most"
+        end = "closed" if chain.closed else f"not closed; a power cut may have cost {_lost(chain.at_risk)} at most"
         span = f"{chain.first}-{chain.last}, {chain.begun} to {chain.ended}"
-        typer.echo(plain(f"{chain.chain_id}  {chain.role}@{chain.host}  {chain.records} records ({span}); {end}"))
+        typer.echo(plain(f"{chain.chain_id}  {chain.role}@{chain.host}  {_count(chain.records)} ({span}); {end}"))
         for note in chain.notes:
             typer.echo(plain(f"  note: {note}"))
         for finding in chain.findings:
@@ -285,11 +285,16 @@ def _show(found: "Verification") -> None:
     for finding in found.findings:
         typer.echo(plain(f"WRONG: {finding}"))
     verdict = "as they were written" if found.passed else "NOT as they were written"
-    tell(f"{found.records} records in {len(found.chains)} chains: {verdict}.")
+    chains = "1 chain" if len(found.chains) == 1 else f"{len(found.chains)} chains"
+    tell(f"{_count(found.records)} in {chains}: {verdict}.")
 
 
-def _count(at_risk: int | None) -> str:
-    return "as many records as its opening said, which is deleted," if at_risk is None else f"{at_risk} records"
+def _lost(at_risk: int | None) -> str:
+    return "as many records as its opening said, which is deleted," if at_risk is None else _count(at_risk)
+
+
+def _count(records: int) -> str:
+    return "1 record" if records == 1 else f"{records} records"
 
 
 def _print(record: Shown, *, as_json: bool) -> None:

@@ -116,6 +116,6 @@ def _show(contents: "Contents", *, as_json: bool) -> None:
     else:
         rows = values.pop("rows")
         show_fields(values)
-        show_table(("TABLE", "ROWS"), sorted(rows.items()))
+        show_table(("TABLE", "ROWS"), [(table, count) for table, count in sorted(rows.items()) if count])
     if contents.in_token:
         tell(NOT_IN_BACKUP.format(contents.in_token))

@@ -112,8 +112,10 @@ def _report(practice: Practice, live: Mapping[str, int] | None, seconds: float) 
 
 def _show(report: Mapping[str, Any]) -> None:
     show_fields(report["backup"])
-    show_table(("TABLE", "LIVE", "BACKUP", "RESTORED"), [(name, *counts.values()) for name, counts in report["tables"].items()])
-    show_table(("OPENED", "RECORDS"), [*report["opened"].items()])
+    # what is empty everywhere tells nothing; JSON has it all
+    held = [(name, *counts.values()) for name, counts in report["tables"].items() if any(counts.values())]
+    show_table(("TABLE", "LIVE", "BACKUP", "RESTORED"), held)
+    show_table(("OPENED", "RECORDS"), [(kind, count) for kind, count in report["opened"].items() if count])
     show_fields({name: report[name] for name in ("fitting_keys", "fitting_certificates", "fault_count")})
     for fault in report["faults"]:
         tell(fault)
