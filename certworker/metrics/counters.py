@@ -35,6 +35,8 @@ LONGEST_LABEL: Final = 64
 MOST_VALUES: Final = MappingProxyType({"vault": 1000, "issuer": 100, "operation": 400, "peer": 100})
 """So many values of a label a process tells apart."""
 MOST_OTHERS: Final = 60
+_FOLDED: Final = frozenset({"issuer", "peer"})
+"""Labels whose case says nothing: policies spell issuers as they like, and the first spelling stands for all."""
 _ROOM: Final = MappingProxyType({COUNTERS: 1 << 20, HISTOGRAMS: 1 << 20, GAUGES: 1 << 16})
 """So many bytes a file takes at once: it is memory, and what finds no room on the disk later would end the process."""
 
@@ -83,7 +85,7 @@ class Counters:
         closing.atexit = folder is None  # threads may count to the very end
         named = {metric.name.removeprefix(PREFIX): metric for metric in catalogue()}
         self._metrics = {measure: named[measure.value] for measure in Measure}
-        self._seen: dict[str, set[str]] = {}
+        self._seen: dict[str, dict[str, str]] = {}
         self._series: dict[tuple[str, ...], _Series] = {}
         self._lock = Lock()
         self._missed = False
@@ -167,12 +169,11 @@ class Counters:
 
     def _bounded(self, label: str, value: str) -> str:
         value = value[:LONGEST_LABEL].encode(errors="replace").decode()  # half a character would spoil the whole text
-        seen = self._seen.setdefault(label, set())
-        if value not in seen:
-            if len(seen) >= MOST_VALUES.get(label, MOST_OTHERS):
-                return OTHER
-            seen.add(value)
-        return value
+        seen = self._seen.setdefault(label, {})
+        folded = value.casefold() if label in _FOLDED else value
+        if folded not in seen and len(seen) >= MOST_VALUES.get(label, MOST_OTHERS):
+            return OTHER
+        return seen.setdefault(folded, value)
 
 
 def counters_of_process(clock: Clock) -> Counters:

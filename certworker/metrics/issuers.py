@@ -28,7 +28,7 @@ _NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
 def issuance_families(tallies: Mapping[tuple[str, str, str], int], known: Iterable[tuple[str, str]]) -> Iterable[Family]:
     """Tell how attempts at issuance ended; those of issuers that are `known`, (vault's name, issuer's name), begin at 0."""
     attempts, warnings = Telling(catalogue.ATTEMPTS), Telling(catalogue.WARNINGS)
-    spelt = _spelt([*known, *((vault, issuer) for vault, issuer, _ in tallies)])
+    spelt = _spelt((vault, issuer) for vault, issuer, _ in tallies) | _spelt(known)
     totals = {(vault, fold_name(issuer), result): count for (vault, issuer, result), count in tallies.items()}
     for (vault, folded), issuer in sorted(spelt.items()):
         for result in RESULTS:
@@ -45,7 +45,7 @@ def issuer_families(
     # a deleted vault has no name here, and its gates keep nothing back
     known = {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates if gate.vault_id in vaults}
     names = _spelt((vault, issuer) for vault, issuer in used if issuer.casefold() not in _NO_CA)
-    names |= {place: gate.issuer for place, gate in known.items()}
+    names = {place: gate.issuer for place, gate in known.items()} | names
     up, closed, circuit = Telling(catalogue.ISSUER_UP), Telling(catalogue.GATE_CLOSED), Telling(catalogue.CIRCUIT)
     for place, issuer in sorted(names.items()):
         gate = known.get(place)

@@ -4,13 +4,16 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, func, literal_column, select, true, tuple_
+from sqlalchemy import ColumnElement, Row, Table, and_, bindparam, case, func, literal_column, select, true, tuple_
 
 from certworker.store.tables.certificates import CERTIFICATE, renewal_record
+from certworker.store.tables.issuers import ISSUER
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
 from certworker.store.tables.operations import OPERATION
 from certworker.store.tables.vaults import VAULT
 from certworker.store.transaction import Transaction
+from certworker.vault.objects import fold_name
+from certworker.vault.policy import SELF, UNKNOWN
 from certworker.vault.summary.records import FleetEntry, Place
 
 _OTHER: Final = OPERATION.alias("other")
@@ -31,6 +34,13 @@ _CURRENT = and_(
     CERTIFICATE_VERSION.c.folded == HEAD.c.folded,
     CERTIFICATE_VERSION.c.version == HEAD.c.current_version,
 )
+_folded_issuer = func.upper(CERTIFICATE.c.issuer)
+# as it is set, however a policy spells it: what is counted by issuer is counted together
+_ISSUER_NAME = func.coalesce(
+    ISSUER.c.name,
+    case(*((_folded_issuer == fold_name(name), literal_column(f"'{name}'")) for name in (SELF, UNKNOWN))),
+    CERTIFICATE.c.issuer,
+)
 _FLEET: Final = (
     select(
         CERTIFICATE.c.vault_id,
@@ -38,7 +48,7 @@ _FLEET: Final = (
         VAULT.c.name.label("vault"),
         HEAD.c.name,
         HEAD.c.current_version,
-        CERTIFICATE.c.issuer,
+        _ISSUER_NAME.label("issuer"),
         CERTIFICATE.c.due_at,
         CERTIFICATE.c.reason,
         CERTIFICATE.c.jitter,
@@ -61,6 +71,7 @@ _FLEET: Final = (
     .select_from(CERTIFICATE)
     .join(HEAD, _SAME_HEAD)
     .join(VAULT, and_(VAULT.c.id == HEAD.c.vault_id, VAULT.c.deleted.is_(None)))
+    .outerjoin(ISSUER, and_(ISSUER.c.vault_id == CERTIFICATE.c.vault_id, ISSUER.c.folded == _folded_issuer))
     .outerjoin(CERTIFICATE_VERSION, _CURRENT)
     .outerjoin(OPERATION, OPERATION.c.number == _LAST_NUMBER)
 )

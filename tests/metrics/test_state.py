@@ -100,13 +100,14 @@ def test_attempts_are_counted_over_a_restart(tmp_path: Path, clock: FakeClock) -
 
 def test_an_issuer_that_is_spelt_in_two_ways_is_one(deployment: Deployment) -> None:
     """Whoever wrote it first, nothing that was counted is lost."""
-    with deployment.house.store.writing() as writer:
-        writer.count_attempt(deployment.vault.id, ISSUER.upper(), "failed")
-        writer.count_attempt(deployment.vault.id, ISSUER, "issued")
-    found = scrape(deployment)["certworker_issuance_attempts_total"]
-    spelt = {dict(labels)["issuer"] for labels in found}
-    assert len(spelt) == 1
-    assert sum(found.values()) == 2
+    for name, issuer in (("a", ISSUER), ("b", ISSUER.upper()), ("c", "Self"), ("d", "SELF")):
+        deployment.create(name, policy_for(f"{name}.test", issuer))
+    deployment.work()
+    found = scrape(deployment)
+    for name in ("issuance_attempts_total", "certificates", "certificate_ready"):
+        assert {dict(labels)["issuer"] for labels in found[f"certworker_{name}"]} == {ISSUER, "Self"}
+        assert sum(found[f"certworker_{name}"].values()) == 4
+    assert {dict(labels)["issuer"] for labels in found["certworker_issuer_up"]} == {ISSUER}
 
 
 def test_a_failed_renewal_is_seen(deployment: Deployment, clock: FakeClock) -> None:
