@@ -54,6 +54,7 @@ def test_what_follows_from_something_worse_is_not_said(tmp_path: Path) -> None:
         ("CertworkerRenewalOverdue", "warning", {**MAIL, "issuer": "other"}, SAID),
         ("CertworkerOperationWaitsForCa", "warning", MAIL, HELD_BACK),
         ("CertworkerDatabaseDown", "critical", {"instance": "a:9464"}, SAID),
+        ("CertworkerWritesFail", "critical", {"instance": "a:9464"}, HELD_BACK),
         ("CertworkerServerErrors", "critical", {"plane": "vault"}, HELD_BACK),
         ("CertworkerClockSkew", "warning", {"instance": "a:9464", "peer": "acme"}, SAID),
     )
