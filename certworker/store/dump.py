@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, func, inspect, make_url, select, text
+from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, func, inspect, select, text
 from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.errors import Conflict, SetupError
-from certworker.store.engine import open_engine
+from certworker.store.engine import open_engine, read_url
 from certworker.store.failures import fail
 from certworker.store.migrate import HEAD, REVISIONS, VERSION_TABLE, hold_migrations, revision_of, upgrade
 from certworker.store.tables import METADATA
@@ -117,7 +117,7 @@ class SqlSnapshot:
 
 
 def _exists(database_url: str) -> bool:
-    url = make_url(database_url)
+    url = read_url(database_url)
     return not url.drivername.startswith("sqlite") or Path(url.database or "").exists()
 
 

@@ -67,12 +67,17 @@ def open_engine(database_url: str, lock_wait: timedelta = LOCK_WAIT) -> Engine:
     return engine
 
 
-def _open(database_url: str, lock_wait: timedelta) -> Engine:
-    """Make the engine. The store's own has no listener to what is executed: one would make each statement a quarter slower."""
+def read_url(database_url: str) -> URL:
+    """Take a URL apart. Raises SetupError where it cannot be read."""
     try:
-        url = make_url(database_url)
+        return make_url(database_url)
     except (ArgumentError, ValueError):  # of a port that is none: its words hold what may be the password
         raise SetupError(f"The database URL cannot be read. {_RIGHT}") from None
+
+
+def _open(database_url: str, lock_wait: timedelta) -> Engine:
+    """Make the engine. The store's own has no listener to what is executed: one would make each statement a quarter slower."""
+    url = read_url(database_url)
     match url.drivername:
         case "sqlite":
             return _open_sqlite(url, lock_wait)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from certworker.errors import BadParameter, SetupError, Unavailable
+from certworker.store.dump import SqlTables
 from certworker.store.engine import open_engine, open_store
 from certworker.store.migrate import migrate
 from certworker.vault.store import Store, Writer
@@ -38,6 +39,13 @@ def test_a_wrong_url_is_refused_with_what_is_right(url: str, advice: str, clock:
     """The message names what is wrong and what would be right, and no password."""
     with pytest.raises(SetupError, match=advice) as caught:
         open_store(url, clock)
+    assert "hush" not in str(caught.value)
+
+
+def test_a_copy_of_a_wrong_url_shows_no_part_of_it() -> None:
+    """Where a port should be, the password may be."""
+    with pytest.raises(SetupError, match="cannot be read") as caught, SqlTables("postgresql://host:hush/name").snapshot():
+        raise AssertionError
     assert "hush" not in str(caught.value)
 
 
