@@ -59,12 +59,18 @@ def render_console(members: Sequence[Member], number: int, at: datetime) -> str:
 
 def _row(member: Member, at: datetime) -> str:
     word = member.word_at(at)
-    style = _STYLES.get(word) or ("soon" if member.not_after and member.not_after - at <= _SOON else "valid")
+    style = _STYLES.get(word) or ("soon" if _ends_soon(member, at) else "valid")
     texts = (member.vault, member.name, member.issuer)
     cells = "".join(f"<td>{escape(text)}</td>" for text in texts)
     cells += f'<td><span class="state {style}">{word.replace("_", " ")}</span></td>'
     cells += "".join(f'<td class="time">{_time(time)}</td>' for time in (member.not_after, member.due_at))
     return f"<tr>{cells}<td>{escape(member.last_error or '')}</td></tr>"
+
+
+def _ends_soon(member: Member, at: datetime) -> bool:
+    """Say whether its end is near; what lives for days alone is not in need of anybody while its renewal is still ahead."""
+    near = member.not_after is not None and member.not_after - at <= _SOON
+    return near and not (member.due_at and at < member.due_at)
 
 
 _STYLES: Final = MappingProxyType(

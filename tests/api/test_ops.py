@@ -90,6 +90,14 @@ def test_the_console_says_that_there_are_more() -> None:
     assert '<span class="state soon">renewal failed</span>' in page
 
 
+@pytest.mark.parametrize(("due_in_hours", "style"), [(1, "valid"), (-1, "soon"), (None, "soon")])
+def test_the_console_warns_of_an_end_that_nothing_comes_before(due_in_hours: int | None, style: str) -> None:
+    """A certificate of days whose renewal is ahead is well; one whose renewal has gone by, or that has none, is not."""
+    due_at = None if due_in_hours is None else START + timedelta(hours=due_in_hours)
+    page = render_console([member(not_after=START + timedelta(days=2), due_at=due_at)], 1, START)
+    assert f'<span class="state {style}">valid</span>' in page
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
