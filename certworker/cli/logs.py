@@ -28,6 +28,8 @@ def set_up_logging(log: Log, role: str, file: Path | None = None) -> None:
     logging._srcfile = None  # noqa: SLF001
     # a round that takes longer than a tick is no news: it warns at every tick of it
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # nor is it one that somebody on the net does not speak HTTP
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)
     sys.excepthook = _tell
     threading.excepthook = lambda raised: _tell(raised.exc_type, raised.exc_value, raised.exc_traceback)

@@ -23,7 +23,14 @@ _DENIED: Final = os.strerror(errno.EACCES)
 
 def look_at_master_key(subject: Subject) -> Iterator[Finding]:
     """Look at it where it is. What a rotation has left half done is not finished here."""
-    if subject.settings.hsm.module and not subject.settings.seal.master_key_label:
+    settings = subject.settings
+    if settings.hsm.module and _has_seen_wrong_pins(settings):
+        label = settings.hsm.token_label
+        text = f"The hardware token {label} has seen wrong PINs; its PIN is not tried here, since it may lock itself."
+        yield _HERE.warning(text, "Look which PIN is right, and log in with it once by the token's own tool.")
+        if settings.seal.master_key_label:
+            return
+    elif settings.hsm.module and not settings.seal.master_key_label:
         yield from _look_at_token(subject)
     wanted = subject.records.master_key_id if subject.records else None
     try:
@@ -118,6 +125,12 @@ def is_sealed(settings: Settings) -> bool:
         return settings.seal.kind is not SealKind.NONE and bool(ask(settings.seal.socket, {"ask": "status"}).get("sealed"))
     except CertworkerError:
         return False
+
+
+def _has_seen_wrong_pins(settings: Settings) -> bool:
+    from certworker.hsm.token import has_seen_wrong_pins  # noqa: PLC0415  # only who has a token needs it
+
+    return has_seen_wrong_pins(settings.hsm)
 
 
 def _look_at_token(subject: Subject) -> Iterator[Finding]:

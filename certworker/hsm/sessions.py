@@ -195,12 +195,7 @@ class SessionPool:
         raise TokenGone
 
     def _token(self) -> pkcs11.Token:
-        for slot in self._library.slots():
-            with suppress(PKCS11Error):  # a slot whose token does not answer is not the one
-                token = slot.get_token()
-                if token.label == self._label:
-                    return token
-        raise TokenGone
+        return find_token(self._library, self._label)
 
     def _drop(self, session: TokenSession) -> None:
         # after the library was opened again, the same handle may be another's
@@ -251,3 +246,13 @@ class SessionPool:
 
 def _name(error: PKCS11Error) -> str:
     return type(error).__name__
+
+
+def find_token(library: Library, label: str) -> pkcs11.Token:
+    """Find the token of a label. Raises TokenGone."""
+    for slot in library.slots():
+        with suppress(PKCS11Error):  # a slot whose token does not answer is not the one
+            token = slot.get_token()
+            if token.label == label:
+                return token
+    raise TokenGone

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final, TypeVar
 
 from pkcs11 import Token as OpenToken
-from pkcs11.constants import ObjectClass
+from pkcs11.constants import ObjectClass, TokenFlag
 from pkcs11.exceptions import PKCS11Error
 from pkcs11.mechanisms import Mechanism
 
@@ -21,7 +21,7 @@ from certworker.hsm import keys
 from certworker.hsm.failures import PinRefused
 from certworker.hsm.library import library_at
 from certworker.hsm.secret_halves import TokenEc, TokenOct, TokenRsa
-from certworker.hsm.sessions import SessionPool, SessionsTaken, TokenSession
+from certworker.hsm.sessions import SessionPool, SessionsTaken, TokenSession, find_token
 from certworker.measures import NO_MEASURES, Measure, Measures
 from certworker.settings import HsmSettings
 from certworker.vault.hsm import HsmKey
@@ -57,6 +57,22 @@ def open_token(
         yield Token(pool, opened, measures, raw_oaep=settings.raw_oaep)
     finally:
         pool.close()
+
+
+def has_seen_wrong_pins(settings: HsmSettings) -> bool:
+    """Whether the token of the settings says that wrong PINs were tried since the last right one, or that it is locked.
+
+    Nothing is tried for that. Where there is no such token, it has not.
+    """
+    library = library_at(settings.module) if settings.module else None
+    if library is None:
+        return False
+    try:
+        with library.using():
+            flags = find_token(library, settings.token_label).flags
+    except PKCS11Error:
+        return False
+    return bool(flags & (TokenFlag.USER_PIN_COUNT_LOW | TokenFlag.USER_PIN_FINAL_TRY | TokenFlag.USER_PIN_LOCKED))
 
 
 class Token:

@@ -9,6 +9,7 @@ import pytest
 from certworker.crypto.sealing import key_id
 from certworker.doctor import Verdict
 from certworker.doctor.master_key import is_sealed, look_at_master_key
+from certworker.hsm.token import open_token
 from certworker.seal.enclosing import Enclosed, NewSeal, enclose
 from certworker.seal.keeper import Keeper
 from certworker.seal.master_file import next_of
@@ -136,3 +137,23 @@ def test_a_token_is_opened_with_its_pin(patient: Patient, soft_token: SoftToken)
     token, key = look_at_master_key(patient.subject())
     assert (token.verdict, key.verdict) == (Verdict.WRONG, Verdict.FINE)
     assert "has no token nowhere" in token.text
+
+
+@pytest.mark.system("softhsm2-util")
+def test_a_token_that_has_seen_wrong_pins_is_left_alone(patient: Patient, soft_token: SoftToken, tmp_path: Path) -> None:
+    """A look a day must not lock it: the wrong PIN is tried once, and not again."""
+    found = soft_token.settings
+    wrong = tmp_path / "wrong-pin"
+    wrong.touch(0o600)
+    wrong.write_text("not-the-pin\n")
+    section = f"[hsm]\nmodule = '{found.module}'\ntoken_label = '{found.token_label}'\n"
+    try:
+        patient.sections = f"{section}pin_file = '{wrong}'\n"
+        first, again = (next(iter(look_at_master_key(patient.subject()))) for _ in range(2))
+        assert (first.verdict, again.verdict) == (Verdict.WRONG, Verdict.WARNING)
+        assert "is not tried here" in again.text
+    finally:
+        with open_token(found):
+            pass  # the right one lets it forget
+    patient.sections = f"{section}pin_file = '{found.pin_file}'\n"
+    assert next(iter(look_at_master_key(patient.subject()))).verdict is Verdict.FINE

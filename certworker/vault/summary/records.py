@@ -14,6 +14,7 @@ from certworker.vault.vaults import SYSTEM_VAULT
 EXPIRED: Final = "expired"
 NOT_YET_VALID: Final = "not_yet_valid"
 HOUR: Final = timedelta(hours=1)
+A_WEEK: Final = timedelta(days=7)
 HOURS_A_DAY: Final = 24
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -136,8 +137,12 @@ class Member:
 
     @property
     def urgent_at(self) -> datetime:
-        """Say which of the same urgency goes first: what is under way the longest, and then what ends the soonest."""
-        return self.pending_since or self.not_after or _EPOCH
+        """Say which of the same urgency goes first: what ends the soonest. What is under way counts as if it ended in a week.
+
+        So it is told in time when it is stuck, and a thousand renewals at once do not hide what expires tomorrow.
+        """
+        stuck = self.pending_since + A_WEEK if self.pending_since else None
+        return min(filter(None, (stuck, self.not_after)), default=_EPOCH)
 
     @property
     def _is_unhealthy(self) -> bool:
