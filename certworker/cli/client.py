@@ -60,6 +60,7 @@ class VaultClient:
         self._http = http
         self._login = login
         self._token = ""
+        self._was_good = False
 
     def call(self, method: str, path: str, body: object = None, **query: str) -> Any:  # noqa: ANN401  # the wire's JSON
         """Ask for one thing, and give the JSON of the answer; none where it has no body."""
@@ -125,6 +126,12 @@ class VaultClient:
         if body is not None:
             more["json"] = body
         answer = self._send(method, url, headers=headers, **more)
+        if answer.status_code == HTTPStatus.UNAUTHORIZED and self._was_good:
+            # its time is over: whoever watches for hours goes on with another
+            self._token, self._was_good = "", False
+            self.log_in()
+            return self._ask(method, url, body, query)
+        self._was_good = self._was_good or answer.is_success
         if answer.is_success:
             return _json(answer) if answer.content else None
         raise _error(answer.status_code, _message(answer) or f"{url} answered with status {answer.status_code}.")

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from select import poll
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -105,8 +106,9 @@ def _watch_on_terminal(vault: "VaultClient", every: float) -> None:
 
 
 def _changes(vault: "VaultClient", every: float) -> Iterator[Wire]:
-    """Give the status, and again whenever it has changed."""
+    """Give the status, and again whenever it has changed. What is in the way of asking is told once, and when it is over."""
     before: Wire = {}
+    trouble = ""
     while True:
         begun = monotonic()
         try:
@@ -114,20 +116,37 @@ def _changes(vault: "VaultClient", every: float) -> Iterator[Wire]:
         except Unavailable as error:
             if not before:
                 raise
-            tell(f"certworker: {error}")
+            if str(error) != trouble:
+                trouble = str(error)
+                tell(f"certworker: {trouble}")
             took = 0.0
         else:
+            if trouble:
+                trouble = ""
+                tell("certworker: It answers again.")
             took = monotonic() - begun
             seen = {name: value for name, value in found.items() if name not in _WITHOUT_TIME}
             if seen != before:
                 before = seen
                 yield found
-        sleep(_pause(every, took))
+        _wait(_pause(every, took))
 
 
 def _pause(every: float, took: float) -> float:
     """Tell how long to wait: where an answer takes its time, asking on and on would be a burden to the service."""
     return max(every, took * MOST_BURDEN)
+
+
+def _wait(seconds: float) -> None:
+    """Wait. Raises BrokenPipeError at once where nobody reads any more, and not when there is something to be said again."""
+    reader = poll()
+    try:
+        reader.register(sys.stdout.fileno(), 0)  # errors are told in any case
+    except OSError:
+        sleep(seconds)  # it is no file
+    else:
+        if reader.poll(seconds * 1000):
+            raise BrokenPipeError
 
 
 def _print_change(found: Wire, *, as_json: bool) -> None:

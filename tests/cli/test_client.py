@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Thread, Timer
 
 import pytest
 
 from certworker.cli.client import connect
 from certworker.cli.logins import Login
+from certworker.cli.status import _changes
 from certworker.errors import BadParameter, CertworkerError, Unauthenticated, Unavailable
 from tests.api.world import TestAuthority
 
@@ -184,9 +185,50 @@ def test_what_asks_for_no_token_is_no_vault(liar: Liar, authority: TestAuthority
         ask(liar, authority)
 
 
+def test_a_token_whose_time_is_over_is_replaced_once(liar: Liar, authority: TestAuthority) -> None:
+    """Whoever watches goes on; a new one that opens nothing either is told. An authority that is away is waited for."""
+    liar.challenge()
+    token = "/tenant/oauth2/v2.0/token"
+    liar.answers["/secrets/web"] = (200, {}, {"value": 1})
+    with connect(liar.login(ca_bundle=str(authority.bundle))) as vault:
+        vault.call("GET", "/secrets/web")
+        liar.answers["/secrets/web"] = (401, {}, {"error": {"message": "expired"}})
+        liar.answers[token] = (503, {}, {})
+        with pytest.raises(Unavailable):
+            vault.call("GET", "/secrets/web")
+        liar.answers[token] = (200, {}, {"access_token": "another"})
+        liar.answers["/secrets/web"] = (200, {}, {"value": 2})
+        assert vault.call("GET", "/secrets/web") == {"value": 2}
+        assert liar.asked[-1][1] == "Bearer another"
+        liar.answers["/secrets/web"] = (401, {}, {"error": {"message": "not for you"}})
+        liar.asked.clear()
+        with pytest.raises(Unauthenticated, match="not for you"):
+            vault.call("GET", "/secrets/web")
+        assert [path for path, _, _ in liar.asked].count("/secrets/web") == 2
+
+
 def test_an_authority_that_is_down_is_unavailable(liar: Liar, authority: TestAuthority) -> None:
     """It is no refusal."""
     liar.challenge()
     liar.answers["/tenant/oauth2/v2.0/token"] = (500, {}, b"")
     with pytest.raises(Unavailable):
         ask(liar, authority)
+
+
+def test_what_is_in_the_way_of_a_watch_is_told_once(
+    liar: Liar, authority: TestAuthority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However often it is asked meanwhile; and that it is over."""
+    liar.challenge()
+    path = "/certworker/v1/status"
+    liar.answers[path] = (200, {}, {"at": 0, "certificates": 1})
+    with connect(liar.login(ca_bundle=str(authority.bundle))) as vault:
+        changes = _changes(vault, 0.02)
+        next(changes)
+        liar.answers[path] = (503, {}, {"error": {"message": "The service is sealed."}})
+        liar.asked.clear()
+        over = Timer(0.3, liar.answers.__setitem__, (path, (200, {}, {"at": 1, "certificates": 2})))
+        over.start()
+        assert next(changes)["certificates"] == 2
+    assert len(liar.asked) > 2
+    assert capsys.readouterr().err.splitlines() == ["certworker: The service is sealed.", "certworker: It answers again."]

@@ -83,6 +83,15 @@ def test_a_watch_leaves_the_terminal_as_it_was(environment: Mapping[str, str], k
     assert b"Traceback" not in output
 
 
+def test_a_watch_ends_when_nobody_reads_it(environment: Mapping[str, str]) -> None:
+    """At once, and not at the next change, which may be days away."""
+    watch = subprocess.Popen([*COMMAND, "status", "--watch", "--every", "3600"], env=environment, stdout=subprocess.PIPE)
+    assert watch.stdout is not None
+    assert watch.stdout.readline().endswith(b"0 certificates, 0 to attend to\n")
+    watch.stdout.close()
+    assert watch.wait(20) == 1
+
+
 def test_ctrl_c_at_a_question_ends_as_elsewhere(environment: Mapping[str, str]) -> None:
     """With 130, as shells have it; nothing was purged."""
     ended, output = on_a_terminal("secret purge web", environment, b"[y/N]", b"\x03")

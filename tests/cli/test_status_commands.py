@@ -182,9 +182,16 @@ def test_watching_in_a_pipe_tells_changes_alone(
         terminal("csr", "create", "by-hand", "--subject", "CN=hand.example")
         work(terminal)
         changed = next(changes)
+        clock.advance(timedelta(hours=2))  # longer than a token lasts
+        work(terminal)
+        terminal("csr", "create", "by-hand-2", "--subject", "CN=hand.example")
+        work(terminal)
+        assert next(changes)["needing_attention"] == 2
     for as_json in (False, True):
         _print_change(changed, as_json=as_json)
-    first, second, third = capsys.readouterr().out.splitlines()
+    out, err = capsys.readouterr()
+    assert not err
+    first, second, third = out.splitlines()
     assert first.endswith("  0 certificates, 0 to attend to")
     assert second.endswith("  1 certificate, 1 to attend to: by-hand waits for its signature")
     assert json.loads(third)["needing_attention"] == 1
