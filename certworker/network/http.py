@@ -10,17 +10,18 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import httpcore
 import httpx
 
 from certworker.correlation import current_correlation
 from certworker.errors import BadParameter, CertworkerError, SettingsError
-from certworker.network.client_tls import present
 from certworker.network.counting import count_answer, count_failure
 from certworker.network.egress import AnswerTooLarge, EgressRefused, EgressRules, Unreachable
-from certworker.vault.client_certificates import ClientCertificate
+
+if TYPE_CHECKING:
+    from certworker.vault.client_certificates import ClientCertificate
 
 _log = logging.getLogger("certworker.outgoing")
 
@@ -34,7 +35,7 @@ def build_client(
     ca_bundle: str | Path | None = None,
     timeout_seconds: float = 10.0,
     trust: "Trust | None" = None,
-    presents: ClientCertificate | None = None,
+    presents: "ClientCertificate | None" = None,
 ) -> "EgressClient":
     """Build a client that keeps `rules`. `ca_bundle` is a PEM file that takes the place of the public authorities.
 
@@ -71,7 +72,7 @@ class Trust:
         self._lock = threading.Lock()
         self._loaded: dict[tuple[str, str], tuple[tuple[int, int, str], ssl.SSLContext]] = {}
 
-    def context(self, ca_bundle: str | Path | None, presents: ClientCertificate | None = None) -> ssl.SSLContext:
+    def context(self, ca_bundle: str | Path | None, presents: "ClientCertificate | None" = None) -> ssl.SSLContext:
         """Give what verifies by a bundle as it is now, or by the public authorities. Raises SettingsError, and as keys do."""
         path = "" if ca_bundle is None else str(ca_bundle)
         place = (path, presents.place if presents else "")
@@ -82,6 +83,8 @@ class Trust:
                 if context is None or known != state:
                     context = _load(path)
                     if presents:
+                        from certworker.network.client_tls import present  # noqa: PLC0415  # commands start without the vault
+
                         present(context, presents)
                     self._loaded[place] = (state, context)
                 return context
