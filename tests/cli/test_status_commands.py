@@ -246,21 +246,3 @@ def test_columns_show_whatever_there_is() -> None:
     line, dates = axis(date(2026, 11, 22), 15)
     assert line == "┴─────────────┴─────────────┴─"
     assert dates == "today         29 Nov"
-
-
-def test_what_expired_today_is_not_ahead(terminal: Terminal) -> None:
-    """Days are whole in the summary; what is over of this one is taken off, and what was due before counts for it."""
-    house, vault = terminal.world.house, terminal.world.vault
-    ends = (AT - DAY, AT - SECOND, AT, AT + SECOND, AT + DAY / 2 - SECOND, AT + DAY / 2, AT + 2 * DAY)
-    late = replace(WELL, due_at=AT - 3 * DAY)
-    members = [
-        replace(late if number < 2 else WELL, place=Place(vault.id, str(number)), vault=vault.name, not_after=end)
-        for number, end in enumerate(ends)
-    ]
-    with house.store.writing() as writer:
-        writer.put_members(members)
-        writer.add_counts(sum((member.counts() for member in members), Counter()))
-    with house.store.reading() as reader:
-        expiries, renewals = reader.expiries_ahead(vault, AT, 2), reader.renewals_ahead(vault, AT, 90)
-    assert {day: number for day, number in expiries.items() if number} == {0: 2, 1: 1}
-    assert renewals == {0: 2, 3: 5}
