@@ -10,7 +10,7 @@ from certworker.vault.heads import live_head
 from certworker.vault.objects import CertificateVersion, ObjectHead, ObjectKind, check_name, not_found
 from certworker.vault.operations import Certificate, Operation, OperationReason, OperationStatus
 from certworker.vault.renewal.planning import Forecast, Planner
-from certworker.vault.resilience.gates import GateReason
+from certworker.vault.resilience.gates import Gate, GateReason
 from certworker.vault.store import Page, Reader, Store
 from certworker.vault.vaults import Vault
 
@@ -81,7 +81,7 @@ class Outlooks:
         current = reader.certificate_version(head.vault_id, head.name, None)
         last = reader.operation(head.vault_id, head.name)
         if last and last.status is OperationStatus.IN_PROGRESS:
-            found = _in_progress(certificate, last)
+            found = _in_progress(reader, certificate, last, at)
         elif current is None:
             why = "It has no version yet, and nobody works on one." + (f" {last.error_message}" if last else "")
             found = Outlook(certificate, NextStep.NOTHING, why)
@@ -111,14 +111,18 @@ class Outlooks:
         return Outlook(certificate, NextStep.PAUSED, why, reason=without.decision.reason if without else None)
 
 
-def _in_progress(certificate: Certificate, operation: Operation) -> Outlook:
+def _in_progress(reader: Reader, certificate: Certificate, operation: Operation, at: datetime) -> Outlook:
     details = _sentence(operation.status_details or "")
     if operation.due_at is None:
         why = "Its certificate signing request waits for a CA's answer: `certworker csr merge` puts it in."
         return Outlook(certificate, NextStep.PERSON, why, reason=operation.reason)
     why = f"An operation is in progress since {_time(operation.created)}. {details}".strip()
-    deadline = operation.deadline
-    return Outlook(certificate, NextStep.OPERATION, why, at=operation.due_at, reason=operation.reason, deadline=deadline)
+    due_at, deadline = operation.due_at, operation.deadline
+    gate = reader.gate(certificate.vault_id, operation.policy.issuer.name)
+    if gate and gate.closed_until and _keeps_back(gate, operation, max(due_at, at)):
+        due_at = gate.closed_until
+        why += f" {_closed(gate, due_at)}"
+    return Outlook(certificate, NextStep.OPERATION, why, at=due_at, reason=operation.reason, deadline=deadline)
 
 
 def _waiting(reader: Reader, certificate: Certificate, found: Forecast, at: datetime) -> Outlook:
@@ -138,9 +142,19 @@ def _waiting(reader: Reader, certificate: Certificate, found: Forecast, at: date
     closed_until = gate.closed_until if gate and gate.is_closed(max(due_at, at)) else None
     if gate and closed_until:
         step, due_at = NextStep.ISSUER, max(due_at, closed_until)
-        sentences.append(f"The issuer {gate.issuer} {_TROUBLE[gate.reason]}, and is not asked before {_time(closed_until)}.")
+        sentences.append(_closed(gate, closed_until))
     why = " ".join(filter(None, sentences))
     return Outlook(certificate, step, why, at=due_at, reason=found.decision.reason, deadline=found.deadline)
+
+
+def _keeps_back(gate: Gate, operation: Operation, at: datetime) -> bool:
+    """Say whether an operation waits for a gate: a budget is no matter of what was begun already, nor a gate of its probe."""
+    is_meant = gate.in_trouble and not gate.is_probe(operation.name) and not operation.cancellation_requested
+    return is_meant and gate.is_shut(at)
+
+
+def _closed(gate: Gate, until: datetime) -> str:
+    return f"The issuer {gate.issuer} {_TROUBLE[gate.reason]}, and is not asked before {_time(until)}."
 
 
 _TROUBLE = {

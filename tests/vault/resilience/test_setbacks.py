@@ -63,6 +63,22 @@ def test_others_are_not_asked_about_before_the_ca_allows(deployment: Deployment,
     assert deployment.create("other", policy_for("other.test")).due_at == clock()
 
 
+def test_the_plan_says_that_what_has_begun_waits_for_its_ca(deployment: Deployment, clock: FakeClock) -> None:
+    """It is not told as due now while nobody asks the CA; what its owner cancels does not wait."""
+    throttled = Pending({}, START + 20 * MINUTE, "Not now.", trouble=Trouble.THROTTLED)
+    deployment.authority.script.append(lambda *_: throttled)
+    for name in ("web", "other"):
+        deployment.create(name, policy_for(f"{name}.test"))
+        deployment.work()
+    clock.advance(MINUTE)
+    plan = deployment.house.lifecycle.outlooks.show(deployment.administrator, deployment.vault, "other")
+    assert plan.at == START + 20 * MINUTE
+    assert "asks to be left alone, and is not asked before" in plan.why
+    deployment.house.certificates.request_cancellation(deployment.administrator, deployment.vault, "other")
+    cancelled = deployment.house.lifecycle.outlooks.show(deployment.administrator, deployment.vault, "other")
+    assert "left alone" not in cancelled.why
+
+
 def test_an_order_that_only_fails_is_given_up(deployment: Deployment, clock: FakeClock) -> None:
     """After a week of failures another order is begun, with another key if the first one was placed."""
     deployment.create("web", policy_for("web.test"))
