@@ -85,7 +85,9 @@ class Setbacks:
         """Remember that what somebody asked for has come to nothing; nothing is planned for it."""
         _remember(writer, operation, at, at, configuration=configuration)
 
-    def put_off(self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool) -> datetime | None:
+    def put_off(
+        self, writer: Writer, operation: Operation, at: datetime, error: str, *, configuration: bool
+    ) -> datetime | None:
         """Plan the next attempt at a renewal that has come to nothing, and tell when it is; none where it was given up."""
         certificate = writer.certificate(operation.vault_id, operation.name)
         if certificate is None:
