@@ -15,6 +15,7 @@ from certworker.vault.vaults import Heartbeat
 from certworker.worker import advice, audit, counting, failover, issuing, notices, revision, revocation, summary, upkeep
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
+from certworker.worker.troubles import Troubles
 
 BEAT_INTERVAL = timedelta(seconds=15)
 """How often an idle worker writes that it is alive: a commit costs a disk's flush."""
@@ -71,6 +72,7 @@ class Rounds:
         made = (make(house, self._owner) for make in ROUNDS)
         self._rounds = {found.name: found for found in made if group in (None, found.group)}
         self._job = group.value if group else "rounds"
+        self.troubles = Troubles(_log)
         self._ran: dict[str, datetime] = {}
         self._beat_at: datetime | None = None
         house.measures.count(Measure.RUNS, self._job, "idle", by=0)
@@ -97,7 +99,7 @@ class Rounds:
                 if self._is_due(each, at, plan):
                     done += self._run(each, at, plan)
             except CertworkerError as error:
-                _log.error("The round %s failed: %s", each.name, error)
+                self.troubles.tell(f"The round {each.name} failed", error, at)
                 failure = error
         self._count(done, monotonic() - begun, failed=failure is not None)
         if failure or done or _has_gone_by(self._beat_at, at, BEAT_INTERVAL):

@@ -64,7 +64,7 @@ class Scheduler:
         try:
             rounds.run_due(self._clock())
         except CertworkerError as error:
-            _log.error("The round failed, and is tried again at the next tick: %s", error)
+            rounds.troubles.tell("The round failed, and is tried again at the next tick", error, self._clock())
 
 
 class Watch:
