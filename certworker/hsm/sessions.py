@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from threading import BoundedSemaphore, Lock
+from time import sleep
 from typing import Any, Final, TypeVar
 
 import pkcs11
@@ -27,7 +28,8 @@ GONE_RETRY: Final = timedelta(seconds=5)
 _LOGGED_IN = (0x0, 0x100)  # CKR_OK, CKR_USER_ALREADY_LOGGED_IN: a process is logged in as a whole
 _PIN_ANSWERS = (0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0x102)  # CKR_PIN_*, CKR_USER_PIN_NOT_INITIALIZED
 _USER_STATES: Final[tuple[int | None, ...]] = (1, 3)  # CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS
-
+OPENING_PAUSES: Final = (0.02, 0.1, 0.3)
+"""Seconds between the looks for a token at the start."""
 T = TypeVar("T")
 Key = Any
 """python-pkcs11 makes the class of a key when it finds it, by what the key can do."""
@@ -122,9 +124,18 @@ class SessionPool:
     def open_one(self) -> pkcs11.Token:
         """Open a session, to be the first idle one; give its token. Raises TokenGone, PinRefused."""
         with self._library.using():
-            session = self._open()
+            session = self._open_patiently()
             self._put_back(session)
         return session.session.token
+
+    def _open_patiently(self) -> TokenSession:
+        # SoftHSM writes the state of its token at each log-in, and whoever looks in that moment finds none: processes that
+        # start together do
+        for pause in OPENING_PAUSES:
+            with suppress(TokenGone):
+                return self._open()
+            sleep(pause)
+        return self._open()
 
     def close(self) -> None:
         """Close the sessions: those in use when they come back."""

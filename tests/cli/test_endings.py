@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -55,11 +56,12 @@ def on_a_terminal(words: str, environment: Mapping[str, str], until: bytes, keys
     """Run a command on a terminal until it has shown something, then press keys or send a signal; give its end and output."""
     child, terminal = pty.fork()
     if child == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell ignores it
         os.execvpe(COMMAND[0], [*COMMAND, *words.split()], dict(environment))  # noqa: S606  # a shell would be in the way
     output, deadline = b"", time.monotonic() + 30
     try:
-        while time.monotonic() < deadline and (said := os.read(terminal, 65536)):
-            output += said
+        while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            output += os.read(terminal, 65536)
             if until and until in output:
                 until = b""
                 if keys:
@@ -69,7 +71,7 @@ def on_a_terminal(words: str, environment: Mapping[str, str], until: bytes, keys
     except OSError:
         pass  # this is how the end of a terminal is told
     finally:
-        os.close(terminal)
+        os.close(terminal)  # whoever still runs then is hung up on
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), output
 
 

@@ -191,6 +191,7 @@ _OF_OUR_OWN: Final = {
     "lifecycle.outlooks.list_": _in_vault(
         "certificates", "list", "certificates/read", _whole("lifecycle.outlooks.list_", *_PAGE)
     ),
+    "lifecycle.statuses.show": _in_vault("certificates", "list", "certificates/read", _whole("lifecycle.statuses.show")),
     "lifecycle.pauses.pause": _certificate("update", "update/action", "lifecycle.pauses.pause", "why"),
     "lifecycle.pauses.resume": _certificate("update", "update/action", "lifecycle.pauses.resume"),
     "lifecycle.mass_replacements.drill": _in_vault(
