@@ -24,6 +24,15 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """A series over time: its labels, the times in Unix seconds, and the value at each."""
+
+    labels: Mapping[str, str]
+    times: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Prometheus:
     """A running Prometheus."""
 
@@ -35,6 +44,19 @@ class Prometheus:
         if answer["resultType"] == "scalar":
             return [Series({}, float(answer["result"][1]))]
         return [Series(found["metric"], float(found["value"][1])) for found in answer["result"]]
+
+    def ask_range(self, expression: str, seconds: float) -> list[Course]:
+        """Evaluate an expression for each of the last seconds."""
+        end = time.time()  # noqa: TID251  # Prometheus lives in real time
+        answer = self._call("query_range", query=expression, start=str(end - seconds), end=str(end), step="1")
+        return [
+            Course(
+                found["metric"],
+                tuple(float(at) for at, _ in found["values"]),
+                tuple(float(value) for _, value in found["values"]),
+            )
+            for found in answer["result"]
+        ]
 
     def values_of(self, label: str, selector: str) -> list[str]:
         """List the values of a label, as the variables of a dashboard do."""
