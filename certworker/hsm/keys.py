@@ -78,11 +78,13 @@ def measure(session: TokenSession, kind: ObjectClass, cka_id: bytes) -> int:
     return int(key[Attribute.VALUE_LEN]) * 8 if kind is ObjectClass.SECRET_KEY else 0
 
 
-def destroy(session: TokenSession, key_id: str) -> None:
-    """Destroy all objects of a key."""
+def destroy(session: TokenSession, key_id: str) -> int:
+    """Destroy all objects of a key; give their count."""
     session.forget_keys()
-    for found in session.find({Attribute.ID: object_id(key_id)}):
-        found.destroy()
+    found = session.find({Attribute.ID: object_id(key_id)})
+    for each in found:
+        each.destroy()
+    return len(found)
 
 
 def make_aes(session: TokenSession, cka_id: bytes, label: str, size: int) -> Key:

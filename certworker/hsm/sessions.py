@@ -15,7 +15,7 @@ from pkcs11.exceptions import PKCS11Error, SessionHandleInvalid, UserNotLoggedIn
 
 from certworker.errors import Unavailable
 from certworker.hsm.failures import STALE, PinRefused, TokenGone, is_trouble
-from certworker.hsm.library import Library, answers
+from certworker.hsm.library import RESTART_PAUSE, Library, answers
 
 MOST_KEYS: Final = 256
 """Keys whose handles a session remembers."""
@@ -28,7 +28,7 @@ GONE_RETRY: Final = timedelta(seconds=5)
 _LOGGED_IN = (0x0, 0x100)  # CKR_OK, CKR_USER_ALREADY_LOGGED_IN: a process is logged in as a whole
 _PIN_ANSWERS = (0xA0, 0xA1, 0xA2, 0xA3, 0xA4, 0x102)  # CKR_PIN_*, CKR_USER_PIN_NOT_INITIALIZED
 _USER_STATES: Final[tuple[int | None, ...]] = (1, 3)  # CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS
-OPENING_PAUSES: Final = (0.02, 0.1, 0.3)
+OPENING_PAUSES: Final = (0.05, RESTART_PAUSE)
 """Seconds between the looks for a token at the start."""
 T = TypeVar("T")
 Key = Any
@@ -123,19 +123,20 @@ class SessionPool:
 
     def open_one(self) -> pkcs11.Token:
         """Open a session, to be the first idle one; give its token. Raises TokenGone, PinRefused."""
-        with self._library.using():
-            session = self._open_patiently()
-            self._put_back(session)
-        return session.session.token
-
-    def _open_patiently(self) -> TokenSession:
-        # SoftHSM writes the state of its token at each log-in, and whoever looks in that moment finds none: processes that
-        # start together do
         for pause in OPENING_PAUSES:
             with suppress(TokenGone):
-                return self._open()
+                return self._open_first()
+            # SoftHSM writes the state of its token at each log-in. Whoever opens the library in that moment sees none, until it
+            # is opened anew: of processes that start together, one may
             sleep(pause)
-        return self._open()
+            self._library.restart(self._library.generation, self._wait_seconds)
+        return self._open_first()
+
+    def _open_first(self) -> pkcs11.Token:
+        with self._library.using():
+            session = self._open()
+            self._put_back(session)
+        return session.session.token
 
     def close(self) -> None:
         """Close the sessions: those in use when they come back."""

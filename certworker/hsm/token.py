@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -27,6 +28,7 @@ from certworker.settings import HsmSettings
 from certworker.vault.hsm import HsmKey
 
 T = TypeVar("T")
+_DESTROYING_PAUSES: Final = (0.02, 0.1, 0.0)
 _OPERATIONS: Final = ("generate", "import", "find", "use", "destroy")
 
 
@@ -109,9 +111,15 @@ class Token:
         return usable_elsewhere(public_key, TokenEc(self, cka_id))
 
     def destroy(self, key_id: str) -> None:
-        """Destroy a key, if it is there."""
+        """Destroy a key, if it is there.
+
+        What is not found is looked for again: SoftHSM overlooks objects while another process writes.
+        """
         try:
-            self._run("destroy", lambda session: keys.destroy(session, key_id))
+            for pause in _DESTROYING_PAUSES:
+                if self._run("destroy", lambda session: keys.destroy(session, key_id)):
+                    break
+                sleep(pause)
         except PKCS11Error as error:
             raise Unavailable(f"The hardware token does not destroy the key {key_id} ({type(error).__name__}).") from None
 

@@ -19,9 +19,12 @@ ROUNDS, THREADS = 15, 4
 
 
 def main(label: str, pin_file: str, shared_id: str, shared_public: str) -> None:
-    """Work in a few threads."""
+    """Open the token and say so; work in a few threads when told to."""
     settings = HsmSettings(module=softhsm_module(), token_label=label, pin_file=Path(pin_file), sessions=THREADS)
     with open_token(settings) as token, ThreadPoolExecutor(THREADS) as threads:
+        sys.stdout.write("open\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
         for worked in [threads.submit(work, token, shared_id, bytes.fromhex(shared_public)) for _ in range(THREADS)]:
             worked.result()
 
