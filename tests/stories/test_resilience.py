@@ -275,6 +275,7 @@ def test_one_broken_certificate_among_many_good_ones(tmp_path: Path, clock: Fake
         assert len(deployment.versions("web-7")) == 2
 
 
+@pytest.mark.long
 def test_only_mistakes_in_the_set_up_pause_what_has_expired(tmp_path: Path, clock: FakeClock) -> None:
     """Daily attempts go on until the end and for 30 days after the first of them; then a person is asked, and told how."""
 

@@ -130,6 +130,7 @@ def test_a_thousand_renewals_come_through_a_storm(tmp_path: Path, clock: FakeClo
         print(f"\nstorm: {sum(struck.values())} faults, done on day {(clock() - START).days}; orders {dict(orders)}")  # noqa: T201
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("party", PARTIES, ids=lambda party: party.name)
 def test_some_renewals_come_through_the_storm(party: Party, tmp_path: Path, clock: FakeClock) -> None:
     """The same with a few, at each kind of CA."""
