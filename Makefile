@@ -1,7 +1,8 @@
 # Everything a newcomer needs: Python 3.11 or newer with its venv module, and make. `make` alone lists the targets.
 
 PYTHON ?= python3
-PYTEST_WORKERS ?= 2
+# Left empty, it is as many as suit two cores: the quick tests take three, as one that waits for a program leaves its core to another.
+PYTEST_WORKERS ?=
 ARGS ?=
 
 # whoever forbids it in their shell would have each process that a test starts compile everything anew
@@ -34,17 +35,17 @@ setup: $(STAMP) ## Make the virtual environment .venv (the other targets do it w
 run: $(STAMP) ## Start the vault, its worker and a simulated CA on this machine
 	@$(VENV)/bin/certworker dev --demo $(ARGS)
 
-test: $(STAMP) ## Run the tests (PYTEST_WORKERS=2, ARGS="tests/vault -k renew")
-	@$(VENV)/bin/python -m pytest -m "not long and not fleet" --ignore=tests/clients -n $(PYTEST_WORKERS) --dist worksteal $(ARGS)
+test: $(STAMP) ## Run the tests (PYTEST_WORKERS=3, ARGS="tests/vault -k renew")
+	@$(VENV)/bin/python -m pytest -m "not long and not fleet" --ignore=tests/clients -n $(or $(PYTEST_WORKERS),3) --dist worksteal $(ARGS)
 
 test-long: $(STAMP) ## Run the long stories: services that are run, lost machines, sealed starts, years of a key
-	@$(VENV)/bin/python -m pytest -m long -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m long -n $(or $(PYTEST_WORKERS),2) $(ARGS)
 
 test-fleet: $(STAMP) ## Run the stories of thousands of certificates (half an hour and more)
-	@$(VENV)/bin/python -m pytest -m fleet -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest -m fleet -n $(or $(PYTEST_WORKERS),2) $(ARGS)
 
 test-clients: $(STAMP) $(PACKAGES) $(PROGRAMS) $(AZ) ## Run the tests with what others wrote: Azure's SDKs and az, ACME clients and servers
-	@$(VENV)/bin/python -m pytest tests/clients -m "not long" -n $(PYTEST_WORKERS) $(ARGS)
+	@$(VENV)/bin/python -m pytest tests/clients -m "not long" -n $(or $(PYTEST_WORKERS),2) $(ARGS)
 
 contoso: $(STAMP) $(AZ) ## Play the example of Contoso with az: four roles, a vault, its log, and who may do what
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CERTWORKER_AZ="$(CURDIR)/$(VENV)/az/bin/az" tests/clients/contoso.sh $(ARGS)
@@ -65,9 +66,9 @@ bench: $(BENCH) ## Measure how fast it is, beside OpenBao; writes build/bench.js
 simulate: $(STAMP) ## Play years of a fleet; writes build/simulate-*.json and .png (half an hour; needs certworker[plot])
 	@mkdir -p build
 	@$(VENV)/bin/certworker simulate --certificates 1000 --days 365 --scenario config/simulate.toml --exchange acme \
-		--processes $(PYTEST_WORKERS) --plot build/simulate-acme.png --json $(ARGS) > build/simulate-acme.json
+		--processes $(or $(PYTEST_WORKERS),2) --plot build/simulate-acme.png --json $(ARGS) > build/simulate-acme.json
 	@$(VENV)/bin/certworker simulate --certificates 10000 --days 1095 --scenario config/simulate-fleet.toml --exchange port \
-		--processes $(PYTEST_WORKERS) --plot build/simulate-port.png --json $(ARGS) > build/simulate-port.json
+		--processes $(or $(PYTEST_WORKERS),2) --plot build/simulate-port.png --json $(ARGS) > build/simulate-port.json
 
 dashboards: $(STAMP) ## Write the Grafana dashboards anew from dashboards/source
 	@$(VENV)/bin/python -m dashboards.build

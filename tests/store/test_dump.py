@@ -151,7 +151,9 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Batc
     return save
 
 
-@pytest.mark.parametrize("revision", REVISIONS)
+@pytest.mark.parametrize(
+    "revision", [REVISIONS[0], *(pytest.param(name, marks=pytest.mark.long) for name in REVISIONS[1:-2]), *REVISIONS[-2:]]
+)
 @pytest.mark.parametrize("migrated", [False, True], ids=["empty", "migrated"])
 def test_an_earlier_revision_is_migrated(
     saved: Callable[[str], list[Batch]], empty_url: str, clock: FakeClock, revision: str, *, migrated: bool
