@@ -66,7 +66,6 @@ _FLEET: Final = (
         OPERATION.c.status,
         OPERATION.c.created.label("operation_created"),
         OPERATION.c.due_at.label("operation_due_at"),
-        OPERATION.c.status_details,
     )
     .select_from(CERTIFICATE)
     .join(HEAD, _SAME_HEAD)
@@ -117,5 +116,4 @@ def _entry(row: Row[Any]) -> FleetEntry:
         operation_status=row.status,
         operation_created=row.operation_created,
         operation_due_at=row.operation_due_at,
-        operation_details=row.status_details,
     )

@@ -18,13 +18,12 @@ from certworker.store.tables.summary import FLEET_CHANGE, FLEET_COUNT, FLEET_MEM
 from certworker.store.tables.watches import WATCH, watch_record
 from certworker.store.transaction import insertion
 from certworker.vault.summary.port import PendingOperations
-from certworker.vault.summary.records import CountKey, Measure, Member, Place
+from certworker.vault.summary.records import HOURS_A_DAY, CountKey, Measure, Member, Place
 from certworker.vault.watches import Watch
 
 SUMMARY_LOCK: Final = 0x63657274_73756D6D
 """The advisory lock of whoever takes changes in: "certsumm" in ASCII."""
 _TRY_LOCK: Final = select(func.pg_try_advisory_xact_lock(SUMMARY_LOCK).label("held"))
-_HOURS_A_DAY: Final = 24
 
 _KEY: Final = ("measure", "vault", "issuer", "word", "hour")
 _MEASURE: Final = bindparam("measure", type_=MeasureText())
@@ -32,7 +31,7 @@ _COUNTS: Final = select(FLEET_COUNT).where(
     FLEET_COUNT.c.measure.in_(bindparam("measures", expanding=True, type_=MeasureText()))
 )
 _AHEAD: Final = FLEET_COUNT.c.hour - bindparam("hour")
-_DAY: Final = (_AHEAD // _HOURS_A_DAY).label("day")
+_DAY: Final = (_AHEAD // HOURS_A_DAY).label("day")
 _TOTAL: Final = func.sum(FLEET_COUNT.c.number).label("total")
 _BY_DAY: Final = (
     select(FLEET_COUNT.c.issuer, _DAY, _TOTAL).where(FLEET_COUNT.c.measure == _MEASURE, _AHEAD >= 0).group_by("issuer", "day")

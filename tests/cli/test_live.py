@@ -33,7 +33,6 @@ ENTRY = FleetEntry(
     operation_status=None,
     operation_created=None,
     operation_due_at=None,
-    operation_details=None,
 )
 
 

@@ -147,11 +147,11 @@ def test_the_fleet_is_every_live_certificate(store: Store) -> None:
         writer.put_certificate(a_certificate("first", None))
         writer.add_operation(an_operation("first", "a", enabled=False))
         writer.add_operation(an_operation("issuing", "b", status=OperationStatus.FAILED, created=START - timedelta(days=1)))
-        writer.add_operation(an_operation("issuing", "c", status_details="waiting"))
+        writer.add_operation(an_operation("issuing", "c"))
     renewal = a_certificate().renewal
-    web = FleetEntry("Contoso", "web", "MyCA", VERSION, True, START, LATER, renewal, None, None, None, None)  # noqa: FBT003
+    web = FleetEntry("Contoso", "web", "MyCA", VERSION, True, START, LATER, renewal, None, None, None)  # noqa: FBT003
     in_progress = replace(web, operation_status=OperationStatus.IN_PROGRESS, operation_created=START, operation_due_at=START)
-    issuing = replace(in_progress, name="Issuing", operation_details="waiting")
+    issuing = replace(in_progress, name="Issuing")
     nothing_yet = replace(in_progress, name="first", version=None, enabled=False, not_before=None, not_after=None)
     with store.reading() as reader:
         assert reader.fleet() == (replace(nothing_yet, renewal=replace(renewal, due_at=None)), issuing, web)

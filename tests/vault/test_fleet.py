@@ -7,7 +7,7 @@ import pytest
 
 from certworker.vault.fleet import standing
 from certworker.vault.operations import OperationStatus, Pause, Renewal
-from certworker.vault.summary.records import FleetEntry
+from certworker.vault.summary.records import FleetEntry, Member, Place, State
 from tests.support.clock import START
 
 ENTRY = FleetEntry(
@@ -22,7 +22,6 @@ ENTRY = FleetEntry(
     operation_status=None,
     operation_created=None,
     operation_due_at=None,
-    operation_details=None,
 )
 PENDING = OperationStatus.IN_PROGRESS
 
@@ -45,3 +44,11 @@ PENDING = OperationStatus.IN_PROGRESS
 def test_the_worst_is_said_first(entry: FleetEntry, word: str) -> None:
     """One word or two for each state."""
     assert standing(entry, START) == word
+
+
+def test_what_is_under_way_does_not_hide_what_ends_tomorrow() -> None:
+    """It counts as if it ended in a week: a thousand renewals at once are behind, and one that is stuck comes up."""
+    day, member = timedelta(days=1), Member(Place("v", "WEB"), "contoso", "web", "ca", State.VALID, "1")
+    ends, later = (replace(member, not_after=START + days * day) for days in (1, 8))
+    under_way = replace(member, not_after=START + 60 * day, pending_since=START)
+    assert ends.urgent_at < under_way.urgent_at < later.urgent_at

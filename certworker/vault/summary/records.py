@@ -79,7 +79,7 @@ class CountKey:
 
 @dataclass(frozen=True, slots=True)
 class FleetEntry:
-    """One live certificate as the live view, the summary and the plan see it."""
+    """One live certificate as the tables tell of it together: what the live view shows, and the summary is made from."""
 
     vault: str
     name: str
@@ -92,7 +92,6 @@ class FleetEntry:
     operation_status: OperationStatus | None
     operation_created: datetime | None
     operation_due_at: datetime | None
-    operation_details: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +167,8 @@ class Member:
             keys.append(self._key(Measure.OVERDUE, self.overdue.value))
         if self.version and self.due_at and self.source:
             keys.append(self._key(Measure.SOURCE, self.source.value))
-            if self.paused_since is None:
-                keys.append(self._key(Measure.RENEWS, hour=hour_of(self.due_at)))
         if self.enabled and self.version and self.due_at and self.paused_since is None:
+            keys.append(self._key(Measure.RENEWS, hour=hour_of(self.due_at)))
             keys.append(self._day_key(Measure.DAY_RENEWS, self.due_at))
         if self.enabled and self.not_after:
             keys.append(self._key(Measure.EXPIRES, hour=hour_of(self.not_after)))
