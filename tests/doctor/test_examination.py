@@ -2,11 +2,10 @@
 
 import hashlib
 import resource
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Barrier, Event
 
 from certworker.doctor import CHECKS, Examination, Verdict, examine, is_well
 from certworker.doctor.machine import look_at_machine
@@ -65,29 +64,27 @@ def test_no_secret_is_told(patient: Patient) -> None:
 
 def test_work_side_by_side_has_an_end() -> None:
     """What comes too late is left behind, what fails is given back, and the order is kept."""
-    begun = time.monotonic()
+    released = Event()
 
     def fail() -> str:
         raise KeyError("x")
 
     def dawdle() -> str:
-        time.sleep(0.5)
+        released.wait(60)
         return "late"
 
     works: list[Callable[[], str]] = [dawdle, fail, partial(str, 7)]
-    late, failed, done = outcomes(works, 0.1)
-    assert time.monotonic() - begun < 0.4
+    late, failed, done = outcomes(works, 0.3)
+    released.set()
     assert isinstance(late, Late)
     assert isinstance(failed, KeyError)
     assert done == "7"
 
 
 def test_many_that_are_silent_take_no_longer_than_one() -> None:
-    """A hundred CAs that do not answer are a hundred lines, and in time."""
-    begun, never = time.monotonic(), Event()
-    found = outcomes([partial(never.wait, 0.5)] * 100, 0.2)
-    assert time.monotonic() - begun < 0.45
-    assert all(isinstance(one, Late) for one in found)
+    """A hundred CAs are asked all at once: each of these waits for all of the others."""
+    everybody = Barrier(100)
+    assert sorted(outcomes([partial(everybody.wait, 60)] * 100, 60)) == list(range(100))  # type: ignore[type-var]
 
 
 def test_limits_of_the_machine_are_looked_at(patient: Patient) -> None:

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event, Thread, Timer
+from threading import Event, Thread
+from time import sleep
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -202,15 +203,15 @@ def test_whoever_comes_meanwhile_gets_the_same_answer(deployment: Deployment, co
 
     def state() -> tuple[bytes, str]:
         asked.append(1)
-        going.wait(5)
+        assert going.wait(30)
         return b"", ""
 
-    exposition = Exposition(deployment.house.store, state, counters, Seal())
+    exposition = Exposition(deployment.house.store, state, counters, Seal(), patience=30)
     with ThreadPoolExecutor(2) as threads:
         texts = [threads.submit(exposition.text) for _ in range(2)]
-        while not asked:
-            pass
-        Timer(0.2, going.set).start()
+        while (answer := exposition._asked) is None or len(answer._condition._waiters) < 2:  # type: ignore[attr-defined]
+            sleep(0.001)
+        going.set()
         assert all(told_by(text.result()[0])["certworker_database_up[]"] == 1 for text in texts)
     assert len(asked) == 1
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 import jwt
@@ -28,13 +29,17 @@ KID = "the key of 2026"
 
 @dataclass
 class Attester:
-    """The authority. `answers` take the place of what it would say at a path; `asked` counts the requests by path."""
+    """The authority. `answers` take the place of what it would say at a path; `asked` counts the requests by path.
+
+    Each answer takes `slow_seconds`, and waits for the `gate`, where there is one.
+    """
 
     url: str
     keys: dict[str, Private] = field(default_factory=dict)
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
     slow_seconds: float = 0
+    gate: Event | None = None
 
     def attest(
         self,
@@ -70,6 +75,8 @@ class Attester:
         self.asked[path] += 1
         if self.slow_seconds:
             await asyncio.sleep(self.slow_seconds)
+        if self.gate:
+            await asyncio.to_thread(self.gate.wait, 60)
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/certs"}
         right = {"/.well-known/openid-configuration": discovery, "/certs": self.key_set()}
         status, content = self.answers.get(path) or (200, json.dumps(right[path]).encode())
