@@ -29,15 +29,22 @@ from tests.support.templates import put_deployment
 
 @contextmanager
 def open_release_world(
-    folder: Path, clock: FakeClock, bundle: Path, authorities: tuple[str, ...], *, port: int = 8443, private: str = "localhost"
+    folder: Path,
+    clock: FakeClock,
+    bundle: Path,
+    authorities: tuple[str, ...],
+    *,
+    port: int = 8443,
+    private: str = "localhost",
+    patience: float = 30,
 ) -> Iterator[World]:
-    """Found a deployment that releases keys for what these authorities attest."""
+    """Found a deployment that releases keys for what these authorities attest, and waits so many seconds for them."""
     settings = Settings(
         database_url=f"sqlite:///{folder}/certworker.db",
         seal=Seal(master_key_file=folder / "master.key"),
         server=Server(port=port),
         network=Network(allow_private=(private,)),
-        release=Release(authorities=authorities, ca_bundle=bundle, timeout_seconds=0.5),
+        release=Release(authorities=authorities, ca_bundle=bundle, timeout_seconds=patience),
     )
     founded = put_deployment(folder, clock)
     assert founded

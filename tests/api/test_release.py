@@ -2,10 +2,11 @@
 
 import base64
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from threading import Barrier, Event, Thread
+from time import sleep
 from typing import Any
 
 import jwt
@@ -225,7 +226,7 @@ def test_of_two_at_once_one_is_answered(call: Caller, attester: Attester, target
     token = attester.attest(call.world.clock(), target)
     results: list[str] = []
     caller = caller_of(call.world)
-    gate = threading.Barrier(4)
+    gate = Barrier(4)
 
     def try_() -> None:
         gate.wait()
@@ -235,7 +236,7 @@ def test_of_two_at_once_one_is_answered(call: Caller, attester: Attester, target
         except Exception as error:  # noqa: BLE001 - whatever it is, it is compared
             results.append(type(error).__name__)
 
-    threads = [threading.Thread(target=try_) for _ in range(4)]
+    threads = [Thread(target=try_) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -347,15 +348,9 @@ def say(path: str, content: bytes, status: int = 200) -> Misbehave:
     return lambda attester: attester.answers.update({path: (status, content)})
 
 
-def be_slow(attester: Attester) -> None:
-    """Let the authority take longer than the settings give it."""
-    attester.slow_seconds = 0.8
-
-
 MISBEHAVIOUR: dict[str, Misbehave] = {
     "huge": say("/certs", b'{"keys": [' + b" " * 300_000 + b"]}"),
     "many keys": say("/certs", json.dumps({"keys": [{"kid": str(n)} for n in range(200)]}).encode()),
-    "slow": be_slow,
     "no JSON": say(DISCOVERY, b"<html>"),
     "nested without end": say("/certs", b"[" * 100_000),
     "no object": say(DISCOVERY, b"[]"),
@@ -382,9 +377,25 @@ def test_an_authority_that_misbehaves(call: Caller, attester: Attester, target: 
     assert attester.asked.total() == asked
     assert told(call.world) == []
     attester.answers.clear()
-    attester.slow_seconds = 0
     call.world.clock.advance(timedelta(seconds=61))
     assert release(call, token).status_code == 200
+
+
+def test_an_authority_that_is_slow(
+    tmp_path: Path, clock: FakeClock, authority: TestAuthority, attester: Attester, target: rsa.RSAPrivateKey
+) -> None:
+    """Nobody waits for it longer than the settings say, nor soon again."""
+    attester.gate = Event()
+    with open_release_world(tmp_path, clock, authority.bundle, (attester.url,), patience=0.3) as world:
+        call = Caller(world)
+        create(call, attester)
+        token = attester.attest(clock(), target)
+        first = release(call, token)
+        assert (first.status_code, first.json()["error"]["code"]) == (503, "ServiceUnavailable"), first.text
+        asked = attester.asked.total()
+        assert release(call, token).text == first.text
+        assert attester.asked.total() == asked
+    attester.gate.set()
 
 
 def test_a_key_that_is_none_is_refused(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
@@ -440,7 +451,7 @@ def test_a_made_up_key_id_costs_no_keys(call: Caller, attester: Attester, target
 def test_many_ask_once(call: Caller, attester: Attester, target: rsa.RSAPrivateKey) -> None:
     """Releases that come together while nothing is known make one request between them."""
     create(call, attester)
-    attester.slow_seconds = 0.15
+    attester.gate = Event()
     tokens = [attester.attest(call.world.clock(), target, {"jti": str(number)}) for number in range(3)]
     released: list[str] = []
     who, house, vault = caller_of(call.world), call.world.house, call.world.vault
@@ -448,9 +459,12 @@ def test_many_ask_once(call: Caller, attester: Attester, target: rsa.RSAPrivateK
     def go(token: str) -> None:
         released.append(house.releases.release(who, vault, "secret-key", None, token).key.name)
 
-    threads = [threading.Thread(target=go, args=(token,)) for token in tokens]
+    threads = [Thread(target=go, args=(token,)) for token in tokens]
     for thread in threads:
         thread.start()
+    while not attester.asked:
+        sleep(0.001)
+    attester.gate.set()
     for thread in threads:
         thread.join()
     assert released == ["secret-key"] * 3

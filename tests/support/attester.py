@@ -31,14 +31,13 @@ KID = "the key of 2026"
 class Attester:
     """The authority. `answers` take the place of what it would say at a path; `asked` counts the requests by path.
 
-    Each answer takes `slow_seconds`, and waits for the `gate`, where there is one.
+    Each answer waits for the `gate`, where there is one.
     """
 
     url: str
     keys: dict[str, Private] = field(default_factory=dict)
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     asked: Counter[str] = field(default_factory=Counter)
-    slow_seconds: float = 0
     gate: Event | None = None
 
     def attest(
@@ -73,8 +72,6 @@ class Attester:
         """Answer a request, in whatever way it is to be answered."""
         path = request.url.path
         self.asked[path] += 1
-        if self.slow_seconds:
-            await asyncio.sleep(self.slow_seconds)
         if self.gate:
             await asyncio.to_thread(self.gate.wait, 60)
         discovery = {"issuer": self.url, "jwks_uri": f"{self.url}/certs"}
