@@ -8,12 +8,19 @@ nonce of its own, which HKDF with SHA-256 makes from the vault key and the rando
 under one key, however many processes share it. The term counts the vault's keys; a new term seals what is written from then
 on, and older ones still open what they sealed.
 
+What was derived for one salt is the same for ever: a key remembers it for the records that it opened last, as long as it is
+in memory itself. Whoever can read that memory can read the key.
+
 What was sealed in format 1 still opens: there a nonce (12 bytes) stands in the salt's place, under the vault key itself.
 """
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from types import MappingProxyType
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -29,6 +36,9 @@ _NONCE_SIZE = 12
 _HEADER_SIZE = 1 + 4
 _RECORD = b"certworker record"
 _OLD_FORMAT = 1
+_SHORTEST: Final = MappingProxyType({_FORMAT: _HEADER_SIZE + _SALT_SIZE, _OLD_FORMAT: _HEADER_SIZE + _NONCE_SIZE})
+_MOST_RECORD_KEYS: Final = 256
+"""For so many records each key remembers what it derived, in a quarter of a kilobyte each."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -37,6 +47,12 @@ class SealingKey:
 
     term: int
     key: bytes
+    derived: Callable[[bytes], bytes] = field(init=False, compare=False)
+    """Gives the key and the nonce of the record with a salt."""
+
+    def __post_init__(self) -> None:
+        """Begin to remember."""
+        object.__setattr__(self, "derived", lru_cache(_MOST_RECORD_KEYS)(partial(_derive, self.key)))
 
     def __repr__(self) -> str:
         """Show the term only."""
@@ -56,14 +72,13 @@ def key_id(key: bytes) -> str:
 def seal(key: SealingKey, plaintext: bytes, place: str) -> bytes:
     """Seal `plaintext` for the record at `place`."""
     header, salt = bytes([_FORMAT]) + key.term.to_bytes(4, "big"), os.urandom(_SALT_SIZE)
-    cipher, nonce = _record_key(key, salt)
+    cipher, nonce = _record_cipher(_derive(key.key, salt))  # not remembered: most of what is sealed is not opened here
     return header + salt + cipher.encrypt(nonce, plaintext, header + place.encode())
 
 
 def term_of(sealed: bytes) -> int:
     """Tell under which term a record was sealed. Raises SealBroken where it is no seal."""
-    least = {_FORMAT: _HEADER_SIZE + _SALT_SIZE, _OLD_FORMAT: _HEADER_SIZE + _NONCE_SIZE}
-    if not sealed or len(sealed) < least.get(sealed[0], len(sealed) + 1):
+    if not sealed or len(sealed) < _SHORTEST.get(sealed[0], len(sealed) + 1):
         raise SealBroken("A sealed record has an unknown format.")
     return int.from_bytes(sealed[1:_HEADER_SIZE], "big")
 
@@ -75,7 +90,7 @@ def open_sealed(key: SealingKey, sealed: bytes, place: str) -> bytes:
     header = sealed[:_HEADER_SIZE]
     if sealed[0] == _FORMAT:
         begin = _HEADER_SIZE + _SALT_SIZE
-        cipher, nonce = _record_key(key, sealed[_HEADER_SIZE:begin])
+        cipher, nonce = _record_cipher(key.derived(sealed[_HEADER_SIZE:begin]))
     else:
         begin = _HEADER_SIZE + _NONCE_SIZE
         cipher, nonce = AESGCM(key.key), sealed[_HEADER_SIZE:begin]
@@ -85,6 +100,9 @@ def open_sealed(key: SealingKey, sealed: bytes, place: str) -> bytes:
         raise SealBroken(f"The sealed record at {place} was altered, moved, or sealed under another key.") from None
 
 
-def _record_key(key: SealingKey, salt: bytes) -> tuple[AESGCM, bytes]:
-    derived = HKDF(SHA256(), KEY_SIZE + _NONCE_SIZE, salt, _RECORD).derive(key.key)
+def _derive(key: bytes, salt: bytes) -> bytes:
+    return HKDF(SHA256(), KEY_SIZE + _NONCE_SIZE, salt, _RECORD).derive(key)
+
+
+def _record_cipher(derived: bytes) -> tuple[AESGCM, bytes]:
     return AESGCM(derived[:KEY_SIZE]), derived[KEY_SIZE:]

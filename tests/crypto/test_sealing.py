@@ -72,6 +72,29 @@ def test_the_same_is_never_sealed_the_same_way() -> None:
     assert len({sealed[5:37] for sealed in seals}) == len({sealed[37:] for sealed in seals}) == 1000
 
 
+def test_what_a_key_remembers_opens_nothing_else() -> None:
+    """A record that was opened before opens again, and is refused as before once it is altered, moved or of another key."""
+    sealed, other = seal(KEY, b"secret", PLACE), SealingKey(KEY.term, new_key())
+    for _ in range(2):
+        assert open_sealed(KEY, sealed, PLACE) == b"secret"
+        for key, altered, place in (
+            (KEY, sealed[:-1] + bytes([sealed[-1] ^ 1]), PLACE),
+            (KEY, sealed, PLACE + "2"),
+            (other, sealed, PLACE),
+        ):
+            with pytest.raises(SealBroken):
+                open_sealed(key, altered, place)
+
+
+def test_a_key_remembers_a_bounded_number_of_records() -> None:
+    """However many are opened under it; and it tells nothing of them."""
+    key = SealingKey(1, new_key())
+    seals = [seal(key, b"secret", str(number)) for number in range(300)]
+    assert [open_sealed(key, sealed, str(number)) for number, sealed in enumerate(seals)] == [b"secret"] * 300
+    assert key.derived.cache_info().currsize == 256  # type: ignore[attr-defined]  # it is an lru_cache
+    assert repr(key) == "SealingKey(term=1)"
+
+
 def test_each_record_has_a_key_of_its_own_made_as_the_standard_says() -> None:
     """HKDF of RFC 5869, spelled out: with it alone the record opens, and with the vault key itself it does not."""
     sealed = seal(KEY, b"secret", PLACE)
