@@ -1,10 +1,11 @@
-"""How a vault stands, at a glance, under a path of our own."""
+"""How a vault stands, at a glance, and of which vaults that is told: under paths of our own."""
 
 from typing import Any
 
 from starlette.responses import Response
 
 from certworker.api.call import Call, answer, route
+from certworker.api.hosts import Plane
 from certworker.api.own import PREFIX
 from certworker.api.wire import View, unix
 from certworker.api.wire_certificates import CERTIFICATES
@@ -18,6 +19,15 @@ async def status(call: Call) -> Response:
     """GET /certworker/v1/status?problems=: what needs somebody, what lies ahead, and whether a worker is at work."""
     found = await call.run(call.house.lifecycle.statuses.show, _most(call))
     return answer(status_wire(call.view, found))
+
+
+async def vaults(call: Call) -> Response:
+    """GET /certworker/v1/vaults: the vaults that the caller may know of, and of which the status is told to them."""
+    found = await call.threads.run(call.house.lifecycle.statuses.known, call.caller)
+    # beside the host that was called, so that the same names and the same port lead there
+    suffix = call.place.netloc.partition(".")[2] if call.place.plane is Plane.VAULT else call.house.settings.vault_suffix
+    named = ((one.vault.name, one.is_told) for one in found)
+    return answer({"value": [{"name": name, "url": f"https://{name}.{suffix}", "status": told} for name, told in named]})
 
 
 def status_wire(view: View, status: VaultStatus) -> dict[str, Any]:
@@ -86,4 +96,4 @@ def _most(call: Call) -> int:
     return int(text)
 
 
-ROUTES = (route("GET", PREFIX + "status", status),)
+ROUTES = (route("GET", PREFIX + "status", status), route("GET", PREFIX + "vaults", vaults))

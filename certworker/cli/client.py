@@ -68,6 +68,19 @@ class VaultClient:
             self.log_in()
         return self._ask(method, self._login.vault_url + path, body, {"api-version": API_VERSION, **query})
 
+    @property
+    def vault_url(self) -> str:
+        """The vault that is asked."""
+        return self._login.vault_url
+
+    def beside(self, url: str) -> "VaultClient":
+        """Open another vault of the deployment with the same token. Raises CertworkerError for one outside of its domain."""
+        if not is_beside(url, self._login.vault_url):
+            raise errors.CertworkerError(f"The vault names another one at {plain(url)[:200]!r}, outside of its own domain.")
+        other = VaultClient(self._http, replace(self._login, vault_url=check_url(url)))
+        other._token, other._was_good = self._token, self._was_good
+        return other
+
     def pages(self, path: str, **query: str) -> dict[str, Any]:
         """Ask for a whole list, page after page, in the shape of one page."""
         with working(f"Reading from {urlsplit(self._login.vault_url).netloc}") as step:
@@ -152,6 +165,17 @@ class VaultClient:
                 f"The TLS certificate of {host} is not trusted: name the file of its authorities with `certworker login "
                 "--ca-bundle FILE`, or in CERTWORKER_CA_BUNDLE."
             ) from error
+
+
+def is_beside(url: str, vault_url: str) -> bool:
+    """Tell whether a URL is of a vault in the domain of another one: a token may go there."""
+    here, there = urlsplit(vault_url), urlsplit(url)
+    name, found, domain = there.netloc.lower().partition(".vault.")
+    if there.scheme != "https" or not found or not name.replace("-", "").isalnum():
+        return False
+    if here.hostname in _LOCAL:
+        return there.hostname == f"{name}.vault.localhost"
+    return here.netloc.lower().partition(".vault.")[2] == domain
 
 
 def _error(status: int, message: str) -> errors.CertworkerError:

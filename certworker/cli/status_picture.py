@@ -1,35 +1,26 @@
 """The picture of `certworker status`: problems first, then what lies ahead, who signs, and whether the worker is awake."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from rich.cells import cell_len
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from certworker.cli.columns_chart import COLUMN_WIDTH, axis, columns
 from certworker.cli.output import plain
+from certworker.cli.spans import span, time_in
+from certworker.cli.status_tables import issuers, vaults
 
 Wire = Mapping[str, Any]
 CHART_MARGIN: Final = 10
 """Beside the columns: what they are of, and how high the highest is."""
-SECONDS_A_MINUTE: Final = 60
 ASLEEP: Final = timedelta(minutes=5)
 """A worker that has not been heard of for so long is not at work."""
 _CRITICAL: Final = "critical"
-_GATES: Final = MappingProxyType(
-    {
-        "outage": "is down",
-        "throttled": "asks to be left alone",
-        "budget": "has been asked for all that its limits allow",
-    }
-)
-
-_WITHOUT_CA: Final = MappingProxyType({"self": "none: it signs itself", "unknown": "a person asks it"})
+_DEAD_NOTICES: Final = "certworker notify list --status dead"
 
 
 class Signs(NamedTuple):
@@ -50,10 +41,10 @@ def picture(status: Wire, console: Console, rows: int | None = None) -> Group:
     """Draw a status for a console. `rows` is how many lines there are, none where there is no end of them."""
     ascii_only, width = console.options.ascii_only, console.width
     signs = _PLAIN if ascii_only else _FINE
-    at = _time(status["at"])
+    at = time_in(status["at"])
     lower = [
         *_chart(status["ahead"], at, width, ascii_only=ascii_only),
-        *_issuers(status, at),
+        *(vaults(status, at, rows) if "vaults" in status else issuers(status, at)),
         *_notes(status, at, signs),
     ]
     parts: list[RenderableType] = [_headline(status, at, signs)]
@@ -66,7 +57,7 @@ def picture(status: Wire, console: Console, rows: int | None = None) -> Group:
 def _headline(status: Wire, at: datetime, signs: Signs) -> Text:
     total, needy = status["certificates"], status["needing_attention"]
     line = Text(overflow="fold")
-    line.append(f"{plain(status['vault'])}  ", "bold")
+    line.append(f"{_whose(status)}  ", "bold")
     noun = "certificate" if total == 1 else "certificates"
     if not total:
         line.append("no certificates yet")
@@ -76,6 +67,13 @@ def _headline(status: Wire, at: datetime, signs: Signs) -> Text:
         line.append(f"{total:,} {noun}: ").append(f"{total - needy:,} fine", "green").append(", ")
         line.append(f"{needy:,} {'needs' if needy == 1 else 'need'} you", "bold red")
     return line.append(f"   {at:%Y-%m-%d %H:%M} UTC", "dim")
+
+
+def _whose(status: Wire) -> str:
+    if "vaults" not in status:
+        return plain(status["vault"])
+    number = len(status["vaults"])
+    return "1 vault" if number == 1 else f"{number:,} vaults"
 
 
 def _problems(status: Wire, at: datetime, signs: Signs, console: Console, room: int | None) -> Iterator[RenderableType]:
@@ -91,7 +89,8 @@ def _problems(status: Wire, at: datetime, signs: Signs, console: Console, room: 
     yield from shown
     rest = status["needing_attention"] - len(shown)
     if rest > 0:
-        yield Text(f"  and {rest:,} more: certworker status --all, certworker plan", "dim")
+        further = "certworker status --all-vaults --all" if "vaults" in status else "certworker status --all, certworker plan"
+        yield Text(f"  and {rest:,} more: {further}", "dim")
 
 
 def _problem(problem: Wire, at: datetime, signs: Signs) -> RenderableType:
@@ -99,14 +98,16 @@ def _problem(problem: Wire, at: datetime, signs: Signs) -> RenderableType:
     style = "bold red" if critical else "yellow"
     head = Text(overflow="fold")
     head.append(f"{signs.critical if critical else signs.warning} {plain(problem['name'])}", style)
+    if "vault" in problem:
+        head.append(f" in {plain(problem['vault'])}", "bold")
     head.append(f" ({plain(problem['issuer'])})  ")
     head.append(plain(problem["what"]), style)
     times = []
     if "since" in problem and problem["since"] != problem.get("expires"):
-        times.append(f"for {_span(_time(problem['since']), at)}")
+        times.append(f"for {span(time_in(problem['since']), at)}")
     if "expires" in problem:
-        expires = _time(problem["expires"])
-        times.append(f"expires in {_span(at, expires)}" if expires > at else f"expired {_span(expires, at)} ago")
+        expires = time_in(problem["expires"])
+        times.append(f"expires in {span(at, expires)}" if expires > at else f"expired {span(expires, at)} ago")
     head.append("  " + signs.dot.join(times), "dim")
     below: list[RenderableType] = [head]
     if problem.get("why"):
@@ -143,35 +144,6 @@ def _chart_title(name: str, total: int, most: int, days: int) -> Text:
     return Text(titles[name], "bold").append(f"  {said}", "not bold dim")
 
 
-def _issuers(status: Wire, at: datetime) -> Iterator[RenderableType]:
-    gates = {gate["issuer"].casefold(): gate for gate in status["gates"]}
-    found = status["issuers"]
-    if not found:
-        return
-    yield Text()
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for header, justify in (("ISSUER", "left"), ("CERTIFICATES", "right"), ("NEED YOU", "right"), ("ITS CA", "left")):
-        table.add_column(header, justify="right" if justify == "right" else "left", overflow="fold")
-    for issuer in found:
-        needy = issuer["needing_attention"]
-        gate = gates.get(issuer["name"].casefold())
-        table.add_row(
-            Text(plain(issuer["name"])),
-            f"{issuer['certificates']:,}",
-            Text(f"{needy:,}", "red" if needy else "dim"),
-            _gate(gate, at) if gate else Text(_WITHOUT_CA.get(issuer["name"].casefold(), "nothing in the way"), "dim"),
-        )
-    yield table
-
-
-def _gate(gate: Wire, at: datetime) -> Text:
-    text = _GATES.get(gate["reason"], "rests")
-    since = f" for {_span(_time(gate['since']), at)}" if "since" in gate else ""
-    until = _time(gate["closed_until"]) if "closed_until" in gate else None
-    again = f"; asked again in {_span(at, until)}" if until and until > at else "; asked again now"
-    return Text(f"{text}{since}{again}", "red" if gate["reason"] == "outage" else "yellow")
-
-
 def _notes(status: Wire, at: datetime, signs: Signs) -> Iterator[RenderableType]:
     yield Text()
     states = [f"{count:,} {plain(word).replace('_', ' ')}" for word, count in status["states"].items()]
@@ -181,9 +153,9 @@ def _notes(status: Wire, at: datetime, signs: Signs) -> Iterator[RenderableType]
     if worker is None:
         yield Text("No worker has been at work yet: `certworker run` or `certworker dev` starts one.", "bold red")
     else:
-        last = _time(worker["last_run"])
+        last = time_in(worker["last_run"])
         asleep = at - last > ASLEEP
-        text = f"The worker was last at work {_span(last, at)} ago" + ("; nothing is renewed without it." if asleep else ".")
+        text = f"The worker was last at work {span(last, at)} ago" + ("; nothing is renewed without it." if asleep else ".")
         failed = " Its last run failed: the log says why." if worker.get("failed") else ""
         yield Text(text + failed, "bold red" if asleep or failed else "dim")
     if waiting := status.get("changes_waiting"):
@@ -192,30 +164,18 @@ def _notes(status: Wire, at: datetime, signs: Signs) -> Iterator[RenderableType]
     if dead := status.get("dead_notices"):
         more = "or more " if status.get("more_dead_notices") else ""
         noun = "notice was" if dead == 1 else "notices were"
-        yield Text(f"{signs.warning} {dead:,} {more}{noun} not delivered: certworker notify list --status dead", "yellow")
+        where = "" if "vaults" not in status else f" (in {_with_dead_notices(status)})"
+        yield Text(f"{signs.warning} {dead:,} {more}{noun} not delivered{where}: {_DEAD_NOTICES}", "yellow")
+
+
+def _with_dead_notices(status: Wire) -> str:
+    return ", ".join(plain(vault["name"]) for vault in status["vaults"] if vault["dead_notices"])
 
 
 def _height(console: Console, parts: Iterable[RenderableType]) -> int:
     return sum(len(console.render_lines(part, console.options, pad=False)) for part in parts)
 
 
-def _span(start: datetime, end: datetime) -> str:
-    """Say how long it is, in the two largest units, or one where the other is none."""
-    seconds = max(int((end - start).total_seconds()), 0)
-    if seconds < SECONDS_A_MINUTE:
-        return f"{seconds} s"
-    return " ".join(f"{number} {unit}" for number, unit in _units(seconds) if number)
-
-
-def _units(seconds: int) -> tuple[tuple[int, str], ...]:
-    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
-    return ((days, "d"), (hours, "h")) if days else ((hours, "h"), (minutes, "min"))
-
-
 def _short(number: int) -> str:
     text = f"{number:,}"
     return text if cell_len(text) <= CHART_MARGIN - 2 else f"{number / 1000:.0f}k"
-
-
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

@@ -8,16 +8,19 @@ from types import MappingProxyType
 from typing import Final
 
 from certworker.clock import Clock, whole_second
+from certworker.errors import Forbidden
 from certworker.vault.access import Access, Caller
+from certworker.vault.management.vaults import READ
 from certworker.vault.notification.ledger import NoticeStatus
 from certworker.vault.objects import ObjectKind
 from certworker.vault.operations import OperationStatus
 from certworker.vault.renewal.outlook import NextStep, Outlook, Outlooks
 from certworker.vault.resilience.gates import Gate
-from certworker.vault.store import Reader, Store
+from certworker.vault.rights.scopes import vault_scope
+from certworker.vault.store import HotReader, Reader, Store
 from certworker.vault.summary.attention import Finding, Group, Trouble, finding_of
 from certworker.vault.summary.records import Member, State
-from certworker.vault.vaults import Heartbeat, Vault
+from certworker.vault.vaults import SYSTEM_VAULT, Heartbeat, Vault
 
 DAYS_AHEAD: Final = 90
 MOST_PROBLEMS: Final = 100
@@ -84,6 +87,14 @@ class VaultStatus:
         return MappingProxyType({word: number for word, number in found.items() if number})
 
 
+@dataclass(frozen=True, slots=True)
+class KnownVault:
+    """A vault of which a caller may know that it is there, and whether its status is told to them."""
+
+    vault: Vault
+    is_told: bool
+
+
 class VaultStatuses:
     """Tells how a vault stands. It reads the summary of the fleet, so that the size of a vault hardly matters."""
 
@@ -111,6 +122,24 @@ class VaultStatuses:
                 dead_notices=len(reader.notices(vault.id, NoticeStatus.DEAD, None, MOST_DEAD_NOTICES)),
                 behind=reader.count_changes(),
             )
+
+    def known(self, caller: Caller) -> tuple[KnownVault, ...]:
+        """List the vaults of the caller's tenant by name: whose status is told to them, and those that they may read of.
+
+        Nobody is refused. Each vault decides anew when it is asked, by its network rules too.
+        """
+        with self._store.reading() as reader:
+            vaults = [one for one in reader.vaults() if one.tenant_id == caller.tenant_id and one.name != SYSTEM_VAULT]
+        with self._store.glance() as glance:
+            found = [KnownVault(vault, self._is_told(caller, vault, glance)) for vault in vaults]
+            return tuple(one for one in found if one.is_told or self._access.may(caller, vault_scope(one.vault), READ, glance))
+
+    def _is_told(self, caller: Caller, vault: Vault, glance: HotReader) -> bool:
+        try:
+            self._access.require(caller, vault, "certificates", "list", glance)
+        except Forbidden:
+            return False
+        return True
 
     def _problem(self, reader: Reader, member: Member, at: datetime) -> Problem | None:
         """Tell of a member that is still there what is wrong with it."""

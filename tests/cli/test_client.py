@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -12,7 +13,7 @@ import pytest
 
 from certworker.cli.client import connect
 from certworker.cli.logins import Login
-from certworker.cli.status import _changes
+from certworker.cli.status import _ask, _changes
 from certworker.errors import BadParameter, CertworkerError, Unauthenticated, Unavailable
 from tests.api.world import TestAuthority
 
@@ -236,7 +237,7 @@ def test_what_is_in_the_way_of_a_watch_is_told_once(
     liar.first[path] = [(200, {}, {"at": 0, "certificates": 1}), sealed, sealed, sealed]
     liar.answers[path] = (200, {}, {"at": 1, "certificates": 2})
     with connect(liar.login(ca_bundle=str(authority.bundle))) as vault:
-        changes = _changes(vault, 0.02)
+        changes = _changes(partial(_ask, vault), 0.02)
         assert [next(changes)["certificates"] for _ in range(2)] == [1, 2]
     assert [asked for asked, _, _ in liar.asked].count(path) == 5
     assert capsys.readouterr().err.splitlines() == ["certworker: The service is sealed.", "certworker: It answers again."]

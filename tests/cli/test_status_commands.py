@@ -5,13 +5,14 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from rich.console import Console
 
 from certworker.cli.columns_chart import axis, columns
 from certworker.cli.options import open_vault
-from certworker.cli.status import _changes, _print_change
+from certworker.cli.status import _ask, _changes, _print_change
 from certworker.cli.status_picture import picture
 from certworker.vault.access import SERVICE
 from certworker.vault.issuance import Rejected
@@ -176,7 +177,7 @@ def test_watching_in_a_pipe_tells_changes_alone(
     for name, value in terminal.environment().items():
         monkeypatch.setenv(name, value)
     with open_vault(None) as vault:
-        changes = _changes(vault, 0)
+        changes = _changes(partial(_ask, vault), 0)
         _print_change(next(changes), as_json=False)
         clock.advance(timedelta(seconds=30))
         terminal("csr", "create", "by-hand", "--subject", "CN=hand.example")

@@ -1,0 +1,196 @@
+"""One picture of all vaults: each decides for itself what it tells, and what it does not tell is said."""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from certworker.cli.client import is_beside
+from certworker.cli.options import open_vault
+from certworker.cli.status import _changes, _print_change
+from certworker.cli.status_vaults import ask_all, together
+from certworker.vault.access import SERVICE
+from certworker.vault.rights.policies import AccessPolicy
+from certworker.vault.rights.scopes import vault_scope
+from certworker.vault.summary.keeping import Summary
+from certworker.vault.vaults import NetworkRules, Principal, Vault
+from certworker.worker.rounds import Rounds
+from tests.cli.terminal import Terminal
+from tests.cli.test_status_commands import draw
+from tests.support.clock import START
+from tests.support.deployment import policy_for
+from tests.support.operations import assign, go_by_policies
+
+READER: str = "acdd72a7-3385-48ef-bd42-f606fba81ae7"
+"""Azure's role Reader, of the management plane."""
+
+
+def add_vault(terminal: Terminal, name: str) -> Vault:
+    """Make another vault."""
+    world = terminal.world
+    vault = replace(world.vault, id=name, name=name)
+    with world.house.store.writing() as writer:
+        writer.add_vault(vault)
+        writer.add_wrapped_key(world.house.keyring.new_vault_key(vault.id, START))
+    return vault
+
+
+def create(terminal: Terminal, vault: Vault, *names: str) -> None:
+    """Have certificates made, and let the worker do what is due."""
+    policy = policy_for("web.example", "Self")
+    policy = replace(policy, x509=replace(policy.x509, validity_months=1))
+    for name in names:
+        terminal.world.house.certificates.create(SERVICE, vault, name, policy, tags={})
+    catch_up(terminal)
+
+
+def catch_up(terminal: Terminal) -> None:
+    """Let the worker do what is due, the summary with it."""
+    Rounds(terminal.world.house, "test-worker").run_due(terminal.world.clock())
+    while Summary(terminal.world.house.store).catch_up():
+        pass
+
+
+def as_(principal: Principal, secret: str) -> dict[str, str]:
+    """Say by the environment who calls."""
+    return {"CERTWORKER_CLIENT_ID": principal.client_id, "CERTWORKER_CLIENT_SECRET": secret}
+
+
+def test_all_vaults_are_in_one_picture(terminal: Terminal) -> None:
+    """Problems first, with their vault and a command that goes there; the rest is summed, and each vault has a line."""
+    here, shop = terminal.world.vault, add_vault(terminal, "shop")
+    create(terminal, here, "web", "mail")
+    create(terminal, shop, "till")
+    terminal("certificate", "pause", "mail", "--why", "The shop moves house")
+    url = f"https://shop.{terminal.world.house.settings.vault_suffix}"
+    terminal("certificate", "pause", "till", "--why", "So does the till", "--vault-url", url)
+    catch_up(terminal)
+    found = terminal("status", "--all-vaults", "--json").json
+    assert (found["certificates"], found["needing_attention"]) == (3, 2)
+    assert found["states"] == {"valid": 1, "paused": 2}
+    assert [(one["vault"], one["name"], one["to_do"]) for one in found["problems"]] == [
+        (here.name, "mail", "certworker certificate resume mail"),
+        ("shop", "till", f"certworker certificate resume till --vault-url {url}"),
+    ]
+    assert {one["name"]: (one["certificates"], one["needing_attention"]) for one in found["vaults"]} == {
+        here.name: (2, 1),
+        "shop": (1, 1),
+    }
+    assert found["not_counted"] == []
+    assert sum(day["expiries"] for day in found["ahead"]) == 3
+    text = terminal("status", "-A").out
+    assert "2 vaults  3 certificates: 1 fine, 2 need you" in text
+    assert "till in shop (Self)  renewal paused" in text
+    assert "So does the till" in text
+    assert ["shop", "1", "1", "nothing"] in [line.split() for line in text.splitlines()]
+    terminal(*found["problems"][1]["to_do"].split()[1:])
+
+
+def test_each_vault_decides_what_is_told(terminal: Terminal) -> None:
+    """One whose certificates the caller may not list is named, if he may read of it; others are not there for him."""
+    world = terminal.world
+    here, closed, read, hidden = world.vault, *(add_vault(terminal, name) for name in ("closed", "read", "hidden"))
+    create(terminal, here, "web")
+    create(terminal, hidden, "web")
+    ada, secret = world.add_principal("ada", administrator=False)
+    for vault in (here, closed):
+        go_by_policies(world.house, vault, AccessPolicy(ada.tenant_id, ada.object_id, {"certificates": ("list",)}))
+    assign(world.house, ada.object_id, READER, vault_scope(read))
+    with world.house.store.writing() as writer:
+        writer.replace_vault(replace(closed, rbac=False, network=NetworkRules(allow_by_default=False)))
+    found = terminal("status", "--all-vaults", "--json", **as_(ada, secret)).json
+    assert found["certificates"] == 1
+    assert [one["name"] for one in found["vaults"]] == [here.name]
+    whys = {one["name"]: one["why"] for one in found["not_counted"]}
+    assert whys.keys() == {"closed", "read"}
+    assert "Client address is not authorized" in whys["closed"]
+    text = terminal("status", "--all-vaults", **as_(ada, secret)).out
+    assert "1 vault  " in text
+    assert "read is not counted: you may not list its certificates" in text
+    assert "hidden" not in text
+    bob, secret = world.add_principal("bob", administrator=False)
+    refused = terminal.try_("status", "--all-vaults", **as_(bob, secret))
+    assert (refused.code, "no vault of which you may list the certificates" in refused.err) == (4, True)
+
+
+def test_watching_all_vaults_tells_which_one_changed(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line for each change, with the vault's name."""
+    shop = add_vault(terminal, "shop")
+    for name, value in terminal.environment().items():
+        monkeypatch.setenv(name, value)
+    with open_vault(None) as client:
+        changes = _changes(partial(ask_all, client, 20), 0)
+        assert next(changes)["certificates"] == 0
+        create(terminal, shop, "till")
+        terminal.world.house.lifecycle.pauses.pause(SERVICE, shop, "till", "The till moves house")
+        catch_up(terminal)
+        _print_change(next(changes), as_json=False)
+    assert capsys.readouterr().out.endswith("  1 certificate, 1 to attend to: till in shop renewal paused\n")
+
+
+def one_of(number: int, begins: int = 86400 * 20000) -> dict[str, object]:
+    """Make up the status of one of many vaults; of every other one a CA is down."""
+    needy = 500 if number == 7 else 0
+    problem = {"name": "x" * 127, "issuer": "ca", "what": "expired", "severity": "critical", "expires": number}
+    return {
+        "vault": f"vault-{number}",
+        "at": begins,
+        "certificates": 1000,
+        "needing_attention": needy,
+        "states": {"valid": 1000},
+        "problems": [{**problem, "to_do": "certworker certificate show"}] * min(needy, 20),
+        "issuers": [{"name": "ca", "certificates": 1000, "needing_attention": needy}],
+        "gates": [{"issuer": "ca", "reason": "outage", "since": begins - 60}] * (number % 2),
+        "ahead": [{"begins": begins + 86400 * day, "renewals": 3, "expiries": 1} for day in range(90)],
+        "dead_notices": number % 2,
+        "more_dead_notices": False,
+        "changes_waiting": 0,
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+@pytest.mark.parametrize("width", [40, 60, 80])
+def test_many_vaults_fit_on_the_screen(width: int, encoding: str) -> None:
+    """Those that need somebody have their line; how many there are besides is said."""
+    urls = [(f"https://vault-{number}.vault.example", one_of(number)) for number in range(100)]
+    merged = together(urls, [{"name": "shut", "why": "It is shut."}], urls[0][0])
+    text = draw(merged, width, encoding, rows=50)
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= width
+    words = " ".join(text.split())
+    assert "100 vaults 100,000 certificates: 99,500 fine, 500 need you" in words
+    assert "and 84 more vaults, all fine" in words
+    assert "shut is not counted: It is shut." in words
+    assert next(line for line in lines if line.startswith("vault-")).startswith("vault-7 ")
+
+
+def test_midnight_may_pass_between_two_answers() -> None:
+    """The day that is over in one of them is left out, and no day is counted twice."""
+    day = 86400
+    merged = together([("a", one_of(1, day)), ("b", one_of(2, 2 * day))], [], "a")
+    assert [one["begins"] for one in merged["ahead"][:2]] == [2 * day, 3 * day]
+    assert [one["renewals"] for one in merged["ahead"]] == [6] * 89 + [3]
+    assert json.dumps(merged)
+
+
+@pytest.mark.parametrize(
+    ("url", "here", "expected"),
+    [
+        ("https://shop.vault.example.com:8443", "https://main.vault.example.com:8443", True),
+        ("https://shop.vault.localhost:8443", "https://localhost:8443", True),
+        ("http://shop.vault.example.com:8443", "https://main.vault.example.com:8443", False),
+        ("https://shop.vault.example.com", "https://main.vault.example.com:8443", False),
+        ("https://shop.vault.evil.com", "https://main.vault.example.com", False),
+        ("https://evil.com", "https://localhost:8443", False),
+        ("https://evil.com/.vault.localhost", "https://localhost:8443", False),
+        ("https://a@b.vault.example.com", "https://main.vault.example.com", False),
+        ("https://evil", "https://main", False),
+        ("https://1.0.0.2", "https://10.0.0.2", False),
+    ],
+)
+def test_a_token_stays_in_the_domain(url: str, here: str, *, expected: bool) -> None:
+    """Whatever address a vault names for another one."""
+    assert is_beside(url, here) is expected
