@@ -86,7 +86,7 @@ DATA_PLANE: Final[Mapping[tuple[str, str], str]] = MappingProxyType(
         ("GET", f"{_OWN}/access"): "AccessExplain",
         ("GET", f"{_OWN}/access/holdings"): "AccessHoldingList",
         ("GET", f"{_OWN}/status"): "CertificateStatusGet",
-        ("GET", f"{_OWN}/vaults"): "VaultList",
+        ("GET", f"{_OWN}/vaults"): "KnownVaultList",
         ("GET", f"{_OWN}/plan"): "RenewalPlanList",
         ("GET", f"{_OWN}/certificates/{{name}}/plan"): "RenewalPlanGet",
         ("POST", f"{_OWN}/certificates/{{name}}/pause"): "RenewalPause",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from certworker.cli.files import STANDARD, read_bytes, read_password, write_bytes
+from certworker.cli.files import STANDARD, read_filled, read_password, write_bytes
 from certworker.cli.objects import Backup, BackupFile, back_object_up, restore_object
 from certworker.cli.options import AsJson, Name, Output, PasswordFile, VaultUrl, Wire, name_of, open_vault, path_of, segment_of
 from certworker.cli.output import show_json, tell, time_of
@@ -39,7 +39,7 @@ def import_(
     """Import a certificate with its private key, as a new version where NAME is there already."""
     if file == password_file == STANDARD:
         raise typer.BadParameter("only one of FILE and --password-file can be standard input")
-    content, password = read_bytes(file), read_password(password_file)
+    content, password = read_filled(file), read_password(password_file)
     is_pem = _PEM_BEGIN in content
     body: dict[str, object] = {
         "value": content.decode("ascii", "replace") if is_pem else b64encode(content).decode(),

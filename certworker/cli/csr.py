@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from certworker.cli.files import read_bytes, write_bytes
+from certworker.cli.files import read_filled, write_bytes
 from certworker.cli.options import AsJson, Name, Output, VaultUrl, Wire, name_of, open_vault, path_of
 from certworker.cli.output import show_json, show_table, tell, time_of
 from certworker.cli.policies import (
@@ -180,7 +180,7 @@ def _read_certificates(files: list[str]) -> list[str]:
     found: list[bytes] = []
     for file in files:
         try:
-            found += read_certificates(read_bytes(file))
+            found += read_certificates(read_filled(file))
         except BadParameter as error:
             raise BadParameter(f"{file}: {error}") from None
     return [b64encode(certificate).decode() for certificate in found]

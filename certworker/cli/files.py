@@ -12,6 +12,7 @@ from certworker.errors import BadParameter, SetupError
 
 STANDARD = "-"
 MOST_BYTES = 32 * 1024 * 1024
+EMPTY_INPUT = "Standard input is empty: whatever was to write it gave nothing."
 _TEXT = re.compile(rb"[\t\n\r -~]*")
 """What a terminal only shows; others wrote it, and it may hold what moves the cursor."""
 
@@ -28,6 +29,14 @@ def read_bytes(name: str) -> bytes:
         raise typer.BadParameter(f"{name} cannot be read: {error.strerror}") from None
     if len(content) > MOST_BYTES:
         raise typer.BadParameter(f"{name} has more than {MOST_BYTES} bytes")
+    return content
+
+
+def read_filled(name: str) -> bytes:
+    """Read a file or standard input likewise, in which there must be something. Raises BadParameter where there is nothing."""
+    content = read_bytes(name)
+    if not content.strip():
+        raise BadParameter(f"{EMPTY_INPUT} Nothing was changed." if name == STANDARD else f"{name} is empty.")
     return content
 
 

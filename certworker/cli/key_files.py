@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from certworker.cli.attributes import Expires, NotBefore, Tags, Version, attributes_of, tags_of
-from certworker.cli.files import STANDARD, read_bytes, read_password, write_bytes
+from certworker.cli.files import STANDARD, read_filled, read_password, write_bytes
 from certworker.cli.objects import Backup, BackupFile, back_object_up, id_of, object_path, restore_object
 from certworker.cli.options import AsJson, Output, PasswordFile, VaultUrl, Wire, complete_keys, name_of, open_vault
 from certworker.cli.output import show_json, time_of
@@ -115,7 +115,7 @@ def restore(file: Backup, *, vault_url: VaultUrl = None, as_json: AsJson = False
 def _read_key(file: str, password_file: str | None) -> Wire:
     from certworker.crypto.key_files import is_private_pem, needs_password, read_private_pem  # noqa: PLC0415
 
-    content = read_bytes(file)
+    content = read_filled(file)
     if not is_private_pem(content):
         return _read_jwk(content)
     password = read_password(password_file)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from certworker.cli.files import read_text, write_bytes
+from certworker.cli.files import read_filled, write_bytes
 from certworker.cli.options import Wire, name_of, open_vault, segment_of
 from certworker.cli.output import show_json, time_of
 
@@ -72,7 +72,7 @@ def back_object_up(kind: str, name: str, output: str, vault_url: str | None) -> 
 
 def restore_object(kind: str, file: str, vault_url: str | None, *, as_json: bool) -> None:
     """Bring it back from its backup."""
-    value = read_text(file).strip()
+    value = read_filled(file).decode("ascii", "replace").strip()
     with open_vault(vault_url) as vault:
         bundle = vault.call("POST", object_path(kind, "restore"), {"value": value})
     if as_json:

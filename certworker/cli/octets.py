@@ -4,7 +4,7 @@ import re
 import sys
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from certworker.cli.files import STANDARD, read_bytes, write_bytes
+from certworker.cli.files import STANDARD, read_filled, write_bytes
 
 _TEXT = re.compile(rb"\s*([A-Za-z0-9_-]{16,})={0,2}\s*")
 
@@ -30,7 +30,7 @@ def received_octets(content: bytes) -> bytes:
 
 def read_octets(file: str) -> bytes:
     """Read a signature or a ciphertext, in either form, from a file or standard input."""
-    return received_octets(read_bytes(file))
+    return received_octets(read_filled(file))
 
 
 def write_octets(output: str | None, octets: bytes, *, private: bool = False) -> None:

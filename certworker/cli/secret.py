@@ -7,7 +7,7 @@ import typer
 
 from certworker.cli import secret_files
 from certworker.cli.attributes import Expires, NotBefore, Tags, Version, attributes_of, tags_of
-from certworker.cli.files import STANDARD, read_text, write_bytes
+from certworker.cli.files import EMPTY_INPUT, STANDARD, read_text, write_bytes
 from certworker.cli.objects import (
     Deleted,
     NoTags,
@@ -39,6 +39,7 @@ def set_(
     file: Annotated[
         str | None, typer.Option("--file", "-f", help="File whose content is the value as it is; - for standard input.")
     ] = None,
+    empty: Annotated[bool, typer.Option("--empty", help="The value is empty, and that is meant: nothing is read.")] = False,
     content_type: ContentType = None,
     tag: Tags = None,
     expires: Expires = None,
@@ -51,13 +52,16 @@ def set_(
 
     The value is asked for without echo, or read from standard input, of which one last line end does not belong to it; with
     --file it is taken as it is. It is never an argument: those can be read by every user of the machine, and stay in histories.
+    An empty value, as a command that failed before the pipe gives, is stored with --empty only.
     """
+    if empty and file is not None:
+        raise typer.BadParameter("either --file or --empty")
     body = {
         **({"contentType": content_type} if content_type else {}),
         **attributes_of(expires, not_before, enabled=False if disabled else None),
         **tags_of(tag),
     }
-    body["value"] = _value(name, file)
+    body["value"] = "" if empty else _value(name, file)
     with open_vault(vault_url) as vault:
         bundle = vault.call("PUT", object_path(SECRETS, name), body)
     if as_json:
@@ -171,12 +175,16 @@ def purge(name: SecretName, *, yes: Yes = False, vault_url: VaultUrl = None, as_
 
 
 def _value(name: str, file: str | None) -> str:
-    if file is not None:
-        return read_text(file)
-    if sys.stdin.isatty():
+    """Read the value. Raises BadParameter for an empty one: it is nearly always what is left of something that failed."""
+    if file is None and sys.stdin.isatty():
         return read_secret(f"Value of {name}", twice=True)
-    text = read_text(STANDARD)
-    return text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
+    text = read_text(file or STANDARD)
+    if file is None and text.endswith("\n"):
+        text = text.removesuffix("\n").removesuffix("\r")
+    if not text:
+        what = EMPTY_INPUT if file in {None, STANDARD} else f"{file} is empty."
+        raise BadParameter(f"{what} Nothing was stored; an empty secret is set with --empty.")
+    return text
 
 
 def _give(value: str, output: str | None) -> None:

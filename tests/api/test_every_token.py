@@ -290,6 +290,7 @@ BODIES: Final[Mapping[str, Any]] = MappingProxyType(
 FOR_ALL: Final = frozenset(
     {
         "AccessExplain",  # of oneself
+        "KnownVaultList",
         "ProviderRegister",  # which every provider is from the beginning
         "SubscriptionList",
         "SubscriptionGet",

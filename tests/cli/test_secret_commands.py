@@ -47,14 +47,51 @@ def value_of(terminal: Terminal, name: str = "db", *words: str) -> bytes:
         (f"{VALUE}\n\n", f"{VALUE}\n"),
         (f"{VALUE}\r", f"{VALUE}\r"),
         (ODD, ODD[:-1]),
-        ("", ""),
-        ("\n", ""),
     ],
 )
 def test_a_value_comes_by_standard_input(terminal: Terminal, stdin: str, value: str) -> None:
     """Of which one last line end does not belong to it; it goes out as it is."""
     set_(terminal, stdin=stdin.encode())
     assert value_of(terminal) == value.encode()
+
+
+def test_an_empty_value_is_stored_on_purpose_alone(terminal: Terminal, tmp_path: Path) -> None:
+    """Nearly always something failed before the pipe; nothing is stored then, and what is there stays."""
+    set_(terminal)
+    file = tmp_path / "empty"
+    file.write_bytes(b"")
+    for words, stdin in (((), b""), ((), b"\n"), ((), b"\r\n"), (("-f", "-"), b""), (("-f", str(file)), b"unread")):
+        said = terminal.try_("secret", "set", "db", *words, stdin=stdin)
+        assert said.code == 1
+        assert "empty" in said.err
+        assert "--empty" in said.err
+        assert value_of(terminal) == VALUE.encode()
+    set_(terminal, "db", "--empty", stdin=b"unread")
+    assert value_of(terminal) == b""
+    set_(terminal, "db", "-f", "-", stdin=b"\n")
+    assert value_of(terminal) == b"\n"
+    assert terminal.try_("secret", "set", "db", "--empty", "-f", str(file)).code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("key", "import", "k", "--file"),
+        ("certificate", "import", "c"),
+        ("csr", "merge", "by-hand"),
+        ("secret", "restore"),
+        ("certificate", "restore"),
+        ("key", "restore"),
+    ],
+)
+def test_an_empty_input_is_told_as_that(terminal: Terminal, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """And not as a file of a wrong form; the service is not asked."""
+    file = tmp_path / "empty"
+    file.write_bytes(b"\n")
+    said = terminal.bare(*words, "-", stdin=b"")
+    assert said.code == 1
+    assert "Standard input is empty: whatever was to write it gave nothing." in said.err
+    assert f"{file} is empty." in terminal.bare(*words, str(file)).err
 
 
 def test_a_value_comes_by_a_file(terminal: Terminal, tmp_path: Path) -> None:
