@@ -17,8 +17,9 @@ from certworker.api.local_names import is_address, is_local_name
 from certworker.api.seal import seal_routes
 from certworker.api.threads import Threads, closing
 from certworker.bootstrap import House
-from certworker.errors import CertworkerError, Unavailable
+from certworker.errors import SetupError, Unavailable
 from certworker.settings import Settings
+from certworker.vault.readiness import Part, word_of
 
 MetricsText = Callable[[], tuple[bytes, str]]
 _THREADS = 2
@@ -32,7 +33,8 @@ _CONSOLE_HEADERS = {
 
 def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
     """Build the operators' app. `metrics_text` gives the content of /metrics and its content type."""
-    threads = Threads(_THREADS)
+    # whoever scrapes does not wait behind those who ask whether it is ready
+    threads, readiness_threads = Threads(_THREADS), Threads(_THREADS)
 
     async def metrics(_: Request) -> Response:
         content, content_type = await threads.run(metrics_text)
@@ -42,7 +44,10 @@ def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
         return PlainTextResponse("ok\n", headers=_NO_STORE)
 
     async def readiness(_: Request) -> Response:
-        reason = await threads.run(_why_not_ready, house)
+        try:
+            reason = await readiness_threads.run(_why_not_ready, house)
+        except Unavailable:
+            reason = "busy"
         return PlainTextResponse(f"not ready: {reason}\n" if reason else "ready\n", 503 if reason else 200, _NO_STORE)
 
     async def console(_: Request) -> Response:
@@ -54,7 +59,7 @@ def build_ops_app(house: House, metrics_text: MetricsText) -> ASGIApp:
 
     routes = [Route("/metrics", metrics), Route("/healthz", health), Route("/readyz", readiness), Route("/console", console)]
     routes += seal_routes(house.settings.seal, threads)
-    return guarded(Router(routes, lifespan=closing(threads)), house.settings)
+    return guarded(Router(routes, lifespan=closing(threads, readiness_threads)), house.settings)
 
 
 def guarded(router: Router, settings: Settings) -> ASGIApp:
@@ -81,9 +86,14 @@ def _is_loopback(listen: str) -> bool:
 
 
 def _why_not_ready(house: House) -> str | None:
+    """Say in a word or two what keeps requests from being answered; the log has the reason, which may name a path."""
+    failing = [word_of(part) for part, works in house.readiness.standing().items() if not works]
+    if failing:
+        return ", ".join(failing)
     try:
-        house.store.ping()
         founded = house.founding.is_done()
-    except CertworkerError as error:
-        return str(error)
+    except Unavailable:
+        return word_of(Part.DATABASE)
+    except SetupError:
+        return "master key"
     return None if founded else "this deployment has not been set up; run `certworker init`"

@@ -6,11 +6,14 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 SUFFIX: Final = ".jsonl"
 _FOLDER_MODE: Final = 0o700
 _FILE_MODE: Final = 0o600
+_BLOCK: Final = 4096
+"""A file system gives room away by blocks of so many bytes: fewer may fit into what a file has already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +66,16 @@ class ChainFiles:
         for file in retired:
             os.close(file)
 
+    def try_out(self) -> None:
+        """Write some bytes beside the files, where a record would go, and leave nothing. Raises OSError."""
+        with TemporaryFile(dir=self._folder, prefix=".try-", buffering=0) as file:
+            file.write(bytes(_BLOCK))
+
     def close(self) -> None:
-        """Close the files. Nobody writes or syncs any more."""
+        """Close the files, and remove the one of a chain that never had a line. Nobody writes or syncs any more."""
+        if self._number == 1 and self._size == 0:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
         for file in (*self._retired, self._file):
             with contextlib.suppress(OSError):
                 os.close(file)
@@ -86,12 +97,13 @@ class ChainFiles:
     def _begin(self, at: datetime) -> int:
         name = f"{at.astimezone(UTC):%Y%m%dT%H%M%S}-{self._chain_id}-{self._number + 1}{SUFFIX}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        file = os.open(self._folder / name, flags, _FILE_MODE)
+        self._path = self._folder / name
+        file = os.open(self._path, flags, _FILE_MODE)
         try:
             sync_folder(self._folder)
         except OSError:
             os.close(file)
-            (self._folder / name).unlink()
+            self._path.unlink()
             raise
         self._number, self._size, self._begun = self._number + 1, 0, at
         return file

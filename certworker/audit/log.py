@@ -39,6 +39,9 @@ class Lines(Protocol):
     def sync(self) -> None:
         """Bring what was written to where it stays. Raises OSError."""
 
+    def try_out(self) -> None:
+        """Find out whether lines could be written, and write none. Raises OSError."""
+
     def close(self) -> None:
         """Let go."""
 
@@ -121,6 +124,15 @@ class AuditLog:
         with self._writing:
             if self._chain is None:
                 self._open()
+
+    def try_out(self) -> None:
+        """Find out whether a record could be appended, and append none. Raises AuditUnavailable."""
+        with self._writing:
+            chain = self._chain or self._open()
+            try:
+                chain.lines.try_out()
+            except OSError as error:
+                raise _unavailable(error) from error
 
     def sync(self) -> None:
         """Bring all that was appended before this to disk. Raises AuditUnavailable."""

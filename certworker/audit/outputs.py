@@ -43,6 +43,9 @@ class StreamLines:
     def sync(self) -> None:
         """Nothing is known of what becomes of them."""
 
+    def try_out(self) -> None:
+        """Nothing is known before there is a line."""
+
     def close(self) -> None:
         """Leave standard output open."""
 
@@ -74,6 +77,10 @@ class SyslogLines:
 
     def sync(self) -> None:
         """Nothing is known of what becomes of them."""
+
+    def try_out(self) -> None:
+        """Connect, where there is no connection. Raises OSError."""
+        self._connected()
 
     def close(self) -> None:
         """Close the connection."""
@@ -108,6 +115,10 @@ class Copied:
     def sync(self) -> None:
         """Bring them to disk where it counts."""
         self._first.sync()
+
+    def try_out(self) -> None:
+        """Try the place that counts. Raises OSError."""
+        self._first.try_out()
 
     def close(self) -> None:
         """Let go of all."""

@@ -45,6 +45,7 @@ from certworker.vault.notification.desk import NoticeDesk
 from certworker.vault.notification.expiry_watch import ExpiryWatch
 from certworker.vault.notification.telling import Telling
 from certworker.vault.progression import Progression
+from certworker.vault.readiness import Readiness
 from certworker.vault.refusals import Refusals
 from certworker.vault.releases import Releases
 from certworker.vault.renewal.advising import Advising
@@ -132,6 +133,7 @@ class House:
     master: MasterKeyInForce
     keyring: Keyring
     trail: AuditTrail
+    readiness: Readiness
     audit_events: AuditEvents
     access: Access
     directory: Directory

@@ -70,6 +70,7 @@ from certworker.vault.notification.expiry_watch import ExpiryWatch
 from certworker.vault.notification.marks import read_threshold
 from certworker.vault.notification.telling import Telling
 from certworker.vault.progression import Progression
+from certworker.vault.readiness import Readiness, parts_of
 from certworker.vault.refusals import Refusals
 from certworker.vault.release_policy import plain_authority
 from certworker.vault.releases import Releases
@@ -163,7 +164,7 @@ def build_on(
     """Wire the services together on ground that is laid."""
     settings, clock, store, keyring, access = ground.settings, ground.clock, ground.store, ground.keyring, ground.access
     challenges, keys = Challenges(store), Keys(store, access)
-    local = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY)
+    local, trail = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY), trail or NoTrail()
     issuing = _issuing(ground, challenges, {"local": local, **providers}, connect)
     issuances, planner, foreign = issuing.issuances, ground.planner, foreign_tokens(ground)
     directory = Directory(store, keyring, clock, foreign)
@@ -175,7 +176,8 @@ def build_on(
         master_source=ground.source,
         master=ground.master,
         keyring=keyring,
-        trail=trail or NoTrail(),
+        trail=trail,
+        readiness=Readiness(parts_of(store, trail)),
         audit_events=AuditEvents(store, access, Notary(store, keyring, clock), settings.audit.folder),
         access=access,
         directory=directory,

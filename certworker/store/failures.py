@@ -18,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from certworker.errors import BadParameter, Conflict, Unavailable
 
 _NO_SUCH_TABLE: Final = "42P01"
+_READ_ONLY: Final = "25006"
 RETRY_AFTER: Final = timedelta(seconds=5)
 
 
@@ -37,6 +38,9 @@ def fail(error: SQLAlchemyError) -> NoReturn:
     if isinstance(error, ProgrammingError) and getattr(error.orig, "sqlstate", "") == _NO_SUCH_TABLE:
         # PostgreSQL's word for what is to SQLite, above, an operation that failed
         raise Unavailable("The database has not been set up, or by another release.", RETRY_AFTER) from error
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", "") == _READ_ONLY:
+        # a standby, or a server that was set so since its disk is nearly full; to SQLite it is an operation that failed
+        raise Unavailable("The database takes no changes: it is read only.", RETRY_AFTER) from error
     if type(error) is DatabaseError:
         # SQLite's word for a file that is none of its own, or is no longer
         raise Unavailable("The database is damaged, or is no database at all.", RETRY_AFTER) from error

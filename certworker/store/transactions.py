@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
 from time import perf_counter
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.clock import Clock
@@ -17,7 +17,7 @@ from certworker.store.audit import AuditReader, AuditWriter
 from certworker.store.certificates import CertificateReader, CertificateWriter
 from certworker.store.claims import Claims
 from certworker.store.consents import ConsentReader, ConsentWriter
-from certworker.store.database import DatabaseReader
+from certworker.store.database import DatabaseReader, DatabaseWriter
 from certworker.store.events import EventReader, EventWriter
 from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
@@ -44,8 +44,6 @@ from certworker.store.watches import WatchReader, WatchWriter
 from certworker.vault.audit.trail import current_trace
 from certworker.vault.event_lines import log_events
 from certworker.vault.store import HotReader, Reader, Writer
-
-_NOTHING = text("SELECT 1")
 
 
 class SqlReader(
@@ -106,7 +104,7 @@ class SqlWriter(
     AuditWriter,
     SummaryWriter,
     AttentionReader,
-    DatabaseReader,
+    DatabaseWriter,
 ):
     """A transaction that changes things."""
 
@@ -181,16 +179,6 @@ class SqlStore:
     def glance(self) -> AbstractContextManager[HotReader]:
         """Look things up one by one: what is remembered is as the database is now. Raises Unavailable."""
         return self._glances.begin()
-
-    def ping(self) -> None:
-        """Ask the database for nothing. Raises Unavailable where it does not answer."""
-        connection = begin(self._reading)
-        try:
-            connection.execute(_NOTHING)
-        except SQLAlchemyError as error:
-            fail(error)
-        finally:
-            _close(connection)
 
     def close(self) -> None:
         """Close every connection."""

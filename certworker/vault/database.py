@@ -24,3 +24,10 @@ class DatabaseReader(Protocol):
 
     def database_clock(self) -> datetime | None:
         """Tell its time; none where it has no clock of its own (SQLite)."""
+
+
+class DatabaseWriter(DatabaseReader, Protocol):
+    """What can be done to it."""
+
+    def try_out(self) -> None:
+        """Write something, and take it back: nobody else ever sees it, and where nothing can be written the commit fails."""

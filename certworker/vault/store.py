@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from certworker.vault.audit.port import AuditReader, AuditWriter
-from certworker.vault.database import DatabaseReader
+from certworker.vault.database import DatabaseReader, DatabaseWriter
 from certworker.vault.events import Event
 from certworker.vault.identities.port import IdentityGlance, IdentityReader, IdentityWriter
 from certworker.vault.management.stores import StoreReader, StoreWriter
@@ -241,6 +241,7 @@ class Writer(
     GrantWriter,
     AuditWriter,
     SummaryWriter,
+    DatabaseWriter,
     Protocol,
 ):
     """What can be changed, inside one transaction."""
@@ -454,9 +455,6 @@ class Store(Protocol):
 
     def writing(self) -> AbstractContextManager[Writer]:
         """Open a transaction: committed at the end, rolled back by any exception."""
-
-    def ping(self) -> None:
-        """Ask the database for nothing. Raises Unavailable where it does not answer."""
 
     def close(self) -> None:
         """Close every connection."""

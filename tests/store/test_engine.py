@@ -85,7 +85,6 @@ def test_the_database_file_is_its_owners_alone(tmp_path: Path, clock: FakeClock)
 def test_reads_are_inline_on_sqlite_only(store: Store, database_url: str) -> None:
     """SQLite answers faster than a thread can be started; PostgreSQL is waited for."""
     assert store.inline_reads == database_url.startswith("sqlite")
-    store.ping()
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -140,7 +139,7 @@ def test_a_row_that_is_locked_too_long_is_unavailable(store: Store, database_url
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, clock: FakeClock) -> None:
     """Nothing is said of the host; a later try may work."""
     store = open_store(f"postgresql://nobody@/name?host={tmp_path}", clock)
-    for use in (store.ping, store.reading().__enter__, store.writing().__enter__):
+    for use in (store.reading().__enter__, store.writing().__enter__):
         with pytest.raises(Unavailable, match=r"^The database does not answer"):
             use()
 

@@ -61,10 +61,6 @@ class MortalStore:
         if self.writes == self._dies_at:
             raise Killed
 
-    def ping(self) -> None:
-        """Ask for nothing."""
-        self._store.ping()
-
     def close(self) -> None:
         """Close every connection."""
         self._store.close()

@@ -68,10 +68,6 @@ class MortalStore:
             self._fate.pass_("before a commit")
         self._fate.pass_("after a commit")
 
-    def ping(self) -> None:
-        """Ask for nothing."""
-        self._store.ping()
-
     def close(self) -> None:
         """Close every connection."""
         self._store.close()

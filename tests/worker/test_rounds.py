@@ -57,10 +57,6 @@ class WatchedStore:
         with self._store.writing() as writer:
             yield writer
 
-    def ping(self) -> None:
-        """Ask for nothing."""
-        self._store.ping()
-
     def close(self) -> None:
         """Close every connection."""
         self._store.close()

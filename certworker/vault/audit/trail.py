@@ -22,12 +22,18 @@ class AuditTrail(Protocol):
     def append(self, record: AuditRecord) -> None:
         """Append a record: it is with the operating system, or on disk, when this comes back. Raises AuditUnavailable."""
 
+    def try_out(self) -> None:
+        """Find out whether a record could be appended, and append none. Raises AuditUnavailable."""
+
 
 class NoTrail:
     """Keeps nothing: for commands that only look, and for tests of other things."""
 
     def append(self, record: AuditRecord) -> None:
         """Forget it."""
+
+    def try_out(self) -> None:
+        """Nothing is in the way of forgetting."""
 
 
 @dataclass(slots=True)
