@@ -9,14 +9,13 @@ from http import HTTPStatus
 from time import perf_counter
 from uuid import uuid4
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from certworker.api.addresses import ClientAddresses
 from certworker.api.counting import CountedRequests
-from certworker.api.data_plane import REGION, DataPlane, allowed_methods
+from certworker.api.data_plane import REGION, DataPlane
 from certworker.api.errors import error_response
 from certworker.api.graph.call import VERSION
 from certworker.api.graph.errors import graph_error_response
@@ -50,7 +49,12 @@ def build_app(house: House) -> ASGIApp:
     """Build the app of the HTTPS port. Its threads end with its lifespan."""
     threads, password_threads = Threads(house.settings.server.threads), Threads(_PASSWORD_THREADS)
     front = Front(house, threads, password_threads)
-    return Router(default=front, redirect_slashes=False, lifespan=closing(threads, password_threads))
+    life = Router(redirect_slashes=False, lifespan=closing(threads, password_threads))
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (front if scope["type"] == "http" else life)(scope, receive, send)
+
+    return app
 
 
 class Front:
@@ -106,20 +110,18 @@ class Front:
 
     async def _answer_refused(self, error: Exception, exchange: "_Exchange", receive: Receive, send: Send) -> None:
         scope = exchange.scope
-        response = self._refuse(error, exchange, scope)
+        response = self._refuse(error, exchange)
         exchange.trace.refuse(response)
         try:
             await response(scope, receive, send)
         except AuditUnavailable as unavailable:  # then this is the answer
-            await self._refuse(unavailable, exchange, scope)(scope, receive, send)
+            await self._refuse(unavailable, exchange)(scope, receive, send)
 
-    def _refuse(self, error: Exception, exchange: "_Exchange", scope: Scope) -> Response:
+    def _refuse(self, error: Exception, exchange: "_Exchange") -> Response:
         if exchange.asks_directory:
             return graph_error_response(error, exchange.request_id, self._house.clock())
         if exchange.manages:
             return arm_error_response(error, exchange.request_id)
-        if isinstance(error, HTTPException) and error.status_code == 405:  # noqa: PLR2004
-            error = HTTPException(405, "The method is not allowed here.", {"Allow": allowed_methods(scope)})
         return error_response(error, exchange.request_id)
 
 

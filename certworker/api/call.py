@@ -1,22 +1,21 @@
 """One request on the data plane, as a route sees it: who calls, which vault, what was asked; and how to answer."""
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlencode
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from certworker.api.api_versions import ApiVersion
 from certworker.api.auth import Admission
 from certworker.api.bodies import BodyType, parse_body
 from certworker.api.hosts import Place
 from certworker.api.paths import read_skip_token, write_skip_token
+from certworker.api.routing import Route, methods_of
 from certworker.api.threads import Threads
 from certworker.api.wire import View
 from certworker.bootstrap import House
@@ -29,12 +28,7 @@ from certworker.vault.vaults import Vault
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CALL: Final = "certworker.call"
-"""Where a call lies in the ASGI scope."""
-METER: Final = "certworker.meter"
-"""Where that lies which counts requests and refuses too many; nothing does where there are no limits."""
 MAX_RESULTS = 25
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,26 +135,12 @@ class Call:
 
 def answer(content: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Answer with JSON."""
-    body = _JSON.encode(content).encode()
-    return Response(body, status, headers, "application/json; charset=utf-8")
+    return Response(to_json(content), status, headers, "application/json; charset=utf-8")
 
 
 Handler = Callable[[Call], Awaitable[Response]]
 
 
-def route(methods: str, path: str, handler: Handler) -> Route:
+def route(methods: str, path: str, handler: Handler) -> Route[Handler]:
     """Lead requests for `path` to a handler; `methods` are separated by blanks."""
-    return Route(path, _Endpoint(handler), methods=methods.split())
-
-
-class _Endpoint:
-    """A handler as Starlette takes it. What it raises goes up to the front, past Starlette's own handling of exceptions."""
-
-    def __init__(self, handler: Handler) -> None:
-        self._handler = handler
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if METER in scope:
-            await scope[METER]()
-        response = await self._handler(scope[CALL](Request(scope, receive, send)))
-        await response(scope, receive, send)
+    return Route(methods_of(methods), path, handler)

@@ -1,12 +1,10 @@
 """The data plane of a vault: let in, check the api-version, lead to the route."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
-from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route, Router
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import Request
+from starlette.types import Receive, Scope, Send
 
 from certworker.api import (
     access,
@@ -30,15 +28,15 @@ from certworker.api import (
 )
 from certworker.api.api_versions import LATEST, ApiVersion, api_version_of
 from certworker.api.auth import Admission, Challenged, admit, bearer_of, find_vault
-from certworker.api.call import CALL, METER, Call
+from certworker.api.call import Call
 from certworker.api.hosts import Place
 from certworker.api.operation_names import UNKNOWN, operation_name
 from certworker.api.paths import query_of
+from certworker.api.routing import Params, Routes
 from certworker.api.threads import Threads
 from certworker.api.throttle import Throttle
 from certworker.api.trace import trace_of
 from certworker.bootstrap import House
-from certworker.errors import CertworkerError
 from certworker.vault.firewall import Firewall
 from certworker.vault.objects import KeyVersion
 from certworker.vault.vaults import Vault
@@ -77,7 +75,7 @@ class DataPlane:
     def __init__(self, house: House, threads: Threads) -> None:
         self._house = house
         self._threads = threads
-        self._routers = _by_shape(ROUTES)
+        self._routes = Routes(ROUTES)
         settings = house.settings
         trusted = tuple(settings.network.trusted_services.values())
         self._firewall = Firewall(settings.network.subnets, trusted, settings.authority)
@@ -93,24 +91,25 @@ class DataPlane:
             trace.vault = await self._look(_vault_at, place)
             raise
         trace.caller, trace.vault = admission.caller, admission.vault
-        try:
-            self._firewall.require(admission.vault, admission.caller, trace.address)
-            query = query_of(scope["query_string"])
-            # the paths of our own have their version in them
-            api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
-        except CertworkerError:
-            _find_route(scope)
-            raise
+        found = self._routes.find(scope["method"], scope["path"])
+        if found:  # what is refused from here on is recorded as what it was for
+            scope["route"], scope["path_params"] = found
+        self._firewall.require(admission.vault, admission.caller, trace.address)
+        query = query_of(scope["query_string"])
+        # the paths of our own have their version in them
+        api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
         scope[REGION] = admission.vault.location
-        scope["app"] = self  # with it, the router raises what it refuses
-        scope[CALL] = partial(Call, self._house, self._threads, place, admission, api_version, query)
+        if found is None:
+            refusal, scope["path_params"] = self._routes.refuse(scope["path"])
+            raise refusal
+        route, params = found
         if self._throttle:
-            scope[METER] = partial(self._charge, self._throttle, admission.vault, scope)
-        await self._routers.get(_shape(scope["path"]), _no_such_operation)(scope, receive, send)
+            await self._charge(self._throttle, admission.vault, operation_name(scope["method"], route.path) or UNKNOWN, params)
+        request = Request(scope, receive, send)
+        response = await route.handler(Call(self._house, self._threads, place, admission, api_version, query, request))
+        await response(scope, receive, send)
 
-    async def _charge(self, throttle: Throttle, vault: Vault, scope: Scope) -> None:
-        operation = operation_name(scope["method"], scope["route"].path) or UNKNOWN
-        params = scope["path_params"]
+    async def _charge(self, throttle: Throttle, vault: Vault, operation: str, params: Params) -> None:
         key = None
         if operation.startswith("Key") and "name" in params:
             key = await self._look(_find_key, vault, params["name"], params.get("version"))
@@ -133,44 +132,6 @@ def _vault_at(house: House, place: Place) -> Vault:
         return find_vault(house, place, reader)
 
 
-def _find_route(scope: Scope) -> None:
-    """Find out for the record what a request was for that is refused before it is led anywhere."""
-    for found in ROUTES:
-        match, more = found.matches(scope)
-        if match is Match.FULL:
-            scope["route"] = found
-            scope.update(more)
-            return
-
-
 def _find_key(house: House, vault: Vault, name: str, version: str | None) -> KeyVersion | None:
     with house.store.glance() as reader:
         return reader.key(vault.id, name, version)
-
-
-def _shape(path: str) -> tuple[str, int]:
-    """Tell a path's first word and its length: few routes have both in common with it."""
-    return path.split("/", 2)[1], path.count("/")
-
-
-def _by_shape(routes: Sequence[Route]) -> Mapping[tuple[str, int], ASGIApp]:
-    """Make a router for each shape of a path, so that no request is held against the routes of all the others."""
-    shaped: dict[tuple[str, int], list[Route]] = {}
-    for found in routes:
-        shaped.setdefault(_shape(found.path), []).append(found)
-    return {
-        shape: Router(
-            some, redirect_slashes=False, default=_no_such_operation
-        ).app  # without middleware, of which there is none
-        for shape, some in shaped.items()
-    }
-
-
-async def _no_such_operation(scope: Scope, _receive: Receive, _send: Send) -> None:
-    raise HTTPException(404, f"There is no operation at {scope['path']}.")
-
-
-def allowed_methods(scope: Scope) -> str:
-    """Name the verbs that a path has, for the Allow header (RFC 9110 section 10.2.1)."""
-    methods = {method for found in ROUTES if found.matches(scope)[0] is not Match.NONE for method in found.methods or ()}
-    return ", ".join(sorted(methods))

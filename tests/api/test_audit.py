@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from starlette.routing import Route
 
+from certworker.api.call import Handler
 from certworker.api.data_plane import ROUTES
 from certworker.api.operation_names import operation_name
+from certworker.api.routing import Route
 from certworker.store.transactions import SqlStore
 from certworker.vault.store import Writer
 from tests.api.recording import Recorder, recorded
@@ -24,9 +25,9 @@ def call_recorded(world: World) -> tuple[Caller, Recorder]:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{max(route.methods)} {route.path}")
-def test_every_operation_of_the_data_plane_has_a_name(route: Route) -> None:
+def test_every_operation_of_the_data_plane_has_a_name(route: Route[Handler]) -> None:
     """Whoever adds a route gives it a name in the log."""
-    assert all(operation_name(method, route.path) for method in route.methods or ())
+    assert all(operation_name(method, route.path) for method in route.methods)
 
 
 def test_a_read_is_recorded_with_the_services_fields(call_recorded: tuple[Caller, Recorder]) -> None:

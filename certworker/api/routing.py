@@ -1,0 +1,77 @@
+"""Which handler a path of the data plane has. Paths come here in one spelling (`paths.clean_path`), so words are just equal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from starlette.exceptions import HTTPException
+
+HandlerType = TypeVar("HandlerType")
+Params = Mapping[str, str]
+"""What stands in a path for the names of its route."""
+_Shape = tuple[str, str, int]
+"""A verb, a path's first word, and how many segments it has: few routes have all of it in common."""
+
+_READS: Final = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Route(Generic[HandlerType]):
+    """What answers for a path, in which `{name}` is one segment. Whatever can be got has a head as well."""
+
+    methods: frozenset[str]
+    path: str
+    handler: HandlerType
+    words: tuple[tuple[int, str], ...] = field(init=False)
+    names: tuple[tuple[int, str], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Part the path into the words that it always has and the names, each with its place."""
+        segments = tuple(enumerate(self.path.split("/")))
+        object.__setattr__(self, "words", tuple((at, word) for at, word in segments if not word.startswith("{")))
+        object.__setattr__(self, "names", tuple((at, word[1:-1]) for at, word in segments if word.startswith("{")))
+
+    def fit(self, segments: Sequence[str]) -> Params | None:
+        """Give what stands for the names in a path of as many segments as this one; none where it is another path."""
+        for at, word in self.words:
+            if segments[at] != word:
+                return None
+        return {name: segments[at] for at, name in self.names}
+
+
+class Routes(Generic[HandlerType]):
+    """All routes. The first that fits a path answers, so that what is more exact stands before what is less."""
+
+    def __init__(self, routes: Sequence[Route[HandlerType]]) -> None:
+        self._shaped: dict[_Shape, list[Route[HandlerType]]] = {}
+        for route in routes:
+            segments = route.path.split("/")
+            for method in route.methods:
+                self._shaped.setdefault((method, segments[1], len(segments)), []).append(route)
+        self._methods = tuple(sorted({method for route in routes for method in route.methods}))
+
+    def find(self, method: str, path: str) -> tuple[Route[HandlerType], Params] | None:
+        """Find what answers a request, with what stands in its path for names."""
+        segments = path.split("/")
+        for route in self._shaped.get((method, segments[1], len(segments)), ()):
+            params = route.fit(segments)
+            if params is not None:
+                return route, params
+        return None
+
+    def refuse(self, path: str) -> tuple[HTTPException, Params]:
+        """Say why nothing answers: 404, or 405 with the verbs that the path has (RFC 9110 section 10.2.1).
+
+        With it goes what stands in the path for names, where it is one that there is for other verbs.
+        """
+        others = {method: found[1] for method in self._methods if (found := self.find(method, path))}
+        if not others:
+            return HTTPException(404, f"There is no operation at {path}."), {}
+        allowed = {"Allow": ", ".join(others)}
+        return HTTPException(405, "The method is not allowed here.", allowed), next(iter(others.values()))
+
+
+def methods_of(words: str) -> frozenset[str]:
+    """Read the verbs of a route, which are separated by blanks."""
+    methods = frozenset(words.split())
+    return methods | _READS if "GET" in methods else methods
