@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 
 from certworker.errors import SettingsError
 from certworker.settings.audit import AuditOutput, AuditSettings
+from certworker.settings.history import HistorySettings
 from certworker.settings.hook import HookSettings
 from certworker.settings.identity import IdentitySettings
 from certworker.settings.issuers import IssuerSettings, find_circle
@@ -32,6 +33,7 @@ __all__ = [
     "AuditOutput",
     "AuditSettings",
     "Challenges",
+    "HistorySettings",
     "HookSettings",
     "HsmSettings",
     "IdentitySettings",
@@ -210,6 +212,7 @@ class Settings(Section):
     revocation: RevocationSettings = RevocationSettings()
     spare_keys: SpareKeySettings = SpareKeySettings()
     notices: Notices = Notices()
+    history: HistorySettings = HistorySettings()
     mail: Mail = Mail()
     hook: HookSettings = HookSettings()
     webhooks: Mapping[str, WebhookSettings] = Field(default_factory=dict, description="tables by a name of your own")

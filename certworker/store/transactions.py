@@ -23,6 +23,7 @@ from certworker.store.failures import fail
 from certworker.store.glances import Glances, PostgresqlGeneration, SqliteGeneration
 from certworker.store.grants import GrantReader, GrantWriter
 from certworker.store.group_commit import GroupCommit, begin
+from certworker.store.history import HistoryReader, HistoryWriter
 from certworker.store.identities import IdentityReader, IdentityWriter
 from certworker.store.issuers import IssuerReader, IssuerWriter
 from certworker.store.keys import KeyReader, KeyWriter
@@ -71,6 +72,7 @@ class SqlReader(
     GrantReader,
     AuditReader,
     SummaryReader,
+    HistoryReader,
     AttentionReader,
     DatabaseReader,
 ):
@@ -103,6 +105,7 @@ class SqlWriter(
     GrantWriter,
     AuditWriter,
     SummaryWriter,
+    HistoryWriter,
     AttentionReader,
     DatabaseWriter,
 ):

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from certworker.vault.audit.port import AuditReader, AuditWriter
 from certworker.vault.database import DatabaseReader, DatabaseWriter
 from certworker.vault.events import Event
+from certworker.vault.history import HistoryReader, HistoryWriter
 from certworker.vault.identities.port import IdentityGlance, IdentityReader, IdentityWriter
 from certworker.vault.management.stores import StoreReader, StoreWriter
 from certworker.vault.notification.consents import ConsentReader, ConsentWriter
@@ -97,6 +98,7 @@ class Reader(
     GrantReader,
     AuditReader,
     SummaryReader,
+    HistoryReader,
     AttentionReader,
     DatabaseReader,
     Protocol,
@@ -241,6 +243,7 @@ class Writer(
     GrantWriter,
     AuditWriter,
     SummaryWriter,
+    HistoryWriter,
     DatabaseWriter,
     Protocol,
 ):

@@ -12,7 +12,19 @@ from certworker.errors import CertworkerError
 from certworker.measures import Measure
 from certworker.vault.store import Reader
 from certworker.vault.vaults import Heartbeat
-from certworker.worker import advice, audit, counting, failover, issuing, notices, revision, revocation, summary, upkeep
+from certworker.worker import (
+    advice,
+    audit,
+    counting,
+    failover,
+    history,
+    issuing,
+    notices,
+    revision,
+    revocation,
+    summary,
+    upkeep,
+)
 from certworker.worker.owner import is_gone, own_name
 from certworker.worker.round import Group, Round
 from certworker.worker.troubles import Troubles
@@ -41,6 +53,7 @@ ROUNDS: Final[tuple[Callable[[House, str], Round], ...]] = (
     upkeep.vault_purges,
     upkeep.spare_keys,
     notices.oblivion,
+    history.forgetting,
     # last: what the others did is told in the same turn
     notices.marks,
     notices.tellings,
