@@ -156,7 +156,7 @@ class Member:
         if self.not_after <= at:
             return EXPIRED
         begins_later = self.not_before is not None and self.not_before > at
-        return NOT_YET_VALID if begins_later and self.state in (State.VALID, State.RENEWING) else self.state.value
+        return NOT_YET_VALID if begins_later and self.state is not State.DISABLED else self.state.value
 
     def counts(self) -> Counter[CountKey]:
         """Say in which counts it is one."""
