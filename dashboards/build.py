@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from certworker.metrics.catalogue import Kind, Metric, Origin, catalogue
+from certworker.metrics.catalogue import catalogue
+from certworker.metrics.metric import Kind, Metric, Origin
 from dashboards.panels import DATASOURCE, panel
 
 Json = dict[str, Any]

@@ -24,6 +24,7 @@ from certworker.cli.logs import set_up_logging
 from certworker.cli.sockets import inherit
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError, SetupError
+from certworker.issuers.limits import limits_by
 from certworker.metrics import Metrics
 from certworker.metrics.counters import Counters, counters_of_process
 from certworker.metrics.exposition import Exposition, SealedExposition
@@ -142,8 +143,9 @@ def _run_api(house: House, counters: Counters, options: argparse.Namespace) -> N
 def _operators(house: House, counters: Counters, options: argparse.Namespace) -> list[BackgroundServer]:
     """Serve the operators' port, where it is this process that does."""
     settings = house.settings
-    state = Metrics(house.store, house.clock, settings.metrics.certificate_series)
-    text = Exposition(house.store, state.text, counters, settings.seal).text
+    told, channels = settings.metrics, house.lifecycle.notification.audience.places
+    state = Metrics(house.store, house.clock, told.certificate_series, told.issuer_series, limits_by(settings), channels)
+    text = Exposition(house.store, state.text, counters, settings.seal, writable=house.readiness.standing).text
     return [BackgroundServer(build_ops_app(house, text), inherit(options.ops))] if options.ops else []
 
 

@@ -24,8 +24,9 @@ from prometheus_client.utils import floatToGoString
 from certworker.clock import Clock, utc_now
 from certworker.errors import SetupError
 from certworker.measures import Measure
-from certworker.metrics.catalogue import PREFIX, Kind, Metric, catalogue
+from certworker.metrics.catalogue import catalogue
 from certworker.metrics.folder import COUNTERS, GAUGES, HISTOGRAMS, SummedFolder
+from certworker.metrics.metric import PREFIX, Kind, Metric
 
 FOLDER_VARIABLE: Final = "CERTWORKER_COUNTERS"
 """Where the environment says which folder is the service's."""
@@ -47,7 +48,10 @@ _log = logging.getLogger(__name__)
 
 
 class _Series:
-    """One series of this process: its keys in the file, and its values. Of a histogram, the sum comes after the buckets."""
+    """One series of this process: its keys in the file, and its values. Of a histogram, the sum comes after the buckets.
+
+    Of a gauge, the second key is of when it was set, if that is told.
+    """
 
     __slots__ = ("bounds", "keys", "values")
 
@@ -85,6 +89,7 @@ class Counters:
         closing.atexit = folder is None  # threads may count to the very end
         named = {metric.name.removeprefix(PREFIX): metric for metric in catalogue()}
         self._metrics = {measure: named[measure.value] for measure in Measure}
+        self._dates = {metric.dates: metric for metric in named.values() if metric.dates}
         self._seen: dict[str, dict[str, str]] = {}
         self._series: dict[tuple[str, ...], _Series] = {}
         self._lock = Lock()
@@ -123,7 +128,8 @@ class Counters:
             series = self._series.get((measure, *labels)) or self._bind(measure, labels)
             at = self._clock().timestamp()
             with self._lock:
-                self._gauges.write_value(series.keys[0], value, at)
+                for key, told in zip(series.keys, (value, at), strict=False):
+                    self._gauges.write_value(key, told, at)
         except OSError as error:
             self._miss(error)
 
@@ -145,7 +151,7 @@ class Counters:
             place = (measure, *bounded)
             series = self._series.get(place)
             if series is None:
-                series = _series(metric, bounded)
+                series = _series(metric, bounded, self._dates.get(metric.name))
                 self._begin(metric, series)
                 self._series[place] = series
                 self._bear(measure, metric, bounded)
@@ -182,10 +188,11 @@ def counters_of_process(clock: Clock) -> Counters:
     return Counters(Path(named) if named else None, clock)
 
 
-def _series(metric: Metric, labels: tuple[str, ...]) -> _Series:
+def _series(metric: Metric, labels: tuple[str, ...], dated_by: Metric | None = None) -> _Series:
     names = list(metric.labels)
     if metric.kind is not Kind.HISTOGRAM:
-        return _Series((mmap_key(metric.name, metric.series, names, list(labels), metric.meaning),))
+        both = filter(None, (metric, dated_by))
+        return _Series(tuple(mmap_key(one.name, one.series, names, list(labels), one.meaning) for one in both))
     bounds = (*metric.buckets, float("inf"))
     texts = [floatToGoString(bound) for bound in bounds]  # type: ignore[no-untyped-call]  # the library has no types here
     buckets = (

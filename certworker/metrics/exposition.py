@@ -18,10 +18,11 @@ from prometheus_client.registry import Collector
 
 from certworker.errors import Unavailable
 from certworker.metrics import catalogue
-from certworker.metrics.catalogue import Metric
 from certworker.metrics.counters import Counters
+from certworker.metrics.metric import Metric
 from certworker.settings import Seal, SealKind
 from certworker.vault.database import DatabaseState
+from certworker.vault.readiness import Part
 from certworker.vault.store import Store
 
 PATIENCE_SECONDS: Final = 5.0
@@ -37,23 +38,33 @@ class Exposition:
     """The text of a process that is open. `state` tells what is in the database, and raises Unavailable where it cannot."""
 
     def __init__(
-        self, store: Store, state: Callable[[], Text], counters: Counters, seal: Seal, patience: float = PATIENCE_SECONDS
+        self,
+        store: Store,
+        state: Callable[[], Text],
+        counters: Counters,
+        seal: Seal,
+        patience: float = PATIENCE_SECONDS,
+        writable: Callable[[], Mapping[Part, bool]] = dict,
     ) -> None:
+        """`writable` tells which parts can be written to, and does not take long."""
         self._store = store
         self._state = state
         self._counted = counters.collector()
         self._seal = seal
         self._patience = patience
+        self._writable = writable
         self._lock = Lock()
         self._asked: Future[tuple[Text, DatabaseState]] | None = None
 
     def text(self) -> Text:
         """Give the exposition and its content type."""
         told = self._ask_in_time()
+        writable = {(part.value,): float(works) for part, works in self._writable().items()}
+        stands = [*_stands(self._seal, sealed=False), _family(catalogue.WRITABLE, writable)]
         if told is None:
-            return _written([*_stands(self._seal, sealed=False), _one(catalogue.DATABASE_UP, 0.0), _build()], self._counted)
+            return _written([*stands, _one(catalogue.DATABASE_UP, 0.0), _build()], self._counted)
         (text, content_type), standing = told
-        families = [*_stands(self._seal, sealed=False), _one(catalogue.DATABASE_UP, 1.0), *_database(standing)]
+        families = [*stands, _one(catalogue.DATABASE_UP, 1.0), *_database(standing)]
         return text + _written(families, self._counted)[0], content_type
 
     def _ask_in_time(self) -> tuple[Text, DatabaseState] | None:

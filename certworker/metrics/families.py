@@ -7,7 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
-from certworker.metrics.catalogue import Kind, Metric
+from certworker.metrics.metric import Kind, Metric
 
 
 class Families(Collector):

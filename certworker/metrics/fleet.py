@@ -9,8 +9,8 @@ from typing import Final
 from prometheus_client.metrics_core import Metric as Family
 
 from certworker.metrics import catalogue
-from certworker.metrics.catalogue import Metric
 from certworker.metrics.families import Telling, told
+from certworker.metrics.metric import Metric
 from certworker.vault.store import Reader
 from certworker.vault.summary.port import PendingOperations
 from certworker.vault.summary.records import CountKey, Measure, hour_of, start_of
@@ -22,6 +22,7 @@ DAYS: Final = 90
 MOST_ISSUERS: Final = 100
 """Of so many issuers the days are told one by one, those with the most certificates; of all others together."""
 OTHER: Final = "other"
+"""What is told as the name of all that have no series of their own."""
 _ByDay = Mapping[tuple[str, int], int]
 
 

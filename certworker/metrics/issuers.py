@@ -9,7 +9,9 @@ from prometheus_client.metrics_core import Metric as Family
 
 from certworker.crypto.x509 import read_certificate
 from certworker.metrics import catalogue
-from certworker.metrics.families import Telling
+from certworker.metrics.apart import Apart, Place
+from certworker.metrics.families import Telling, told
+from certworker.metrics.fleet import OTHER
 from certworker.vault.objects import fold_name
 from certworker.vault.policy import SELF, UNKNOWN
 from certworker.vault.resilience.gates import Gate
@@ -20,47 +22,49 @@ from certworker.vault.versions import WARNED
 LONGEST_SUBJECT: Final = 256
 MOST_PLACES: Final = 200
 """Lists of so many issuers at hosts are told apart; those of all others together."""
-OTHER: Final = "other"
 RESULTS: Final = ("issued", "retried", "failed", "cancelled")
 _NO_CA = frozenset({SELF.casefold(), UNKNOWN.casefold()})
 
 
-def issuance_families(tallies: Mapping[tuple[str, str, str], int], known: Iterable[tuple[str, str]]) -> Iterable[Family]:
+def issuance_families(
+    tallies: Mapping[tuple[str, str, str], int], known: Iterable[tuple[str, str]], apart: Apart
+) -> Iterable[Family]:
     """Tell how attempts at issuance ended; those of issuers that are `known`, (vault's name, issuer's name), begin at 0."""
-    attempts, warnings = Telling(catalogue.ATTEMPTS), Telling(catalogue.WARNINGS)
-    spelt = _spelt((vault, issuer) for vault, issuer, _ in tallies) | _spelt(known)
+    attempts, warnings, fleet = Telling(catalogue.ATTEMPTS), Telling(catalogue.WARNINGS), Telling(catalogue.FLEET_ATTEMPTS)
     totals = {(vault, fold_name(issuer), result): count for (vault, issuer, result), count in tallies.items()}
-    for (vault, folded), issuer in sorted(spelt.items()):
+    for result in RESULTS:
+        # of all, and not of those without series: which these are changes, and a counter must never fall
+        fleet.add((result,), sum(count for (_, _, one), count in totals.items() if one == result))
+    places = {(vault, fold_name(issuer)) for vault, issuer in (*known, *((vault, issuer) for vault, issuer, _ in tallies))}
+    for vault, folded in sorted(places):
+        if not apart.has(vault, folded):
+            continue
+        vault, issuer = apart.place(vault, folded)  # noqa: PLW2901  # the same vault, and the issuer as it is spelt
         for result in RESULTS:
             attempts.add((vault, issuer, result), totals.get((vault, folded, result), 0))
         # what was warned about has been issued as well, and is one attempt
         warnings.add((vault, issuer), totals.get((vault, folded, WARNED), 0))
-    yield from (attempts.family, warnings.family)
+    yield from (attempts.family, warnings.family, fleet.family)
 
 
 def issuer_families(
-    used: Iterable[tuple[str, str]], gates: Iterable[Gate], vaults: Mapping[str, str], at: datetime
+    used: Iterable[tuple[str, str]], gates: Mapping[Place, Gate], apart: Apart, limit: int, at: datetime
 ) -> Iterable[Family]:
     """Tell of the issuers that certificates name, (vault's name, issuer's name), and of those that have a gate."""
-    # a deleted vault has no name here, and its gates keep nothing back
-    known = {(vaults[gate.vault_id], fold_name(gate.issuer)): gate for gate in gates if gate.vault_id in vaults}
-    names = _spelt((vault, issuer) for vault, issuer in used if issuer.casefold() not in _NO_CA)
-    names = {place: gate.issuer for place, gate in known.items()} | names
+    places = {(vault, fold_name(issuer)) for vault, issuer in used if issuer.casefold() not in _NO_CA} | set(gates)
     up, closed, circuit = Telling(catalogue.ISSUER_UP), Telling(catalogue.GATE_CLOSED), Telling(catalogue.CIRCUIT)
-    for place, issuer in sorted(names.items()):
-        gate = known.get(place)
-        up.add((place[0], issuer), float(not (gate and gate.is_down)))
+    for place in sorted(place for place in places if apart.has(*place)):
+        gate, labels = gates.get(place), apart.place(*place)
+        up.add(labels, float(not (gate and gate.is_down)))
         now = _circuit(gate, at)
         for state in ("closed", "open", "half_open"):
-            circuit.add((place[0], issuer, state), float(state == now))
+            circuit.add((*labels, state), float(state == now))
         if gate and gate.reason:
-            closed.add_time((place[0], issuer, gate.reason.value), gate.closed_until)
+            closed.add_time((*labels, gate.reason.value), gate.closed_until)
     yield from (up.family, closed.family, circuit.family)
-
-
-def _spelt(names: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Tell how each issuer is spelt, by vault and folded name: of several ways, the same one at each scrape."""
-    return {(vault, fold_name(issuer)): issuer for vault, issuer in sorted(names, reverse=True)}
+    yield told(catalogue.ISSUERS_DOWN, {(): sum(gate.is_down for gate in gates.values())})
+    yield told(catalogue.ISSUER_SERIES_LIMIT, {(): limit})
+    yield told(catalogue.ISSUERS_WITHOUT_SERIES, {(): apart.without})
 
 
 def _circuit(gate: Gate | None, at: datetime) -> str:

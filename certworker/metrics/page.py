@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Final
 
-from certworker.metrics.catalogue import Kind, Metric, Origin, catalogue
+from certworker.metrics.catalogue import catalogue
+from certworker.metrics.metric import Kind, Metric, Origin
 
 _HEAD: Final = """\
 # Metrics

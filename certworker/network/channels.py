@@ -13,13 +13,10 @@ from certworker.network.mail import MailRelay
 from certworker.network.webhook import Endpoint, Webhooks
 from certworker.settings import Settings, WebhookSettings
 from certworker.settings.listener import Listener
-from certworker.vault.notification.audience import MAIL, Audience, Subscription
+from certworker.vault.notification.audience import HOOK, MAIL, WEBHOOK, Audience, Subscription
 from certworker.vault.notification.message import Channel, Topic
 from certworker.vault.store import Store
 
-WEBHOOK: Final = "webhook"
-HOOK: Final = "hook"
-"""The channel with one address, of the same name."""
 _ALWAYS: Final = (Topic.DIGEST, Topic.TEST)
 """What nobody has to ask for by its name."""
 

@@ -153,6 +153,9 @@ class Metrics(Section):
     certificate_series: int = Field(
         1000, ge=0, le=20_000, description="certificates that get series of their own: the unhealthy, then what expires first"
     )
+    issuer_series: int = Field(
+        500, ge=0, le=10_000, description="issuers that get series of their own: those in trouble, then the most used"
+    )
 
 
 class Network(Section):

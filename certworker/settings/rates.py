@@ -20,7 +20,7 @@ class Rate:
     @property
     def interval(self) -> timedelta:
         """How long one takes to come back."""
-        return self.period / self.most
+        return self.period // self.most  # rounded up, not all of them could come at once
 
     @property
     def slack(self) -> timedelta:

@@ -23,6 +23,11 @@ from certworker.vault.vaults import Contact, Issuer, SealedAccount
 
 # told once: it is asked for with each step of each issuance
 _ISSUER: Final = select(ISSUER).where(ISSUER.c.vault_id == bindparam("vault"), ISSUER.c.folded == bindparam("name"))
+_EVERY: Final = (
+    select(VAULT.c.name.label("vault"), ISSUER)
+    .join(VAULT, and_(VAULT.c.id == ISSUER.c.vault_id, VAULT.c.deleted.is_(None)))
+    .order_by(VAULT.c.folded, ISSUER.c.folded)
+)
 _NAMES: Final = (
     select(VAULT.c.name.label("vault"), ISSUER.c.name)
     .join(VAULT, and_(VAULT.c.id == ISSUER.c.vault_id, VAULT.c.deleted.is_(None)))
@@ -49,6 +54,10 @@ class IssuerReader(Transaction):
     def issuer_names(self) -> tuple[tuple[str, str], ...]:
         """List the names of all live vaults' issuers: (vault's name, issuer's name)."""
         return tuple((row.vault, row.name) for row in self._all(_NAMES))
+
+    def issuers_of_all(self) -> tuple[tuple[str, Issuer], ...]:
+        """List all live vaults' issuers, each with its vault's name."""
+        return tuple((row.vault, issuer_record(row)) for row in self._all(_EVERY))
 
     def contacts(self, vault_id: str) -> tuple[Contact, ...]:
         """List a vault's contacts, in the order in which they were set."""

@@ -22,6 +22,7 @@ from certworker.store.tables.notices import (
 )
 from certworker.store.tables.row import Values
 from certworker.store.transaction import Transaction, insertion
+from certworker.vault.notification.audience import WEBHOOK
 from certworker.vault.notification.ledger import OPEN, Notice, NoticeStatus, Silence
 from certworker.vault.notification.message import Severity, Topic
 from certworker.vault.objects import ObjectKind, fold_name
@@ -31,6 +32,13 @@ _NUMBER: Final = select(NOTICE.c.number).where(NOTICE.c.id == bindparam("id"))
 _PARTS: Final = select(NOTICE).where(NOTICE.c.digest_id == bindparam("id")).order_by(NOTICE.c.came_at, NOTICE.c.number)
 _COUNTS: Final = select(NOTICE.c.channel, NOTICE.c.status, func.count().label("notices")).group_by(
     NOTICE.c.channel, NOTICE.c.status
+)
+_WEBHOOK: Final = case((NOTICE.c.channel == WEBHOOK, NOTICE.c.address), else_="").label("webhook")
+# what has arrived is most of the ledger, and is left alone: its addresses are in no index
+_UNDELIVERED: Final = (
+    select(NOTICE.c.channel, _WEBHOOK, NOTICE.c.status, func.count().label("notices"))
+    .where(NOTICE.c.status.in_((NoticeStatus.RETRYING, NoticeStatus.DEAD)))
+    .group_by(NOTICE.c.channel, _WEBHOOK, NOTICE.c.status)
 )
 _OLDEST: Final = select(NOTICE.c.came_at).order_by(NOTICE.c.number).limit(1)
 _NEXT: Final = select(func.min(due(NOTICE)).label("at")).where(
@@ -119,6 +127,11 @@ class NoticeReader(Transaction):
     def notice_counts(self) -> Mapping[tuple[str, NoticeStatus], int]:
         """Count the entries: (channel, status) -> count."""
         return MappingProxyType({(row.channel, row.status): row.notices for row in self._all(_COUNTS)})
+
+    def undelivered(self) -> Mapping[tuple[str, str, NoticeStatus], int]:
+        """Count what has failed, to be tried again or given up: (channel, name of the webhook or empty, status) -> count."""
+        found = {(row.channel, row.webhook, row.status): row.notices for row in self._all(_UNDELIVERED)}
+        return MappingProxyType(found)
 
     def open_notices(self, vault_id: str) -> tuple[Notice, ...]:
         """List what is still to go out for a vault."""

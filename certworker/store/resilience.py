@@ -1,6 +1,8 @@
 """Gates, memories of failures and budgets: what is asked and what is changed."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, func, or_, select, type_coerce, update
@@ -24,9 +26,9 @@ from certworker.store.tables.watches import WATCH
 from certworker.store.transaction import Transaction
 from certworker.vault.objects import fold_name
 from certworker.vault.operations import Certificate, Operation
-from certworker.vault.resilience.gates import LONGEST_REST, Gate
+from certworker.vault.resilience.gates import LONGEST_REST, Gate, GateReason
 from certworker.vault.resilience.memory import FailureMemory, MemoryKey
-from certworker.vault.resilience.ports import Bucket
+from certworker.vault.resilience.ports import Bucket, SpentBucket
 
 LONGEST_SPREAD_SECONDS: Final = 3600
 LONGEST_MEMORY: Final = timedelta(days=400)
@@ -43,6 +45,22 @@ _BUCKET: Final = select(BUCKET.c.full_at).where(BUCKET.c.kind == bindparam("kind
 
 _FULL: Final = delete(BUCKET).where(BUCKET.c.full_at <= bindparam("until", type_=BUCKET.c.full_at.type))
 _LONG_AGO: Final = delete(FAILURE_MEMORY).where(FAILURE_MEMORY.c.updated <= bindparam("until", type_=UnixTime()))
+
+
+_SPENT: Final = select(BUCKET.c.kind, BUCKET.c.key, BUCKET.c.full_at).where(BUCKET.c.full_at > bindparam("now"))
+
+
+def _behind_budgets() -> Select[Any]:
+    due = CERTIFICATE.c.due_at <= bindparam("at", type_=UnixTime())
+    return (
+        select(GATE.c.vault_id, GATE.c.folded, func.count().label("renewals"))
+        .select_from(GATE.join(CERTIFICATE, gate_of(CERTIFICATE)))
+        .where(GATE.c.reason == GateReason.BUDGET, due, renewal_waits(CERTIFICATE))
+        .group_by(GATE.c.vault_id, GATE.c.folded)
+    )
+
+
+_BEHIND_BUDGETS: Final = _behind_budgets()
 
 
 def _stalled_renewals() -> Select[Any]:
@@ -95,6 +113,15 @@ class ResilienceReader(Transaction):
         """Tell when a bucket has its next token."""
         row = self._one(_BUCKET, kind=bucket.kind, key=bucket.key)
         return _time(row.full_at - rate.slack.total_seconds()) if row else at
+
+    def spent_buckets(self, at: datetime) -> tuple[SpentBucket, ...]:
+        """List the buckets that are not full at a time."""
+        return tuple(SpentBucket(row.kind, row.key, row.full_at) for row in self._all(_SPENT, now=at.timestamp()))
+
+    def renewals_behind_budgets(self, at: datetime) -> Mapping[tuple[str, str], int]:
+        """Count the renewals that wait for the budget of an account: (vault's id, issuer's folded name) -> count."""
+        found = {(row.vault_id, row.folded): int(row.renewals) for row in self._all(_BEHIND_BUDGETS, at=at)}
+        return MappingProxyType(found)
 
     def stalled_renewals(self, issuer: str, at: datetime, limit: int) -> tuple[Certificate, ...]:
         """List certificates whose renewal waits at an issuer for its gate, or after failures."""

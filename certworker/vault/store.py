@@ -162,6 +162,9 @@ class Reader(
     def issuer_names(self) -> tuple[tuple[str, str], ...]:
         """List the names of all live vaults' issuers: (vault's name, issuer's name)."""
 
+    def issuers_of_all(self) -> tuple[tuple[str, Issuer], ...]:
+        """List all live vaults' issuers, each with its vault's name."""
+
     def contacts(self, vault_id: str) -> tuple[Contact, ...]:
         """List a vault's contacts, in the order in which they were set."""
 

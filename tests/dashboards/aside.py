@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 
 from certworker.bootstrap import make_master_key, open_house
+from certworker.issuers.limits import limits_by
 from certworker.metrics import Metrics
 from certworker.metrics.counters import Counters
 from certworker.metrics.exposition import Exposition
@@ -55,8 +56,9 @@ def counted_aside(folder: Path, token: HsmSettings) -> Iterator[str]:
         authority.script.append(stall)
         house.certificates.create(SERVICE, vault, "late", policy_for("late.test"), tags={})
         Rounds(house, "worker-that-stalls").run_due(clock())
-        state = Metrics(house.store, clock, settings.metrics.certificate_series)
-        exposition = Exposition(house.store, state.text, counters, settings.seal)
+        channels = house.lifecycle.notification.audience.places
+        state = Metrics(house.store, clock, 1000, 500, limits_by(settings), channels)
+        exposition = Exposition(house.store, state.text, counters, settings.seal, writable=house.readiness.standing)
 
         class Scraped(BaseHTTPRequestHandler):
             """Answers a scrape."""

@@ -44,7 +44,7 @@ def mail() -> Recorder:
 @pytest.fixture
 def deployment(tmp_path: Path, clock: FakeClock, counters: Counters, mail: Recorder) -> Iterator[Deployment]:
     """Set up a house with a worker, which counts."""
-    with open_deployment(tmp_path, clock, measures=counters, audience=an_audience(mail)) as opened:
+    with open_deployment(tmp_path, clock, measures=counters, audience=an_audience(mail, Recorder())) as opened:
         yield opened
 
 
@@ -101,13 +101,13 @@ def test_an_issuance_is_counted_step_by_step(deployment: Deployment, counters: C
 
 
 def test_deliveries_are_counted(deployment: Deployment, counters: Counters, mail: Recorder) -> None:
-    """By channel, and what became of them."""
+    """By channel and webhook, and what became of them; nothing is told of a contact's address."""
     deployment.house.contacts.set(deployment.administrator, deployment.vault, (Contact("ops@example.test"),))
     mail.script = deque([Delivery(done=False, message="No such mailbox.", final=True)])
-    for _ in range(2):
-        deployment.house.lifecycle.notification.desk.test(deployment.administrator, deployment.vault, "mail")
+    for channel in ("mail", "mail", "webhook"):
+        deployment.house.lifecycle.notification.desk.test(deployment.administrator, deployment.vault, channel)
         deployment.work()
-    assert counted(counters, "notice_deliveries_total") == {"mail dead": 1, "mail sent": 1}
+    assert counted(counters, "notice_deliveries_total") == {"mail dead ": 1, "mail sent ": 1, "webhook sent inbox": 1}
 
 
 def test_exchanges_are_counted_for_whom_they_are(counters: Counters, clock: FakeClock) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 from time import sleep
@@ -19,15 +20,17 @@ from certworker.cli.counting import CountingFolder
 from certworker.errors import SetupError, Unavailable
 from certworker.measures import Measure
 from certworker.metrics import Metrics
-from certworker.metrics.catalogue import PREFIX, Kind, Metric, Origin, catalogue
+from certworker.metrics.catalogue import catalogue
 from certworker.metrics.counters import LONGEST_LABEL, MOST_OTHERS, MOST_VALUES, OTHER, Counters
 from certworker.metrics.exposition import Exposition
 from certworker.metrics.folder import fold
+from certworker.metrics.metric import PREFIX, Kind, Metric, Origin
 from certworker.settings import Seal
-from tests.support.clock import FakeClock
+from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment
 
 Series = dict[str, float]
+COUNTED = [metric for metric in catalogue() if metric.origin is Origin.PROCESSES and not metric.dates]
 
 
 @pytest.fixture
@@ -51,17 +54,19 @@ def told(counters: Counters) -> Series:
 
 def test_each_measure_is_a_metric_of_the_processes() -> None:
     """The port and the catalogue name the same."""
-    counted = {metric.name.removeprefix(PREFIX) for metric in catalogue() if metric.origin is Origin.PROCESSES}
+    counted = {metric.name.removeprefix(PREFIX) for metric in COUNTED}
     assert counted == {measure.value for measure in Measure}
 
 
-def test_what_is_counted_is_told(counters: Counters) -> None:
-    """A counter, a histogram with its buckets added up, and a gauge that is absent until it is known."""
+def test_what_is_counted_is_told(counters: Counters, clock: FakeClock) -> None:
+    """A counter, a histogram with its buckets added up, and a gauge that is absent until it is known, and dated then."""
     assert not any("hsm_up" in name for name in told(counters))
     counters.count(Measure.ROUND_ITEMS, "renewals", by=3)
     for seconds in (0.002, 0.3, 99.0):
         counters.time(Measure.HTTP_SECONDS, seconds, "vault")
     counters.set(Measure.HSM_UP, 1)
+    clock.advance(timedelta(days=1))
+    counters.set(Measure.CLOCK_SKEW, 2.5, "database")
     found = told(counters)
     assert found["certworker_round_items_total[('round', 'renewals')]"] == 3
     buckets = {
@@ -72,6 +77,9 @@ def test_what_is_counted_is_told(counters: Counters) -> None:
     assert found["certworker_http_request_duration_seconds_count[('plane', 'vault')]"] == 3
     assert found["certworker_http_request_duration_seconds_sum[('plane', 'vault')]"] == pytest.approx(99.302)
     assert found["certworker_hsm_up[]"] == 1
+    assert found["certworker_hsm_asked_timestamp_seconds[]"] == START.timestamp()
+    measured = found["certworker_clock_skew_measured_timestamp_seconds[('peer', 'database')]"]
+    assert measured == (START + timedelta(days=1)).timestamp()
 
 
 def test_any_text_can_be_told(counters: Counters) -> None:
@@ -89,7 +97,7 @@ def test_what_can_be_begins_at_nothing(counters: Counters) -> None:
     assert found["certworker_vault_requests_total[('result', 'refused'), ('vault', 'contoso')]"] == 1
 
 
-@pytest.mark.parametrize("named", [found for found in catalogue() if found.origin is Origin.PROCESSES and found.labels])
+@pytest.mark.parametrize("named", [found for found in COUNTED if found.labels])
 def test_a_flood_of_junk_makes_few_series(counters: Counters, named: Metric) -> None:
     """Each label tells some values apart, and all the others are one; a long one is cut."""
     measure = Measure(named.name.removeprefix(PREFIX))

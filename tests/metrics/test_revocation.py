@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certworker.metrics.issuers import MOST_PLACES, OTHER
+from certworker.metrics.fleet import OTHER
+from certworker.metrics.issuers import MOST_PLACES
 from certworker.vault.revocation.sources import Source, SourceKind
 from certworker.vault.revocation.standing import Standing, Status, write_status
 from certworker.vault.watches import Watch, WatchKind

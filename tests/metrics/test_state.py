@@ -30,6 +30,10 @@ def test_an_empty_deployment_tells_its_version(deployment: Deployment) -> None:
         "certworker_build_info": {of(version=version("certworker")): 1},
         "certworker_issuance_attempts_total": {of(vault="contoso", issuer=ISSUER, result=result): 0 for result in results},
         "certworker_issuance_warnings_total": {of(vault="contoso", issuer=ISSUER): 0},
+        "certworker_fleet_issuance_attempts_total": {of(result=result): 0 for result in results},
+        "certworker_issuers_down": {of(): 0},
+        "certworker_issuer_series_limit": {of(): 500},
+        "certworker_issuers_without_series": {of(): 0},
         "certworker_certificate_series_limit": {of(): 1000},
         "certworker_certificates_without_series": {of(): 0},
         "certworker_fleet_changes_waiting": {of(): 0},
@@ -158,4 +162,5 @@ def test_notices_and_overdue_renewals_are_counted(tmp_path: Path, clock: FakeClo
                 labels = of(vault="contoso", name="web", issuer=ISSUER, severity=severity)
                 assert found["certworker_renewal_overdue"][labels] == (severity == overdue)
         assert found["certworker_notices"] == {of(channel="mail", status="dead"): 1}
-        assert found["certworker_notices_dead"] == {of(channel="mail"): 1}
+        mail = of(channel="mail", webhook="")
+        assert (found["certworker_notices_dead"], found["certworker_notices_retrying"]) == ({mail: 1}, {mail: 0})

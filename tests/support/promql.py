@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from certworker.metrics.catalogue import Kind, Metric
+from certworker.metrics.metric import Kind, Metric
 
 TOKEN: Final = re.compile(
     r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<variable>\$\{[^}]*\}|\$\w+)"""

@@ -2,6 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from certworker.issuers.limits import limits_by
 from certworker.metrics import Metrics
 from certworker.metrics.catalogue import catalogue
 from tests.support.deployment import Deployment
@@ -10,10 +11,11 @@ Labels = tuple[tuple[str, str], ...]
 Series = dict[str, dict[Labels, float]]
 
 
-def scrape(deployment: Deployment, certificate_series: int = 1000) -> Series:
+def scrape(deployment: Deployment, certificate_series: int = 1000, issuer_series: int = 500) -> Series:
     """Read what the state of a deployment is told as."""
     house = deployment.house
-    text, content_type = Metrics(house.store, house.clock, certificate_series).text()
+    limits, channels = limits_by(house.settings), house.lifecycle.notification.audience.places
+    text, content_type = Metrics(house.store, house.clock, certificate_series, issuer_series, limits, channels).text()
     assert content_type.startswith("text/plain")
     return read_exposition(text.decode())
 

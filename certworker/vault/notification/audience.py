@@ -11,9 +11,20 @@ from certworker.vault.vaults import SYSTEM_VAULT, Vault
 
 MAIL: Final = "mail"
 """The channel whose addresses are the contacts of the vault."""
+WEBHOOK: Final = "webhook"
+"""The channel whose addresses are the names of [webhooks.NAME] in the settings."""
+HOOK: Final = "hook"
+"""The channel with one address, of the same name."""
 _NOT_BY_MAIL: Final = frozenset({Topic.NEW_VERSION})
 Address = tuple[str, str]
 """A channel's name, and an address in its own sense."""
+Place = tuple[str, str]
+"""A channel's name, and that of one of its webhooks; empty for other channels, whose addresses are nobody's business."""
+
+
+def place_of(channel: str, address: str) -> Place:
+    """Tell by which names an address is counted."""
+    return channel, address if channel == WEBHOOK else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,12 @@ class Audience:
 
     channels: Mapping[str, Channel]
     subscriptions: tuple[Subscription, ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """List what is set up, as it is counted."""
+        webhooks = {place_of(one.channel, one.address) for one in self.subscriptions if one.channel == WEBHOOK}
+        return tuple(sorted({(channel, "") for channel in self.channels if channel != WEBHOOK} | webhooks))
 
     def addresses(self, reader: Reader, vault: Vault, kind: ObjectKind, topic: Topic) -> tuple[Address, ...]:
         """List who hears of a topic; a channel that is not set up has nobody."""

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from certworker.clock import Clock, whole_second
 from certworker.measures import Measure, Measures, Purpose, asking
-from certworker.vault.notification.audience import MAIL, Audience
+from certworker.vault.notification.audience import MAIL, Audience, place_of
 from certworker.vault.notification.ledger import Notice, NoticeStatus
 from certworker.vault.notification.message import Delivery, Message, Severity, Topic
 from certworker.vault.objects import ObjectKind
@@ -48,8 +48,8 @@ class Deliveries:
         self._digest_from = digest_from
         self._clock = clock
         self._measures = measures
-        for channel in self._channels:
-            measures.count(Measure.DELIVERIES, channel, "sent", by=0)
+        for place in audience.places:
+            measures.count(Measure.DELIVERIES, *place, "sent", by=0)
 
     @property
     def channels(self) -> Collection[str]:
@@ -106,7 +106,8 @@ class Deliveries:
             writer.record_delivery(recorded)
             if recorded.status is NoticeStatus.SENT and notice.topic is Topic.DIGEST:
                 writer.close_digest(recorded)
-        self._measures.count(Measure.DELIVERIES, notice.channel, _RESULTS.get(recorded.status, "failed"))
+        place, result = place_of(notice.channel, notice.address), _RESULTS.get(recorded.status, "failed")
+        self._measures.count(Measure.DELIVERIES, *place, result)
         _tell(recorded)
 
 

@@ -108,6 +108,9 @@ class NoticeReader(Protocol):
     def notice_counts(self) -> Mapping[tuple[str, NoticeStatus], int]:
         """Count the entries: (channel, status) -> count."""
 
+    def undelivered(self) -> Mapping[tuple[str, str, NoticeStatus], int]:
+        """Count what has failed, to be tried again or given up: (channel, name of the webhook or empty, status) -> count."""
+
 
 class NoticeWriter(NoticeReader, Protocol):
     """What can be changed in the ledger, inside one transaction."""

@@ -120,13 +120,12 @@ class Budgets:
         """List the budgets that a certificate is paid from, the account's last."""
         limits, ca = self._limits_of(issuer), ca_of(issuer)
         if limits.certificates_per_set:
-            yield _budget(SET, f"{ca} {digest_of(names)}", limits.certificates_per_set)
+            yield _budget(SET, ca, limits.certificates_per_set, digest_of(names))
         if limits.certificates_per_domain:
             for domain in sorted({self.registered_domain(name) for name in names}):
-                yield _budget(DOMAIN, f"{ca} {domain}", limits.certificates_per_domain)
+                yield _budget(DOMAIN, ca, limits.certificates_per_domain, domain)
         if limits.orders:
-            # a vault's issuer has an account of its own at an ACME CA
-            yield _budget(ACCOUNT, f"{issuer.vault_id} {issuer.name.upper()} {ca}", limits.orders)
+            yield _budget(ACCOUNT, account_of(issuer), limits.orders)
 
     def registered_domain(self, name: str) -> str:
         """Give the domain that somebody has registered, above a name; an address, or what has none, stands for itself."""
@@ -159,9 +158,25 @@ class Budgets:
                 raise NotYet(_up(until), reason="back_off")
 
 
-def _budget(kind: str, key: str, rate: Rate) -> Budget:
-    # where a limit was set anew, nobody waits for tokens by the pace of the old one
-    return Budget(Bucket(kind, f"{key} {rate.most}/{rate.period // timedelta(seconds=1)}s"), rate)
+def account_of(issuer: Issuer) -> str:
+    """Name whose orders are counted together: a vault's issuer has an account of its own at an ACME CA."""
+    return f"{issuer.vault_id} {issuer.name.upper()} {ca_of(issuer)}"
+
+
+def pace_of(rate: Rate) -> str:
+    """Name a rate in a bucket's key: where a limit was set anew, nobody waits for tokens by the pace of the old one."""
+    return f"{rate.most}/{rate.period // timedelta(seconds=1)}s"
+
+
+def owner_of(kind: str, key: str) -> tuple[str, str]:
+    """Tell whose budget a bucket is part of, an account's or a CA's, and its pace, from the bucket's key."""
+    whole, _, pace = key.rpartition(" ")
+    return (whole if kind == ACCOUNT else whole.rpartition(" ")[0]), pace
+
+
+def _budget(kind: str, owner: str, rate: Rate, *subject: str) -> Budget:
+    # neither a digest nor a domain has a space in it, on which `owner_of` relies
+    return Budget(Bucket(kind, " ".join((owner, *subject, pace_of(rate)))), rate)
 
 
 def _last_call(reader: Reader, operation: Operation) -> datetime | None:

@@ -1,8 +1,9 @@
 """The part of the port to the database that is about resilience."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from certworker.settings.rates import Rate
 from certworker.vault.operations import Certificate, Operation
@@ -19,6 +20,14 @@ class Bucket:
     key: str
 
 
+class SpentBucket(NamedTuple):
+    """A bucket that is not full, and when it will be, in Unix seconds."""
+
+    kind: str
+    key: str
+    full_at: float
+
+
 class ResilienceReader(SlotReader, Protocol):
     """What can be asked."""
 
@@ -33,6 +42,12 @@ class ResilienceReader(SlotReader, Protocol):
 
     def token_at(self, bucket: Bucket, rate: Rate, at: datetime) -> datetime:
         """Tell when a bucket has its next token; a time that is past where it has one."""
+
+    def spent_buckets(self, at: datetime) -> tuple[SpentBucket, ...]:
+        """List the buckets that are not full at a time."""
+
+    def renewals_behind_budgets(self, at: datetime) -> Mapping[tuple[str, str], int]:
+        """Count the renewals that wait for the budget of an account: (vault's id, issuer's folded name) -> count."""
 
     def stalled_renewals(self, issuer: str, at: datetime, limit: int) -> tuple[Certificate, ...]:
         """List certificates of an issuer whose renewal is due behind its gate, or has failed; the most urgent first.

@@ -10,7 +10,7 @@ from certworker.settings import IssuerSettings, Settings
 from certworker.settings.rates import Rate, read_rate
 from certworker.vault.issuance import Pending, Rejected, Trouble
 from certworker.vault.operations import OperationStatus
-from certworker.vault.resilience.budgets import ACCOUNT, DOMAIN, SET, Budgets
+from certworker.vault.resilience.budgets import ACCOUNT, DOMAIN, SET, Budgets, Limits
 from certworker.vault.resilience.memory import digest_of
 from certworker.vault.vaults import Issuer
 from tests.support.clock import START, FakeClock
@@ -56,6 +56,15 @@ def test_limits_are_the_known_ones_unless_they_are_set() -> None:
     limits = limits_by(settings)(an_issuer("LE"))
     assert (limits.orders, limits.certificates_per_set) == (Rate(10, HOUR), Rate(5, 7 * DAY))
     assert limits_by(settings)(an_issuer("other", "https://ca.test/directory")).orders is None
+
+
+@pytest.mark.parametrize("most", [7, 99, 300])
+def test_all_of_a_rate_can_come_at_once(tmp_path: Path, clock: FakeClock, most: int) -> None:
+    """However long a day is divided by it: not one less."""
+    rate = Rate(most, DAY)
+    with open_deployment(tmp_path, clock) as deployment, deployment.house.store.writing() as writer:
+        (budget,) = Budgets(lambda _: Limits(orders=rate)).budgets(an_issuer(), ())
+        assert [writer.spend(budget.bucket, rate, START) for _ in range(most + 1)] == [True] * most + [False]
 
 
 @pytest.mark.parametrize("text", ["300", "0/3h", "300/3w", "many/3h", "-1/3h", "300/0h"])
