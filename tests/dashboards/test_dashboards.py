@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from certworker.metrics.catalogue import catalogue
+from certworker.metrics.metric import Kind
 from dashboards.build import dashboard, dashboards, whole
 from tests.dashboards.shown import FILES, ROOT, queries, read
 from tests.support.promql import problems, read_names
@@ -24,6 +25,28 @@ def test_what_is_asked_for_is_in_the_catalogue(file: Path) -> None:
     """Each metric, each label, and each value of a label that is named."""
     found = [(query.panel, problem) for query in queries(file) for problem in problems(query.expression, catalogue())]
     assert not found
+
+
+@each_file
+def test_a_counter_is_shown_by_how_it_grows(file: Path) -> None:
+    """What is counted since some start says nothing: it stands in a rate or an increase, over a range."""
+    growing = {metric.series for metric in catalogue() if metric.kind is not Kind.GAUGE}
+    for query in queries(file):
+        for found in re.finditer(r"certworker_\w+", query.expression):
+            if {found[0], re.sub("_(bucket|sum|count)$", "", found[0])} & growing:
+                assert re.search(r"(rate|increase)\($", query.expression[: found.start()]), query
+                assert re.match(r"\{[^}]*\}\[\$?\w+\]", query.expression[found.end() :]), query
+
+
+@each_file
+def test_a_time_is_shown_by_how_far_it_is_away(file: Path) -> None:
+    """What was is told by its age, what comes by how long it takes till then; or as a date, or beside another time."""
+    for query in queries(file):
+        times = re.findall(r"certworker_(\w+)_timestamp_seconds", query.expression)
+        if len(times) != 1 or query.expression.startswith("1000 * "):
+            continue
+        was = re.search("since|last_run|oldest|checked|not_before", times[0])
+        assert ("time() - " in query.expression, " - time()" in query.expression) == (bool(was), not was), query
 
 
 def test_every_metric_is_on_a_dashboard() -> None:
