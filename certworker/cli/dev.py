@@ -27,6 +27,7 @@ from certworker.cli.home import (
     write_private,
 )
 from certworker.cli.logs import set_up_logging
+from certworker.cli.progress import working
 from certworker.cli.service import Role, Service, Signals
 from certworker.cli.supervisor import Program, StopAskedError, python
 from certworker.settings import Log, Metrics, Server, Settings, load_settings
@@ -111,7 +112,8 @@ def _prepare(home: Home, ports: Ports) -> Mapping[str, str]:
     from certworker.cli.dev_house import prepare_home  # noqa: PLC0415  # see above
 
     home.ca_bundle.unlink(missing_ok=True)
-    return prepare_home(home, ports)
+    with working("Making the home ready"):
+        return prepare_home(home, ports)
 
 
 def _authority(home: Home, lock: int, output: Path | None) -> Program:
