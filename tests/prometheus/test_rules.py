@@ -11,7 +11,7 @@ from tests.support.promql import problems, read_names
 from tests.support.rules import ALERTS, CASES, SAMPLES, Alert, alerts, cases, run_tool
 
 EACH = pytest.mark.parametrize("alert", alerts(), ids=lambda alert: f"{alert.name}-{alert.severity}")
-SUBJECTS = frozenset({"vault", "name", "issuer", "channel", "peer", "group", "plane", "grant", "round"})
+SUBJECTS = frozenset({"vault", "name", "issuer", "channel", "peer", "group", "plane", "grant", "round", "webhook", "budget"})
 
 
 @pytest.mark.system("promtool")
