@@ -46,7 +46,7 @@ def look_at_service(subject: Subject) -> Iterator[Finding]:
         ready = _ask(subject, "/readyz")
         said = ready.body.decode("utf-8", "replace").strip().removeprefix("not ready:").strip()[:200]
         if ready.status != _OK:
-            to_do = "Do what that says; the log of the service says more."
+            to_do = "Do what that says; the log of the service says more, as do the lines on database and audit log here."
             if is_sealed(subject.settings):
                 to_do = f"Open it: certworker seal unseal{subject.of_config}"
             yield _HERE.wrong(f"It is not ready: {said}", to_do)

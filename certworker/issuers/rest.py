@@ -167,6 +167,9 @@ def trouble_of(error: CertworkerError) -> Trouble | None:
         return error.trouble
     if isinstance(error, Refused):
         return trouble_of_status(error.status)
+    if type(error) is Unreachable:
+        return Trouble.UNREACHABLE
+    # an answer that is too large, say, or a name server's
     return Trouble.OUTAGE if isinstance(error, Unreachable) else None
 
 

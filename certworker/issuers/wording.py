@@ -31,7 +31,7 @@ REASONS: Mapping[int, str] = MappingProxyType(
 )
 """What a certificate's owner can give as a reason of a revocation (RFC 5280 section 5.3.1)."""
 
-REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERRORS = 408, 429, 500
+REQUEST_TIMEOUT, TOO_MANY_REQUESTS, SERVER_ERRORS, BAD_GATEWAY = 408, 429, 500, 502
 LONGEST_TEXT = 1000
 A_WHILE = timedelta(minutes=1)
 """When to ask a CA again that does not say."""
@@ -63,7 +63,10 @@ def trouble_of_status(status: int) -> Trouble | None:
     """Tell from an HTTP status whether something is wrong with the CA as a whole."""
     if status == TOO_MANY_REQUESTS:
         return Trouble.THROTTLED
-    return Trouble.OUTAGE if status >= SERVER_ERRORS or status == REQUEST_TIMEOUT else None
+    if status >= BAD_GATEWAY or status == REQUEST_TIMEOUT:
+        # 502 to 504, and what proxies have of their own above them: no order came as far as to be looked at
+        return Trouble.UNREACHABLE
+    return Trouble.OUTAGE if status >= SERVER_ERRORS else None
 
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:

@@ -14,7 +14,7 @@ from certworker.errors import SetupError
 from certworker.store.engine import open_engine
 from certworker.store.failures import fail
 
-REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 """Every revision that this release knows, the oldest first. The last one is what its tables are."""
 
 HEAD: Final = REVISIONS[-1]

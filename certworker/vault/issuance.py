@@ -40,7 +40,9 @@ class Trouble(StrEnum):
     """What is wrong with a CA as a whole, and not with what was asked of it."""
 
     OUTAGE = "outage"
-    """It does not answer, or only with failures of its own (5xx)."""
+    """It answers with failures of its own (5xx), which one certificate alone may bring about."""
+    UNREACHABLE = "unreachable"
+    """It does not answer, or what stands before it says so: that is no certificate's doing."""
     THROTTLED = "throttled"
     """It was asked too much by this account (429, rateLimited)."""
 

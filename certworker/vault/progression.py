@@ -52,7 +52,7 @@ WITHDRAWALS = "withdrawals"
 """In an operation's progress: how often its CA was told that the order is not wanted any more."""
 
 _TROUBLES: Final[Mapping[Trouble | None, str]] = MappingProxyType(
-    {Trouble.OUTAGE: "unavailable", Trouble.THROTTLED: "throttled", None: "passing"}
+    {Trouble.OUTAGE: "unavailable", Trouble.UNREACHABLE: "unavailable", Trouble.THROTTLED: "throttled", None: "passing"}
 )
 """How failures are counted that are tried again."""
 
@@ -293,7 +293,7 @@ class Progression:
         with self._store.writing() as writer:
             current = _take_up(writer, operation)
             attempt = self._setbacks.failed(writer, current, pending, _not_before(pending.retry_at, at), at)
-            reason = pending.trouble.value if pending.trouble and not attempt.counted else "back_off"
+            reason = "back_off" if attempt.counted else "throttled" if pending.trouble is Trouble.THROTTLED else "outage"
             due_at, failures = attempt.due_at, current.failures + attempt.counted
             details = f"{pending.failure} The next attempt is at {due_at:%Y-%m-%dT%H:%M:%SZ}."
             changed = replace(current, progress=pending.progress, failures=failures, updated=at, status_details=details)
@@ -313,7 +313,7 @@ class Progression:
             return False
         with self._store.reading() as reader:
             gate = reader.gate(operation.vault_id, operation.policy.issuer.name)
-        return not (gate and gate.is_down)
+        return not (gate and gate.is_down_for_many)
 
     def _fail(self, operation: Operation, rejected: Rejected, evidence: Evidence | None = None) -> None:
         at = whole_second(self._clock())

@@ -7,7 +7,7 @@ from typing import Any
 
 from certworker.errors import CertworkerError
 from certworker.issuers import wording
-from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, one_line, retry_time
+from certworker.issuers.wording import ISSUER_ERROR, REQUEST_REJECTED, Garbled, one_line, retry_time, trouble_of_status
 from certworker.vault.issuance import Rejected, Trouble
 
 __all__ = [
@@ -77,7 +77,7 @@ class Problem:
             return None if self._is_about_names() else Trouble.THROTTLED
         if self.kind == "badNonce":
             return None
-        return Trouble.OUTAGE if self.kind == "serverInternal" or self.status >= SERVER_ERRORS else None
+        return trouble_of_status(self.status) or (Trouble.OUTAGE if self.kind == "serverInternal" else None)
 
     def _is_about_names(self) -> bool:
         return any(one.identifier or _ABOUT_NAMES.search(one.detail) for one in self.all())

@@ -29,6 +29,8 @@ class GateRow(Row, table=True):
     closings: int
     witnesses: tuple[str, ...] = Field(sa_type=WordsText)
     probe: str | None
+    unreached: int | None
+    unreached_since: datetime | None = Field(sa_type=UnixTime)
 
 
 class FailureMemoryRow(Row, table=True):
@@ -73,6 +75,8 @@ def gate_record(row: Found[Any]) -> Gate:
         closings=row.closings,
         witnesses=row.witnesses,
         probe=row.probe,
+        unreached=row.unreached or 0,
+        unreached_since=row.unreached_since,
     )
 
 
@@ -88,6 +92,8 @@ def gate_values(gate: Gate) -> Values:
         "closings": gate.closings,
         "witnesses": gate.witnesses,
         "probe": gate.probe,
+        "unreached": gate.unreached,
+        "unreached_since": gate.unreached_since,
     }
 
 

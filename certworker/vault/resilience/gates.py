@@ -15,6 +15,10 @@ from certworker.vault.objects import fold_name
 
 MOST_WITNESSES: Final = 3
 """So many certificates in a row must have met an outage before it counts as the CA's; one alone may be ill-fated itself."""
+LEAST_UNREACHED: Final = 3
+LEAST_SILENCE: Final = timedelta(minutes=10)
+"""A CA that could not be reached so often in a row, for so long, counts as down by the word of one certificate: no certificate
+is to blame for that, and a small fleet has no others. A network that is away for a moment is not that."""
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
 LONGEST_REST: Final = timedelta(hours=1)
@@ -37,7 +41,8 @@ class Gate:
 
     It is closed while `closed_until` is to come. After an outage or a throttling only one probe goes through until an answer
     opens it: `probe` is the folded name of that certificate. `since` is when it closed first, `closings` how often since.
-    `witnesses` are the certificates that have met an outage since the CA last answered.
+    `witnesses` are the certificates that have met an outage since the CA last answered. While it is open, `unreached` is how
+    often in a row the CA could not be reached, for the first time at `unreached_since`.
     """
 
     vault_id: str
@@ -48,11 +53,18 @@ class Gate:
     closings: int = 0
     witnesses: tuple[str, ...] = ()
     probe: str | None = None
+    unreached: int = 0
+    unreached_since: datetime | None = None
 
     @property
     def is_down(self) -> bool:
         """Whether the CA counts as down."""
         return self.reason is GateReason.OUTAGE
+
+    @property
+    def is_down_for_many(self) -> bool:
+        """Whether it is down by the word of so many certificates that no order of one of them can be at fault."""
+        return self.is_down and len(self.witnesses) >= MOST_WITNESSES
 
     @property
     def in_trouble(self) -> bool:
@@ -75,14 +87,17 @@ class Gate:
 Transition = Callable[[Gate], Gate]
 
 
-def after_outage(gate: Gate, name: str, at: datetime, retry_at: datetime | None) -> Gate:
-    """Note that the CA did not answer about a certificate, or only with failures of its own."""
+def after_outage(gate: Gate, name: str, at: datetime, retry_at: datetime | None, *, unreachable: bool = False) -> Gate:
+    """Note that the CA answered about a certificate with failures of its own, or that it was `unreachable`."""
     if gate.in_trouble:
         return _closed_again(gate, name, at, retry_at) if _counts(gate, name, at) else gate
     witnesses = tuple(dict.fromkeys((*gate.witnesses, fold_name(name))))
-    if len(witnesses) < MOST_WITNESSES:
-        return replace(gate, witnesses=witnesses)
-    closed = replace(gate, reason=GateReason.OUTAGE, since=at, closings=0, witnesses=witnesses)
+    since = (gate.unreached_since or at) if unreachable else None
+    noted = replace(gate, witnesses=witnesses, unreached=gate.unreached + 1 if unreachable else 0, unreached_since=since)
+    is_silent = since is not None and noted.unreached >= LEAST_UNREACHED and at - since >= LEAST_SILENCE
+    if len(witnesses) < MOST_WITNESSES and not is_silent:
+        return noted
+    closed = replace(noted, reason=GateReason.OUTAGE, since=at, closings=0)
     return _closed_again(closed, name, at, retry_at)
 
 

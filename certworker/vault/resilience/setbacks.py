@@ -127,6 +127,7 @@ class Setbacks:
         name, allowed = operation.name, retry_at if retry_at > at else None
         transitions: dict[Trouble, Callable[[Gate], Gate]] = {
             Trouble.OUTAGE: lambda gate: after_outage(gate, name, at, allowed),
+            Trouble.UNREACHABLE: lambda gate: after_outage(gate, name, at, allowed, unreachable=True),
             Trouble.THROTTLED: lambda gate: after_throttle(gate, name, at, allowed),
         }
         if pending.trouble is None:

@@ -37,7 +37,28 @@ def test_three_certificates_in_a_row_close_the_gate() -> None:
     gate = after_outage(after_answer(after_outage(gate, "two", START, None)), "three", START, None)
     assert not gate.is_closed(START)
     assert closed().is_down
+    assert closed().is_down_for_many
     assert closed().closed_until == START + MINUTE
+
+
+def test_a_ca_that_cannot_be_reached_is_down_by_the_word_of_one() -> None:
+    """Three times in a row, over ten minutes: neither sooner, nor where it has answered in between, if with a failure."""
+
+    def noted(*outages: tuple[int, bool]) -> Gate:
+        gate = OPEN
+        for minute, unreachable in outages:
+            gate = after_outage(gate, "one", START + minute * MINUTE, None, unreachable=unreachable)
+        return gate
+
+    down = noted((0, True), (1, True), (10, True))
+    assert (down.is_down, down.is_down_for_many, down.since) == (True, False, START + 10 * MINUTE)
+    assert down.closed_until == START + 11 * MINUTE
+    assert after_answer(down) == OPEN
+    assert not noted((0, True), (1, True), (9, True)).is_down
+    assert not noted((0, True), (10, True)).is_down
+    assert not noted((0, True), (1, True), (5, False), (10, True)).is_down
+    assert noted((0, True), (1, True), (5, False), (6, True), (7, True), (16, True)).is_down
+    assert not noted(*((minute, False) for minute in range(100))).is_down
 
 
 def test_each_probe_that_fails_closes_it_for_longer() -> None:
