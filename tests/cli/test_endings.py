@@ -58,7 +58,7 @@ def on_a_terminal(words: str, environment: Mapping[str, str], until: bytes, keys
     if child == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell ignores it
         os.execvpe(COMMAND[0], [*COMMAND, *words.split()], dict(environment))  # noqa: S606  # a shell would be in the way
-    output, deadline = b"", time.monotonic() + 30
+    output, deadline = b"", time.monotonic() + 90
     try:
         while select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0]:
             output += os.read(terminal, 65536)
