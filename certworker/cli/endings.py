@@ -1,10 +1,11 @@
 """How a command ends, whatever its streams are and whatever signal comes: in order, and with a line at most."""
 
 import errno
+import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
@@ -54,6 +55,17 @@ def _give_up_output() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
+
+
+def keep_to_ascii(environment: Mapping[str, str] = os.environ) -> None:
+    """Send nothing but ASCII to a terminal whose locale says that it knows no more. Pipes and files get UTF-8 in any case.
+
+    Python takes UTF-8 for the locale C, and says so in LC_CTYPE (PEP 538, PEP 540).
+    """
+    known = environment.get("LC_ALL") or environment.get("LC_CTYPE", "").replace("C.UTF-8", "") or environment.get("LANG")
+    for stream in (sys.stdout, sys.stderr):
+        if known in {"C", "POSIX"} and stream.isatty() and isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="ascii", errors="backslashreplace")
 
 
 def open_closed_streams() -> None:

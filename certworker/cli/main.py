@@ -34,7 +34,7 @@ from certworker.cli import (
     vault,
 )
 from certworker.cli.core_dumps import forbid_core_dumps
-from certworker.cli.endings import ended_in_order, open_closed_streams, told_in_a_line
+from certworker.cli.endings import ended_in_order, keep_to_ascii, open_closed_streams, told_in_a_line
 from certworker.cli.exits import EPILOG, exit_code_of
 from certworker.cli.options import AlwaysJson
 from certworker.cli.output import tell
@@ -201,6 +201,7 @@ app.command()(session.logout)
 def run_command() -> None:
     """Run the command line."""
     open_closed_streams()
+    keep_to_ascii()
     forbid_core_dumps()
     if not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         # help and wrong command lines would be in colours in every pipe of a CI that names itself in the environment

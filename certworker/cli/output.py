@@ -9,6 +9,9 @@ from datetime import UTC, datetime, timedelta
 Row = Sequence[object]
 _NOTE_WIDTH = 60
 """Sentences in less than so many columns are hard to read."""
+_BETWEEN = 3
+"""So many columns are taken by what is between two of a table."""
+_LEAST_NAME = 8
 
 
 def show_json(value: object) -> None:
@@ -45,12 +48,18 @@ def _show_notes_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]
 
     console, names = Console(), headers[:-1]
     widths = [max(len(line[column]) for line in (headers, *rows)) for column in range(len(names))]
+    # one long name does not push what is beside all the others out of the screen
+    widths[0] = min(widths[0], max(console.width - sum(widths[1:]) - 2 * len(widths), _LEAST_NAME))
     # what is still to stand beside it has room, or all is below
     room = console.width - sum(widths) - 2 * len(widths)
     beside = room >= _NOTE_WIDTH
     for number, row in enumerate((headers, *rows)):
-        line = Text("  ".join(text.ljust(width) for text, width in zip(row[:-1], widths, strict=True)), overflow="fold")
+        is_long = len(row[0]) > widths[0]
+        cells = ("" if is_long else row[0], *row[1:-1])
+        line = Text("  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)), overflow="fold")
         line.stylize("bold", 0, len(line) if number == 0 else widths[0])
+        if is_long:
+            console.print(Text(row[0], "bold", overflow="fold"))
         if beside:
             note = Text(row[-1], "bold" if number == 0 else "").wrap(console, room)
             below = Text("\n" + " " * (len(line) + 2))
@@ -64,16 +73,36 @@ def _show_notes_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]
 
 def _show_on_terminal(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  # the other commands start without it
+    from rich.cells import cell_len  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    console = Console()
+    widths = [max(cell_len(line[column]) for line in (headers, *rows)) for column in range(len(headers))]
+    if sum(widths) + _BETWEEN * len(widths) > console.width:
+        for number, line in enumerate((headers, *rows)):
+            flowing = Text("\n".join(_flow(line, console.width)), overflow="fold")
+            flowing.stylize("bold", 0, len(line[0]) if number else len(flowing))
+            console.print(flowing)
+        return
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")  # nothing of a name or a time is left out
     for row in rows:
         table.add_row(*(Text(value) for value in row))  # never markup
-    Console().print(table)
+    console.print(table)
+
+
+def _flow(cells: Sequence[str], width: int) -> list[str]:
+    """Put cells beside each other for as long as there is room, and the others below: ids stay whole, to be copied."""
+    lines = [cells[0]]
+    for cell in cells[1:]:
+        if len(lines[-1]) + len(cell) + 2 <= width:
+            lines[-1] += f"  {cell}"
+        else:
+            lines.append(f"    {cell}")
+    return lines
 
 
 def show_fields(fields: Mapping[str, object]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from certworker.cli.endings import keep_to_ascii
 from certworker.cli.exits import EPILOG, MEANINGS, ExitCode, exit_code_of
 from certworker.cli.files import write_bytes
 from certworker.cli.options import complete_certificates, complete_issuers, name_of, open_vault
@@ -22,6 +23,16 @@ class Screen(io.StringIO):
     def isatty(self) -> bool:
         """Say so."""
         return True
+
+
+class TextTerminal(io.TextIOWrapper):
+    """A stream of text in an encoding, that may be a terminal."""
+
+    is_terminal = True
+
+    def isatty(self) -> bool:
+        """Say whether it is one."""
+        return self.is_terminal
 
 
 def test_a_table_on_a_terminal_takes_nothing_for_markup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,6 +142,49 @@ def test_sentences_stand_beside_or_below(monkeypatch: pytest.MonkeyPatch, width:
     assert " ".join(why.split()) in " ".join(text.split())
     assert ("WHY" in text.splitlines()[0]) == (width == 160)
     assert "[red]web[/red]" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_ids_and_times_stay_whole_however_narrow_it_is(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    """Where a table has no room its cells flow, and one long name does not push the others out."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    request_id, time, name = "7bab49c56f5d43d787955acba06166a1", "2026-11-22T17:20:48.006096Z", "x" * 127
+    for show in (show_table, show_notes):
+        screen = Screen()
+        monkeypatch.setattr(sys, "stdout", screen)
+        show(("NAME", "TIME", "REQUEST ID", "WHY"), [(name, time, request_id, "It waits."), ("web", "-", "-", "Well.")])
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
+        assert max(map(len, lines)) <= width
+        assert any(request_id in line for line in lines)
+        assert any(time in line for line in lines)
+        assert name in "".join(lines).replace(" ", "")
+        assert any(line.strip().startswith("web") and "-" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, "ascii"),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, "ascii"),
+        ({"LC_CTYPE": "POSIX"}, "ascii"),
+        ({"LC_ALL": "C.UTF-8", "LANG": "C"}, "utf-8"),
+        ({"LC_CTYPE": "C.UTF-8"}, "utf-8"),
+        ({"LANG": "de_DE.UTF-8"}, "utf-8"),
+        ({}, "utf-8"),
+    ],
+)
+def test_a_terminal_that_knows_ascii_alone_gets_no_more(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], expected: str
+) -> None:
+    """A pipe gets UTF-8 in any case: what is in it is not for the eye alone."""
+    for is_terminal in (True, False):
+        stream = TextTerminal(io.BytesIO(), encoding="utf-8")
+        stream.is_terminal = is_terminal
+        monkeypatch.setattr(sys, "stdout", stream)
+        keep_to_ascii(environment)
+        assert stream.encoding == (expected if is_terminal else "utf-8")
+        show_table(("NAME",), [("Zürich",)])  # whatever it is, it can be printed
 
 
 def test_without_colours_nothing_but_plain_signs_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
