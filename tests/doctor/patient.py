@@ -65,13 +65,13 @@ class Patient:
         with self.store() as store, store.writing() as writer:
             yield writer
 
-    def add_issuer(self, account_id: str, provider: str = "Acme", name: str = "ca") -> None:
+    def add_issuer(self, account_id: str, provider: str = "Acme", name: str = "ca", *, enabled: bool = True) -> None:
         """Add an issuer to the vault that was made with it."""
         with self.writing() as writer:
             vault = writer.vault_by_name("contoso")
             assert vault is not None
             writer.put_issuer(
-                Issuer(vault.id, name, provider, account_id, None, None, enabled=True, created=START, updated=START)
+                Issuer(vault.id, name, provider, account_id, None, None, enabled=enabled, created=START, updated=START)
             )
 
 

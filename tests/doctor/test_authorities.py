@@ -113,7 +113,9 @@ def test_cas_with_a_rest_api_are_asked_for_nothing_secret(patient: Patient, auth
 
 
 def test_without_records_it_is_said_why_nothing_was_asked(patient: Patient) -> None:
-    """The issuers are in the database."""
+    """The issuers are in the database; one that is disabled is not asked."""
+    assert only(look(patient)).verdict is Verdict.NOTE
+    patient.add_issuer("https://ca.invalid/directory", enabled=False)
     assert only(look(patient)).verdict is Verdict.NOTE
     (patient.folder / "certworker.db").unlink()
     assert only(look(patient)).verdict is Verdict.SKIPPED

@@ -1,10 +1,12 @@
 """The check of the database, on real ones of both kinds."""
 
 import hashlib
+import shutil
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import psycopg
 import pytest
@@ -12,8 +14,8 @@ import pytest
 from certworker.clock import utc_now
 from certworker.doctor import Verdict
 from certworker.doctor.clocks import look_at_database_clock
-from certworker.doctor.database import look_at_database, network_filesystem, read_database
-from certworker.doctor.finding import Finding
+from certworker.doctor.database import look_at_database, network_filesystem, read_database, room_for
+from certworker.doctor.finding import Finding, Reporter
 from certworker.errors import SetupError, Unavailable
 from certworker.store.engine import open_store
 from certworker.store.inspection import Inspection, inspecting
@@ -203,3 +205,19 @@ def test_a_store_can_be_opened_after_it_was_looked_into(patient: Patient) -> Non
     patient.subject()
     with closing(open_store(f"sqlite:///{patient.folder}/certworker.db", patient.clock)) as store, store.writing() as writer:
         writer.put_challenge("token", "response", patient.clock())
+
+
+@pytest.mark.parametrize(
+    ("free", "verdict"),
+    [
+        ((64 << 20) - 1, Verdict.WRONG),
+        (64 << 20, Verdict.WARNING),
+        ((1 << 30) - 1, Verdict.WARNING),
+        (1 << 30, None),
+    ],
+)
+def test_little_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, verdict: Verdict | None) -> None:
+    """A disk with less than 64 MiB is full, and with less than 1 GiB nearly so."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    found = [one.verdict for one in room_for("The database", tmp_path, Reporter("database"))]
+    assert found == ([verdict] if verdict else [])

@@ -1,13 +1,19 @@
 """What is told of the whole fleet: each count under its own name, and few series, however many issuers there are."""
 
+from datetime import timedelta
+from pathlib import Path
+
 from prometheus_client.metrics_core import Metric as Family
 
 from certworker.metrics.fleet import DAYS, MOST_ISSUERS, OTHER, FleetCounts, fleet_families
 from certworker.vault.summary.port import PendingOperations
 from certworker.vault.summary.records import CountKey, Measure
-from tests.support.clock import START
+from tests.support.clock import START, FakeClock
+from tests.support.deployment import ISSUER, open_deployment, policy_for
 from tests.support.families import exposed
-from tests.support.scraping import Series, of
+from tests.support.scraping import Series, of, scrape
+
+AHEAD = ("renewals", "expiries")
 
 
 def test_any_number_of_issuers_makes_few_series() -> None:
@@ -81,3 +87,19 @@ def test_each_count_is_told_by_its_own_words() -> None:
         "certworker_certificates_without_series": {of(): 200},
         "certworker_fleet_changes_waiting": {of(): 7},
     }
+
+
+def test_what_is_ahead_is_read_from_the_summary(tmp_path: Path, clock: FakeClock) -> None:
+    """A renewal on the day on which it falls due, and the end on its own; with the last hour gone by, it has expired."""
+    with open_deployment(tmp_path, clock) as deployment:
+        deployment.create("web", policy_for("web.test"))
+        deployment.work()
+        due, end = deployment.renewal("web").due_at, deployment.get("web").version.attributes.expires
+        assert due is not None
+        assert end is not None
+        clock.set(end - timedelta(days=80))
+        found = scrape(deployment)
+        on = {name: [dict(one)["day"] for one, n in found[f"certworker_{name}_ahead"].items() if n] for name in AHEAD}
+        assert on == {"renewals": [f"{(due - clock()).days:02}"], "expiries": ["80"]}
+        clock.set(end + timedelta(minutes=10))
+        assert scrape(deployment)["certworker_certificates_expired"] == {of(issuer=ISSUER): 1}

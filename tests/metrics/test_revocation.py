@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -57,7 +58,7 @@ def test_the_lists_of_an_issuer_are_told_together(deployment: Deployment) -> Non
     one = Source(SourceKind.LIST, "http://ca.test:80/1", START, START, "a", root, b"x", number=7, next_update=START)
     with deployment.house.store.writing() as writer:
         writer.put_source(one)
-        writer.put_source(replace(one, url="http://ca.test:80/2", number=9, failures=1))
+        writer.put_source(replace(one, url="http://ca.test:80/2", number=9, next_update=START + timedelta(days=1), failures=3))
         writer.put_source(replace(one, url="http://ca.test:80/3", number=None, next_update=None))
     found, labels = scrape(deployment), of(host="ca.test:80", issuer="CN=Scripted root")
     assert found["certworker_crl_next_update_timestamp_seconds"] == {labels: START.timestamp()}
