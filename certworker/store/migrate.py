@@ -3,9 +3,12 @@
 Alembic is loaded only where there is something to do: a warm start reads one row.
 """
 
+import logging
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from time import monotonic
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,6 +28,7 @@ MIGRATION_LOCK: Final = 0x63657274_6D696772
 PATIENCE: Final = timedelta(minutes=2)
 """So long is waited for another process that migrates."""
 VERSION_TABLE: Final = "alembic_version"
+_log = logging.getLogger(__name__)
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
 _NO_TIMEOUT: Final = text("SET LOCAL lock_timeout = 0")
 _NO_STATEMENT_TIMEOUT: Final = text("SET LOCAL statement_timeout = 0")
@@ -86,6 +90,29 @@ def upgrade(connection: Connection, revision: str) -> None:
     from alembic import command  # noqa: PLC0415  # costs a second, and is needed once in a release
     from alembic.config import Config  # noqa: PLC0415
 
-    config = Config(attributes={"connection": connection})
+    current = revision_of(connection)
+    attributes: dict[str, Any] = {"connection": connection}
+    if current is not None and current != revision:
+        # a large database takes minutes, in which nobody else tells anything
+        message = "The database's schema %s becomes %s. Nothing is served meanwhile; where it is large, that takes a while."
+        _log.info(message, current, revision)
+        attributes["on_version_apply"] = _teller(revision)
+    config = Config(attributes=attributes)
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     command.upgrade(config, revision)
+
+
+def _teller(target: str) -> Callable[..., None]:
+    """Tell of each step when it is done, how long it took."""
+    begun = monotonic()
+
+    def tell(*, step: Any, **_: object) -> None:  # noqa: ANN401  # Alembic's
+        nonlocal begun
+        now = monotonic()
+        revision = str(step.up_revision_id)
+        _log.info(
+            "The database's schema is %s of %s now, after %.1f seconds: %s", revision, target, now - begun, step.up_revision.doc
+        )
+        begun = now
+
+    return tell

@@ -1,5 +1,6 @@
 """Migrations: what they make, that they can be run by many at once, and what they refuse."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from sqlalchemy import text
 
 from certworker.errors import SetupError
 from certworker.store.engine import open_engine, open_store
-from certworker.store.migrate import HEAD, MIGRATIONS, REVISIONS, migrate
+from certworker.store.migrate import HEAD, MIGRATIONS, REVISIONS, migrate, upgrade
 from certworker.store.tables import METADATA
 from tests.store.workers import Pair, migrate_here
 from tests.support.clock import FakeClock
@@ -116,3 +117,20 @@ def test_a_warm_start_does_not_load_alembic(database_url: str) -> None:
     program = "import sys; from certworker.store.migrate import migrate; migrate(sys.argv[1]); print('alembic' in sys.modules)"
     command = [sys.executable, "-c", program, database_url]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == "False"
+
+
+def test_each_step_of_an_update_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """What it does and how long it took; a new database has nothing that takes long, and nothing is told."""
+    caplog.set_level("INFO", "certworker")
+    url = f"sqlite:///{tmp_path}/earlier.db"
+    engine = open_engine(url)
+    with engine.execution_options(begin="BEGIN IMMEDIATE").begin() as connection:
+        upgrade(connection, "0009")
+    engine.dispose()
+    assert not caplog.messages
+    migrate(url)
+    first, *steps = caplog.messages
+    assert first.startswith(f"The database's schema 0009 becomes {HEAD}.")
+    told = [re.sub(r"\d+\.\d", "0.0", step) for step in steps]
+    assert told[0].startswith(f"The database's schema is 0010 of {HEAD} now, after 0.0 seconds: The summary of the fleet: its")
+    assert len(told) == len(REVISIONS) - REVISIONS.index("0010")
