@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from certworker.errors import BadParameter
 
@@ -31,6 +32,7 @@ VERSIONS = (
 )
 """In the order in which they came; each knows what those before it know."""
 LATEST = "2026-04-01"
+_RANKS = MappingProxyType({name: rank for rank, name in enumerate(VERSIONS)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ class ApiVersion:
         return self._is_from("2025-06-01-preview")
 
     def _is_from(self, first: str) -> bool:
-        return VERSIONS.index(self.name) >= VERSIONS.index(first)
+        return _RANKS[self.name] >= _RANKS[first]
 
 
 def api_version_of(query: Mapping[str, str]) -> ApiVersion:
@@ -78,7 +80,7 @@ def api_version_of(query: Mapping[str, str]) -> ApiVersion:
     name = query.get("api-version", "").lower()
     if not name:
         raise BadParameter(f"api-version must be specified, such as ?api-version={LATEST}.", "api-version")
-    if name not in VERSIONS:
+    if name not in _RANKS:
         message = (
             f"The specified version ({name[:40]}) is not recognized. Consider using the latest supported version ({LATEST})."
         )

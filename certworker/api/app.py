@@ -4,7 +4,7 @@ import importlib.metadata
 import logging
 import re
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
 from uuid import uuid4
@@ -63,8 +63,7 @@ class Front:
     def __init__(self, house: House, threads: Threads, password_threads: Threads) -> None:
         self._house = house
         self._counted = CountedRequests(house.measures)
-        release = importlib.metadata.version("certworker").encode()
-        self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", release))
+        self._of_vaults = (*_ALWAYS, (b"x-ms-keyvault-service-version", _release()))
         self._place_of = lru_cache(_MOST_HOSTS)(partial(place_of, domain=house.settings.server.domain))
         self._vaults = DataPlane(house, threads)
         self._addresses = ClientAddresses(house.settings.server.trusted_proxies, house.settings.server.proxy_header)
@@ -187,7 +186,7 @@ class _Exchange:
                 self.status = message["status"]
                 headers = message.setdefault("headers", [])
                 given = {name for name, _ in headers}
-                headers.extend(pair for pair in self._always() if pair[0] not in given)
+                headers += [pair for pair in self._always() if pair[0] not in given]
             await send(message)
 
         return sending
@@ -200,21 +199,28 @@ class _Exchange:
         await append_record(self._house, self.trace.ended(status))
 
     def _always(self) -> list[tuple[bytes, bytes]]:
+        trace = self.trace
         headers = [*self.always, (b"x-ms-request-id", self.request_id.encode())]
-        asked = self.header(b"x-ms-client-request-id")
-        if asked and _CLIENT_REQUEST_ID.fullmatch(asked):
-            headers.append((b"x-ms-client-request-id", asked.encode()))
+        if trace.client_request_id:
+            headers.append((b"x-ms-client-request-id", trace.client_request_id.encode()))
         if self.manages:
             given = self.header(b"x-ms-correlation-request-id")
             correlated = given if given and _CLIENT_REQUEST_ID.fullmatch(given) else self.request_id
             headers.append((b"x-ms-correlation-request-id", correlated.encode()))
         if self.always is not _ALWAYS:
-            headers.append((b"x-ms-keyvault-network-info", self._network_info().encode()))
+            headers.append((b"x-ms-keyvault-network-info", _network_info(trace.address)))
         if REGION in self.scope:
             headers.append((b"x-ms-keyvault-region", self.scope[REGION].encode()))
         return headers
 
-    def _network_info(self) -> str:
-        address = self.trace.address
-        family, kind = ("InterNetworkV6", "Ipv6") if ":" in address else ("InterNetwork", "Ipv4")
-        return f"conn_type={kind};addr={address};act_addr_fam={family};"
+
+@cache
+def _release() -> bytes:
+    """Tell which release this is, out of what is installed: a parser of mail reads it there, in milliseconds."""
+    return importlib.metadata.version("certworker").encode()
+
+
+@lru_cache(_MOST_HOSTS)
+def _network_info(address: str) -> bytes:
+    family, kind = ("InterNetworkV6", "Ipv6") if ":" in address else ("InterNetwork", "Ipv4")
+    return f"conn_type={kind};addr={address};act_addr_fam={family};".encode()

@@ -1,7 +1,7 @@
 """Who calls: the bearer challenge, and the token that answers it (RFC 6750, in Key Vault's form)."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from certworker.api.hosts import Place, Plane
 from certworker.bootstrap import House
@@ -24,8 +24,7 @@ class Challenged(Unauthenticated):
         self.challenge = challenge
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A request that was let in: who calls, and which vault. `glance` is what both were looked up by."""
 
     caller: Caller
@@ -51,12 +50,11 @@ def bearer_of(authorization: str | None) -> str | None:
     return authorization[len(_SCHEME) :].strip()
 
 
-def admit(house: House, place: Place, authorization: str | None) -> Admission:
-    """Find the vault and tell who calls. Raises VaultNotFound, Challenged."""
+def admit(house: House, place: Place, token: str | None) -> Admission:
+    """Find the vault and tell who calls with a bearer token. Raises VaultNotFound, Challenged."""
     glance = house.store.glance()
     with glance as reader:
         vault = find_vault(house, place, reader)
-        token = bearer_of(authorization)
         if token is None:
             raise Challenged(NO_TOKEN, challenge_of(house.settings, place, vault))
         settings, tenant = house.settings, vault.tenant_id

@@ -116,9 +116,10 @@ class DataPlane:
         throttle.charge(vault, operation, key)
 
     async def _admit(self, place: Place, authorization: str | None) -> Admission:
-        if self._house.sign_in.foreign.must_ask(bearer_of(authorization)):
-            return await self._threads.run(admit, self._house, place, authorization)
-        return await self._look(admit, place, authorization)
+        token = bearer_of(authorization)
+        if self._house.sign_in.foreign.must_ask(token):
+            return await self._threads.run(admit, self._house, place, token)
+        return await self._look(admit, place, token)
 
     async def _look(self, find: Callable[Concatenate[House, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Look something up: where it stands, if the store says that this is faster."""

@@ -1,5 +1,6 @@
 """Request targets as clients really send them, made plain: one spelling for each path, verb and query key."""
 
+import re
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -14,6 +15,8 @@ COLLECTIONS = frozenset(
 )
 _FIXED_SECOND = frozenset({"issuers", "contacts", "restore"})
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"})
+_PLAIN = re.compile(rb"(?:/[0-9A-Za-z_-]+)+")
+"""Most paths: nothing in them has to be decoded or could be wrong."""
 _LONGEST_PATH = 2048
 _MOST_QUERY_FIELDS = 32
 
@@ -25,7 +28,10 @@ def clean_path(raw_path: bytes) -> str:
     """
     if len(raw_path) > _LONGEST_PATH:
         raise BadParameter(f"The request URI is longer than {_LONGEST_PATH} bytes.")
-    segments = [_decode(segment) for segment in raw_path.split(b"/") if segment]
+    if _PLAIN.fullmatch(raw_path):
+        segments = raw_path.decode("ascii").split("/")[1:]
+    else:
+        segments = [_decode(segment) for segment in raw_path.split(b"/") if segment]
     if segments and segments[0].lower() in COLLECTIONS:
         segments = _fold(segments)
     return "/" + "/".join(segments)
@@ -36,7 +42,7 @@ def _decode(segment: bytes) -> str:
         text = (unquote_to_bytes(segment) if b"%" in segment else segment).decode()
     except UnicodeDecodeError:
         raise BadParameter("The request URI is not UTF-8.") from None
-    if text in {".", ".."} or not text.isprintable() or any(sign in text for sign in "/\\"):
+    if text in {".", ".."} or not text.isprintable() or "/" in text or "\\" in text:
         raise BadParameter("The request URI contains an invalid name: with a slash, a control character or only dots.")
     return text
 

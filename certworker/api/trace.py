@@ -60,6 +60,7 @@ class RequestTrace:
         "address",
         "at",
         "caller",
+        "client_request_id",
         "correlation_id",
         "details",
         "kept",
@@ -79,8 +80,10 @@ class RequestTrace:
         self._headers = headers
         self.place = place
         self.request_id = request_id
-        self.correlation_id = self._correlation()
-        """The client's own id of the request, where it sent one that can be taken; otherwise ours."""
+        self.client_request_id = _plain_id(headers.get(b"x-ms-client-request-id"))
+        """The client's own id of the request, where it sent one that can be taken."""
+        self.correlation_id = self.client_request_id or request_id
+        """That one, otherwise ours."""
         self.address = address
         self.caller: Caller | None = None
         self.vault: Vault | None = None
@@ -209,14 +212,6 @@ class RequestTrace:
             claims["numgroups"] = str(len(caller.groups))
         return claims
 
-    def _correlation(self) -> str:
-        asked = self._header(b"x-ms-client-request-id")
-        return asked if asked and _PLAIN_ID.fullmatch(asked) else self.request_id
-
-    def _header(self, name: bytes) -> str | None:
-        value = self._headers.get(name)
-        return None if value is None else value.decode("latin-1")
-
 
 async def append_record(house: House, record: AuditRecord) -> None:
     """Append the record of a request. Raises AuditUnavailable: no record, no answer."""
@@ -257,6 +252,12 @@ def _plain(path: str) -> str:
 def _cleaned(program: bytes) -> str:
     """Give the name of the client's program with nothing in it that a terminal obeys."""
     return "".join(sign if sign.isascii() and sign.isprintable() else "?" for sign in program.decode("latin-1"))
+
+
+def _plain_id(sent: bytes | None) -> str:
+    """Read an id that a client gave; empty where there is none that can be shown as it is."""
+    asked = sent.decode("latin-1") if sent else ""
+    return asked if _PLAIN_ID.fullmatch(asked) else ""
 
 
 def _phrase(status: int) -> str:

@@ -2,17 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from certworker.api.api_versions import ApiVersion
 from certworker.vault.objects import Attributes, Deletion, Tags
 from certworker.vault.vaults import DEFAULT_RETENTION_DAYS, Vault
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """For whom something is rendered: the host that the client called, the vault, and the api-version."""
 
     url: str

@@ -1,13 +1,14 @@
 """One record of the audit log, with the fields of Key Vault's AuditEvent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from json.encoder import encode_basestring_ascii as _quote
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 CATEGORY = "AuditEvent"
+_NONE: Final[Mapping[str, str]] = MappingProxyType({})
 _OFFSET: Final = len("+00:00")
 
 
@@ -18,8 +19,7 @@ class Result(StrEnum):
     FAILURE = "Failure"
 
 
-@dataclass(frozen=True, slots=True)
-class AuditRecord:
+class AuditRecord(NamedTuple):
     """What was asked, by whom, from where, of what, and how it ended. Nothing in it is secret: no query, header or body.
 
     `id` is its own: a record that was written twice, because a process was killed between two steps, is one record.
@@ -38,11 +38,11 @@ class AuditRecord:
     duration_ms: int = 0
     caller_address: str = ""
     correlation_id: str = ""
-    identity: Mapping[str, str] = field(default_factory=dict)
+    identity: Mapping[str, str] = _NONE
     client_info: str = ""
     object_id: str = ""
     """The URL of the key, secret or certificate; empty where there is none."""
-    details: Mapping[str, str] = field(default_factory=dict)
+    details: Mapping[str, str] = _NONE
 
     def text(self) -> str:
         """Write it as one line of JSON, in ASCII, with the names of the service's log schema.
@@ -61,10 +61,10 @@ class AuditRecord:
         )
 
     def _properties(self) -> str:
-        own = (("clientInfo", self.client_info), ("requestUri", self.request_uri), ("id", self.object_id))
+        own = {"clientInfo": self.client_info, "requestUri": self.request_uri, "id": self.object_id}
         # what a detail is called like one of these would stand twice, and readers differ in which one counts
-        more = {**dict(own), **self.details} if self.details else dict(own)
-        return "".join(f",{_quote(name)}:{_quote(value)}" for name, value in more.items() if value)
+        told = {**own, **self.details} if self.details else own
+        return "".join([f",{_quote(name)}:{_quote(value)}" for name, value in told.items() if value])
 
     def _signature(self) -> str:
         return "OK" if self.result is Result.SUCCESS else str(self.status)

@@ -97,7 +97,7 @@ def _recorded(user: User) -> Iterator[None]:
 
     def changed() -> AuditRecord:
         where = f"/tenants/{user.tenant_id}"
-        return replace(record(), id=str(uuid4()), operation="MeChangePassword", resource_id=where, identity=claims)
+        return record()._replace(id=str(uuid4()), operation="MeChangePassword", resource_id=where, identity=claims)
 
     with tracing(Trace(changed)):
         yield
