@@ -39,6 +39,8 @@ class Measure(StrEnum):
     SIGN_INS = "sign_ins"
     TRANSACTIONS = "database_transactions"
     TRANSACTION_SECONDS = "database_transaction_duration_seconds"
+    PROCESS_STARTS = "process_starts"
+    PROCESS_EXITS = "process_exits"
     HSM_OPERATIONS = "hsm_operations"
     HSM_UP = "hsm_up"
 

@@ -25,6 +25,7 @@ from certworker.cli.sockets import inherit
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError, SetupError
 from certworker.issuers.limits import limits_by
+from certworker.measures import Measure
 from certworker.metrics import Metrics
 from certworker.metrics.counters import Counters, counters_of_process
 from certworker.metrics.exposition import Exposition, SealedExposition
@@ -50,10 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
     set_up_logging(settings.log, options.role)
     watch_parent(options.parent)
     try:
-        if options.role == "sealed":
-            _run_sealed(settings, counters_of_process(utc_now), options)
-            return 0
         counters = counters_of_process(utc_now)
+        counters.count(Measure.PROCESS_STARTS, options.role)
+        counters.count(Measure.PROCESS_EXITS, options.role, "status_1", by=0)  # the first one is to be an increase of something
+        if options.role == "sealed":
+            _run_sealed(settings, counters, options)
+            return 0
         with open_house(settings, role=options.role, measures=counters) as house:
             if settings.seal.master_key_env:
                 # it was read: the programs that this process starts do not need it

@@ -8,17 +8,23 @@ import fcntl
 import logging
 import os
 import shutil
+import signal
 import struct
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from certworker.errors import SetupError
+from certworker.measures import Measure
+
+if TYPE_CHECKING:
+    from certworker.metrics.counters import Counters
 
 VARIABLE: Final = "CERTWORKER_COUNTERS"
 """Where the processes look for it."""
 _PREFIX: Final = "certworker-counters-"
 _OWNER: Final = "owner"
+_TOLD_APART: Final = (signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGTERM)
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +35,7 @@ class CountingFolder:
     def __init__(self) -> None:
         self._path: Path | None = None
         self._owner = -1
+        self._counters: Counters | None = None
 
     @property
     def environment(self) -> tuple[tuple[str, str], ...]:
@@ -60,12 +67,34 @@ class CountingFolder:
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             _log.warning("What process %d has counted stays by itself: %s", pid, error)
 
+    def fell(self, name: str, code: int) -> None:
+        """Count that a process has ended unasked. `code` is what it ended with; negative: the signal that ended it."""
+        if self._path is None:
+            return
+        # seldom needed, as above
+        from certworker.metrics.counters import Counters  # noqa: PLC0415
+
+        try:
+            self._counters = self._counters or Counters(self._path)
+        except SetupError as error:
+            _log.warning("That the process %s ended is not counted: %s", name, error)
+        else:
+            self._counters.count(Measure.PROCESS_EXITS, name.rstrip("0123456789").rstrip("-"), how_it_ended(code))
+
     def remove(self) -> None:
         """Remove it; nobody counts any more."""
         if self._path:
             shutil.rmtree(self._path, ignore_errors=True)
             os.close(self._owner)
             self._path = None
+
+
+def how_it_ended(code: int) -> str:
+    """Give the word of the metric for what a process ended with."""
+    if code >= 0:
+        return f"status_{code}" if code in (0, 1) else "other_status"
+    told = {-number: number.name for number in _TOLD_APART}
+    return told.get(code, "other_signal")
 
 
 def _remove_left(folder: Path) -> None:

@@ -66,7 +66,7 @@ class Service:
         self._sockets = ExitStack()
         self._counting = CountingFolder()
         stop_seconds = settings.server.drain_seconds + STOP_MARGIN_SECONDS
-        self.supervisor = Supervisor(stop_seconds, signals.stop_asked, self._counting.ended)
+        self.supervisor = Supervisor(stop_seconds, signals.stop_asked, self._counting.ended, self._counting.fell)
         self._https: list[socket.socket] = []
         self._ops: list[socket.socket] = []
         self._http01: list[socket.socket] = []

@@ -67,7 +67,8 @@ class StopAskedError(Exception):
 class Supervisor:
     """Keeps programs running until it is told to stop. `stop_asked` is looked at while programs start.
 
-    `ended` is told the id of each process that has ended while others go on.
+    `ended` is told the id of each process that has ended while others go on; `fell` the name and the return code (negative: the
+    signal) of each that nobody had asked to.
     """
 
     def __init__(
@@ -75,10 +76,12 @@ class Supervisor:
         stop_seconds: float,
         stop_asked: Callable[[], bool] = lambda: False,
         ended: Callable[[int], None] = lambda _pid: None,
+        fell: Callable[[str, int], None] = lambda _name, _code: None,
     ) -> None:
         self._stop_seconds = stop_seconds
         self._stop_asked = stop_asked
         self._ended = ended
+        self._fell = fell
         # held open for as long as this process lives: its end tells the children
         self._lifeline = os.pipe()
         self._children: list[_Child] = []
@@ -123,6 +126,7 @@ class Supervisor:
             code = child.process.returncode
             _log.error("The %s process ended (%s); it is started again in %.1f s.", child.program.name, _ending(code), pause)
             self._fallen.append(_Fallen(child.program, now + pause, falls))
+            self._fell(child.program.name, code)
         for fallen in [fallen for fallen in self._fallen if fallen.again_at <= now]:
             self._fallen.remove(fallen)
             child = self._spawn(fallen.program)

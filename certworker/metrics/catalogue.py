@@ -8,6 +8,7 @@ whose lists are told of.
 from typing import Final
 
 from certworker.metrics.metric import Metric, counted, dated, gauge, measured, stored, timed
+from certworker.metrics.processes import OF_PROCESSES
 
 OF_CERTIFICATE: Final = ("vault", "name", "issuer")
 _EXCHANGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -15,8 +16,8 @@ _ISSUANCES: Final = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.
 
 
 def catalogue() -> tuple[Metric, ...]:
-    """List all metrics by topic, in the order of this file."""
-    return tuple(found for found in globals().values() if isinstance(found, Metric))
+    """List all metrics by topic, in the order of this file; those of the processes have one of their own."""
+    return (*(found for found in globals().values() if isinstance(found, Metric)), *OF_PROCESSES)
 
 
 # --- one certificate ----------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class Exposition:
     def text(self) -> Text:
         """Give the exposition and its content type."""
         told = self._ask_in_time()
-        writable = {(part.value,): float(works) for part, works in self._writable().items()}
+        writable: dict[tuple[str, ...], float] = {(part.value,): works for part, works in self._writable().items()}
         stands = [*_stands(self._seal, sealed=False), _family(catalogue.WRITABLE, writable)]
         if told is None:
             return _written([*stands, _one(catalogue.DATABASE_UP, 0.0), _build()], self._counted)

@@ -18,6 +18,7 @@ SERVES = "import os, sys; os.write(int(sys.argv[1]), b'1'); os.read(int(sys.argv
 STUBBORN = f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {SERVES}"
 SILENT = "import os, sys; os.read(int(sys.argv[2]), 1)"
 FALLS = "raise SystemExit(3)"
+SERVES_ONCE = f"import os, sys; os.write(int(sys.argv[1]), b'1'); {FALLS}"
 ROOT = Path(__file__).resolve().parents[2]
 
 SUPERVISES = """
@@ -78,6 +79,23 @@ def test_what_falls_is_started_again_after_a_pause_that_grows(supervisor: Superv
         supervisor.look()
         assert only(supervisor).process.poll() is None
         assert only(supervisor).process.pid != fallen.process.pid
+
+
+def test_who_falls_is_told_with_what_it_ended_with() -> None:
+    """A kill by its signal, an end by its code; who is replaced or stopped has not fallen."""
+    told: list[tuple[str, int]] = []
+    supervisor = Supervisor(0.2, fell=lambda name, code: told.append((name, code)))
+    supervisor.start([program(SERVES, "api-1"), program(SERVES_ONCE, "worker")])
+    supervisor._children[0].process.kill()
+    for child in supervisor._children:
+        child.process.wait()
+    supervisor.look()
+    supervisor.look()
+    assert sorted(told) == [("api-1", -signal.SIGKILL), ("worker", 3)]
+    supervisor.replace([program(SERVES)])
+    supervisor.replace([program(SERVES)])
+    supervisor.stop()
+    assert len(told) == 2
 
 
 def test_replacing_ends_the_old_once_the_new_serve(supervisor: Supervisor) -> None:

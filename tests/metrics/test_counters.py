@@ -147,6 +147,23 @@ def test_a_killed_process_has_lost_nothing(tmp_path: Path, clock: FakeClock) -> 
     assert told(counters)["certworker_clock_jumps_total[]"] == 12
 
 
+def test_who_ends_unasked_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
+    """By role, whichever number of it, and by how: signals by name, codes, and the seldom ones of both together."""
+    monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
+    folder = CountingFolder()
+    folder.fell("api-1", -9)  # nobody counts yet
+    folder.make()
+    counters = Counters(Path(folder.environment[0][1]), clock)
+    for name, code in (("api-1", -9), ("api-2", -9), ("ca-sim", 0), *(("worker", code) for code in (-11, 1, 3, -12))):
+        folder.fell(name, code)
+    prefix = "certworker_process_exits_total"
+    found = {name.removeprefix(prefix): value for name, value in told(counters).items() if name.startswith(prefix) and value}
+    folder.remove()
+    ends = {("SIGKILL", "api"): 2, ("SIGSEGV", "worker"): 1, ("status_1", "worker"): 1, ("other_status", "worker"): 1}
+    ends |= {("other_signal", "worker"): 1, ("status_0", "ca-sim"): 1}
+    assert found == {f"[('how', '{how}'), ('role', '{role}')]": count for (how, role), count in ends.items()}
+
+
 def test_sums_never_go_back_while_processes_end(tmp_path: Path, clock: FakeClock) -> None:
     """Whoever is scraped while the counts of others are put together sees each of them once."""
     counters, stopped, seen = Counters(tmp_path, clock), Event(), []

@@ -88,12 +88,15 @@ def test_the_sum_is_what_was_asked(tmp_path: Path) -> None:
         seen += [service.total(), *(service.ask(number) and service.total() for number in range(100, 105))]
         assert seen[2:] == [100, 101, 102, 103, 104, 105]
 
+        until(lambda: 'process_exits_total{how="SIGKILL",role="api"} 1.0' in service.scrape())
+        until(lambda: 'process_starts_total{role="api"} 5.0' in service.scrape())  # two, two after the reload, and one
         text = service.scrape()
+        assert 'certworker_process_exits_total{how="SIGKILL",role="worker"} 0.0' in text
         assert 'certworker_vault_operations_total{operation="Authentication",result="refused"} ' in text
         assert 'certworker_vault_requests_total{result="refused",vault="main"} 52.0' in text
         assert re.search(r'certworker_scheduler_runs_total\{group="issuance",result="idle"\} [1-9]', text)
         assert 'method="other",plane="vault"' in text
         assert JUNK not in text.lower()
         assert TOKEN not in text
-        assert len(list(folder.glob("counter_*.db"))) <= 4  # of three processes, and of all that ended
+        assert len(list(folder.glob("counter_*.db"))) <= 5  # of three processes and their supervisor, and of all that ended
     assert not folder.exists()
