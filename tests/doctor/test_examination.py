@@ -8,9 +8,12 @@ from pathlib import Path
 from threading import Barrier, Event
 
 from certworker.doctor import CHECKS, Examination, Verdict, examine, is_well
+from certworker.doctor.examination import _carry_out
+from certworker.doctor.finding import Findings
 from certworker.doctor.machine import look_at_machine
 from certworker.doctor.side_by_side import Late, outcomes
-from tests.doctor.patient import Patient, worst
+from certworker.doctor.subject import Subject
+from tests.doctor.patient import Patient, only, worst
 
 
 def content(folder: Path) -> dict[str, str]:
@@ -100,3 +103,15 @@ def test_limits_of_the_machine_are_looked_at(patient: Patient) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         resource.setrlimit(resource.RLIMIT_CORE, core)
     assert "LimitNOFILE=4096" in found.to_do
+
+
+def test_a_check_that_fails_by_itself_tells_its_kind_alone(patient: Patient) -> None:
+    """The words of an error that nobody has foreseen may hold a password."""
+
+    def check(_: Subject) -> Findings:
+        raise ZeroDivisionError("hunter2")
+
+    found = only(_carry_out("files", check, patient.subject()))
+    assert found.verdict is Verdict.WARNING
+    assert found.text == "This check itself failed (ZeroDivisionError)."
+    assert "hunter2" not in repr(found)

@@ -81,6 +81,7 @@ def test_a_vault_key_that_was_altered_is_found(patient: Patient) -> None:
     found = only(look_at_master_key(replace(subject, records=replace(records, wrapped_key=altered))))
     assert found.verdict is Verdict.WRONG
     assert "was altered" in found.text
+    assert found.to_do.startswith("Restore a backup of the database: ")
 
 
 def test_without_a_database_it_is_said_that_it_was_not_compared(patient: Patient) -> None:
