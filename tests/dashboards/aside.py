@@ -13,7 +13,7 @@ from certworker.issuers.limits import limits_by
 from certworker.metrics import Metrics
 from certworker.metrics.counters import Counters
 from certworker.metrics.exposition import Exposition
-from certworker.settings import HsmSettings, Seal, Settings, SpareKeySettings
+from certworker.settings import HsmSettings, IssuerSettings, Seal, Settings, SpareKeySettings
 from certworker.vault.access import SERVICE
 from certworker.vault.issuance import IssuanceRequest, Step
 from certworker.vault.issuers import IssuerParameters
@@ -37,6 +37,7 @@ def counted_aside(folder: Path, token: HsmSettings) -> Iterator[str]:
         seal=Seal(master_key_file=folder / "master.key"),
         hsm=token,
         spare_keys=SpareKeySettings(count=0),
+        issuers={ISSUER: IssuerSettings(orders="2/1d", certificates_per_set="2/1d")},
     )
     make_master_key(settings.seal.master_key_file)
     with open_house(settings, clock, Random(1), {"scripted": authority}, measures=counters, durable=False) as house:
