@@ -32,7 +32,7 @@ PENDING = OperationStatus.IN_PROGRESS
         (ENTRY, "valid"),
         (replace(ENTRY, operation_status=PENDING), "renewing"),
         (replace(ENTRY, enabled=False, operation_status=PENDING), "disabled"),
-        (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=3)), "renewal failed"),
+        (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=1)), "renewal failed"),
         (replace(ENTRY, renewal=Renewal(None, None, 0.0, failures=3, pause=Pause(START, "a", "b"))), "renewal paused"),
         (replace(ENTRY, not_after=START, enabled=False), "EXPIRED"),
         (replace(ENTRY, not_after=None, operation_status=PENDING), "waits for its signature"),
