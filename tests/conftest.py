@@ -4,8 +4,10 @@ import gc
 import os
 import shutil
 import socket
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
 from functools import wraps
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,16 @@ from tests.support.clock import FakeClock
 pytest_plugins = ("tests.support.postgresql", "tests.support.softhsm", "tests.support.statements", "tests.support.costs")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep the garbage collector away while everything is imported and collected: nearly all of it stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:
@@ -83,6 +95,15 @@ def localhost_names() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_to_sniff() -> Iterator[None]:
+    """Say once that there is no sniffio: httpx looks for it, along the whole path, at each call of an app in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        if find_spec("sniffio") is None:
+            patch.setitem(sys.modules, "sniffio", None)
         yield
 
 

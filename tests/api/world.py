@@ -5,7 +5,7 @@ import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -51,6 +51,7 @@ class World:
     administrator: Principal
     client_secret: str
     authority: ScriptedAuthority
+    tokens: dict[datetime, str] = field(default_factory=dict, repr=False)
 
     @property
     def tenant(self) -> str:
@@ -75,8 +76,11 @@ class World:
         return self.house.sign_in.mint.for_application(who, resource, issuer or self.issuer, Proof.SECRET).token
 
     def bearer(self) -> dict[str, str]:
-        """Give the header of a caller who was let in."""
-        return {"Authorization": f"Bearer {self.token()}"}
+        """Give the header of a caller who was let in: as clients do, it keeps its token, here until the clock moves."""
+        at = self.clock()
+        if at not in self.tokens:
+            self.tokens[at] = self.token()
+        return {"Authorization": f"Bearer {self.tokens[at]}"}
 
     def add_principal(self, name: str, *, administrator: bool) -> tuple[Principal, str]:
         """Add another application; give its client secret."""
