@@ -24,13 +24,14 @@ is scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is mad
   The counts of the fleet have all in them.
 - `vault`, `name` and `issuer` are names as they were given. No subject, host in a certificate, serial number or caller is one;
   of revocation lists alone `issuer` is the subject of the CA that signs them.
-- What there could be any number of is told apart up to a limit, and is `other` above it: issuers (`[metrics] issuer_series`: those
-  in trouble, then the most used; day by day 100), hosts of revocation lists (200), webhooks (100), and each label of what is counted
-  (60 values; 100 issuers, 400 operations, 1,000 vaults). Attempts at issuance, which must never fall, are told of all issuers together.
-- What processes have measured keeps its value until it is measured again, for an answer that is late says no more than the last one
-  did; a timestamp beside it tells when that was, and alerts forget it after a day.
-- Of rate budgets nothing is kept in reserve: renewals in the window of their CA's advice are not counted, and what has a twentieth
-  of its lifetime left is asked for all the same.
+- What there could be any number of is told apart up to a limit, and is `other` above it: issuers (`[metrics] issuer_series`:
+  those in trouble, then the most used; day by day 100), hosts of revocation lists (200), webhooks (100), and each label of what
+  is counted (60 values; 100 issuers, 400 operations, 1,000 vaults). Attempts at issuance, which must never fall, are told of
+  all issuers together instead.
+- What processes have measured keeps its value until it is measured again, for silence says nothing new; a timestamp beside it
+  tells when that was, and alerts mind it for a day.
+- Of rate budgets nothing is kept in reserve: renewals in the window of their CA's advice are not counted, and what has a
+  twentieth of its lifetime left is asked for all the same.
 - A counter's known words begin at 0 together, those of issuers within a minute of their being set: `increase()` sees the
   first event.
 - Of a histogram there are `_bucket` (with `le`), `_sum` and `_count`.
