@@ -163,11 +163,10 @@ def build_on(
 ) -> House:
     """Wire the services together on ground that is laid."""
     settings, clock, store, keyring, access = ground.settings, ground.clock, ground.store, ground.keyring, ground.access
-    challenges, keys = Challenges(store), Keys(store, access)
-    local, trail = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY), trail or NoTrail()
+    challenges, keys, foreign = Challenges(store), Keys(store, access), foreign_tokens(ground)
+    local, directory = LocalProvider(ground.accounts, SERVER_CERTIFICATE_VALIDITY), Directory(store, keyring, clock, foreign)
     issuing = _issuing(ground, challenges, {"local": local, **providers}, connect)
-    issuances, planner, foreign = issuing.issuances, ground.planner, foreign_tokens(ground)
-    directory = Directory(store, keyring, clock, foreign)
+    issuances, planner, trail = issuing.issuances, ground.planner, trail or NoTrail()
     return House(
         settings=settings,
         clock=clock,
