@@ -62,3 +62,13 @@ def test_who_needs_somebody_is_found_by_the_time(store: Store) -> None:
         assert [member.place.folded for member in found] == names
         told = {(group.issuer, group.state): (group.number, group.expired, group.needy) for group in counted}
         assert told | groups == told
+
+
+def test_what_is_read_of_all_vaults(store: Store) -> None:
+    """What expired within the hour and is enabled, since when the oldest operation goes on, and who comes first."""
+    late, pending = replace(WELL, not_after=AT), replace(WELL, pending_since=AT - DAY)
+    put(store, late, replace(late, enabled=False), pending, replace(pending, pending_since=AT - 2 * DAY))
+    with store.reading() as reader:
+        assert reader.expired_in_hour(AT, AT) == {"ca": 1}
+        assert [(one.number, one.oldest) for one in reader.pending_operations()] == [(2, AT - 2 * DAY)]
+        assert [member.place.folded for member in reader.members(10)] == ["0", "3", "2", "1"]

@@ -131,6 +131,18 @@ def test_every_change_reaches_the_summary(store: Store, change: Change) -> None:
     assert Summary(store).catch_up() == 0
 
 
+def test_what_is_deleted_is_no_member(store: Store) -> None:
+    """Nor is it counted, until it is recovered."""
+    with store.writing() as writer:
+        add_certificate(writer, "web")
+    for change, members in (("deleted", 0), ("recovered", 1)):
+        with store.writing() as writer:
+            CHANGES[change](writer, "web")
+        assert_up_to_date(store)
+        with store.reading() as reader:
+            assert (reader.count_members(), sum(reader.counts(Measure.STATE).values())) == (members, members)
+
+
 def test_the_summary_is_what_a_count_anew_is(store: Store) -> None:
     """After any changes in any order, taken in whenever it suits; vaults come and go as well."""
     random, names = Random(8), [f"web-{number}" for number in range(6)]
