@@ -15,7 +15,8 @@ from certworker.clock import whole_second
 from certworker.settings.renewal import DAY, MaintenanceSettings, WeeklyWindow, read_window
 
 HORIZON: Final = 15
-"""Days looked ahead. A weekly window may fall into an hour that is leapt over, and is there again a week later."""
+"""Days looked ahead, or back. A weekly window may fall into an hour that is leapt over, and is there again a week later."""
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +75,36 @@ def next_opening(windows: Windows, at: datetime) -> datetime | None:
 def within(windows: Windows, due_at: datetime, at: datetime, share: float) -> datetime:
     """Move what is due into a window, as it looks at `at`: to a `share` in [0, 1) of its first half, lest all be at once.
 
-    What falls into a window stays. Where the one that it was moved to went by, it is the next; where none opens, it stays.
+    What falls into a window stays. Where the one that it was moved to went by, it is the one that is open, or the next; where
+    none opens, it stays.
     """
     if not windows:
         return due_at
     moved = _moved(windows, due_at, share)
-    return moved if moved > at or is_open(windows, at) else _moved(windows, at, share)
+    if moved > at:
+        return moved
+    if not is_open(windows, at):
+        return _moved(windows, at, share)
+    opened = _opened(windows, at)
+    return moved if opened is None or opened <= moved else _spread(windows, opened, share)
 
 
 def _moved(windows: Windows, due_at: datetime, share: float) -> datetime:
     opening = next_opening(windows, due_at)
-    if opening is None or opening == due_at:
-        return due_at
+    return due_at if opening is None or opening == due_at else _spread(windows, opening, share)
+
+
+def _spread(windows: Windows, opening: datetime, share: float) -> datetime:
     length = max(window.weekly.end - window.weekly.begin for window in windows if _shows(window, opening))
     spread = whole_second(opening + length / 2 * share)
     return spread if is_open(windows, spread) else opening
+
+
+def _opened(windows: Windows, at: datetime) -> datetime | None:
+    """Tell since when they have been open without a break; none where that is longer than the horizon."""
+    beginnings = (begin for window in windows for begin in _beginnings(window, at - (HORIZON - 1) * DAY))
+    fresh = (begin for begin in beginnings if begin <= at and not is_open(windows, begin - _INSTANT))
+    return max((begin for begin in fresh if is_open(windows, begin)), default=None)
 
 
 def _shows(window: MaintenanceWindow, at: datetime) -> bool:

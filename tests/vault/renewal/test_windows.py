@@ -84,7 +84,19 @@ def test_a_window_that_went_by_is_followed_by_the_next() -> None:
     first = utc("2026-01-01T02:00")
     for look in ("2026-01-01T00:00", "2026-01-01T01:59", "2026-01-01T04:59"):
         assert within(night, due, utc(look), 0.5) == first
-    assert within(night, due, utc("2026-01-01T05:00"), 0.5) == utc("2026-01-08T02:00")
+    second = utc("2026-01-08T02:00")
+    for look in ("2026-01-01T05:00", "2026-01-08T01:00", "2026-01-08T01:59", "2026-01-08T04:59"):
+        assert within(night, due, utc(look), 0.5) == second
+
+
+def test_windows_without_a_break_are_one() -> None:
+    """What was due in the first is not put off in the second; where they never close, what is overdue is due."""
+    both, due = windows("Thu 02:00-24:00") + windows("Fri 00:00-12:00"), utc("2026-01-01T00:00")
+    for look in ("2026-01-02T00:00", "2026-01-02T10:59"):
+        assert within(both, due, utc(look), 0.5) == utc("2026-01-01T06:30")
+        assert within(both, due - timedelta(days=7), utc(look), 0.5) == utc("2026-01-01T06:30")
+    always = windows("Mon-Sun 00:00-24:00")
+    assert within(always, due, utc("2026-03-01T00:00"), 0.5) == due
 
 
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(  # noqa: DTZ001  # the next step says the zone
@@ -114,13 +126,15 @@ def test_an_opening_is_open_and_nothing_before_it_is(text: str, zone: str, at: d
 
 @given(TEXTS, ZONES, TIMES, st.timedeltas(timedelta(0), timedelta(days=9)), st.floats(0, 1, exclude_max=True))
 def test_every_look_gives_the_same_answer(text: str, zone: str, due: datetime, later: timedelta, share: float) -> None:
-    """Until the window that it was moved to has gone by; and it is always in one."""
+    """Until the window that it was moved to has gone by, and then until the next one has; it is always in one."""
     own = windows(text, zone=zone)
     look = (due + later).replace(microsecond=0)
     moved, again = within(own, due, due, share), within(own, due, look, share)
     assert is_open(own, moved)
     assert moved >= due
-    assert again == moved or (moved <= look < again and is_open(own, again))
+    assert again == moved or (moved <= look and moved < again and is_open(own, again))
+    between = look + (again - look) * share
+    assert again <= look or within(own, due, between, share) == again
 
 
 @pytest.mark.parametrize(
