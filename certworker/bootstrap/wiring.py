@@ -33,7 +33,7 @@ from certworker.seal.private_files import read_private
 from certworker.seal.sources import MasterKeySource
 from certworker.settings import Settings
 from certworker.store.engine import open_store
-from certworker.store.migrate import migrate
+from certworker.store.migrate import migrate, require_current
 from certworker.vault.account_keys import AccountKeys
 from certworker.vault.attestations import Attestations
 from certworker.vault.audit.trail import AuditTrail, NoTrail
@@ -114,14 +114,17 @@ def open_house(
     measures: Measures = NO_MEASURES,
     *,
     durable: bool = True,
+    migrating: bool = True,
 ) -> Iterator[House]:
     """Build a House on a database that is migrated first, and close it at the end.
+
+    Who only works beside a service is not `migrating`: the schema would change beneath processes of an earlier release.
 
     The master key is taken from the source that the settings name, unless one is given. With a `role`, which says what this
     process is for, the house has an audit log of its own. Where it is not `durable`, as in `open_store`, a commit waits for no
     disk. Raises SetupError, Sealed.
     """
-    migrate(settings.database_url)
+    (migrate if migrating else require_current)(settings.database_url)
     with ExitStack() as stack:
         store = open_store(settings.database_url, clock, measures=measures, durable=durable)
         stack.callback(store.close)

@@ -148,7 +148,7 @@ def heads(config: OfSettings, *, as_json: AlwaysJson = True) -> None:  # noqa: A
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
 
     settings = _settings(config)
-    with open_house(settings, source=opened_source(settings)) as house:
+    with open_house(settings, source=opened_source(settings), migrating=False) as house:
         typer.echo(read_witness(house.store).as_json(house.clock()))
 
 
@@ -161,7 +161,7 @@ def rotate_key(config: OfSettings, *, as_json: AsJson = False) -> None:
     from certworker.cli.seal_opening import opened_source  # noqa: PLC0415
 
     settings = _settings(config)
-    with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "AuditKeyRotate"):
+    with open_house(settings, source=opened_source(settings), migrating=False) as house, recorded(settings, "AuditKeyRotate"):
         signer = Notary(house.store, house.keyring, house.clock).rotate()
     if as_json:
         show_json({"key_id": signer.id})
@@ -244,7 +244,7 @@ def _verify_by(settings: "Settings", folder: Path | None, all_hosts: bool) -> "V
 
     where = folder or settings.audit.folder
     with (
-        open_house(settings, source=opened_source(settings)) as house,
+        open_house(settings, source=opened_source(settings), migrating=False) as house,
         _reading(where),
         working("Verifying the audit log"),
     ):

@@ -64,7 +64,7 @@ def _open_local(config: Path) -> Iterator["People"]:
     def recording(operation: str) -> AbstractContextManager[None]:
         return recorded(settings, operation)
 
-    with open_house(settings, source=opened_source(settings)) as house:
+    with open_house(settings, source=opened_source(settings), migrating=False) as house:
         system = house.founding.system_vault()
         if system is None:
             raise errors.SetupError("This deployment has not been set up: run `certworker init` first.")

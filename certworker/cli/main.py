@@ -162,7 +162,7 @@ def ca_bundle(config: ConfigOption) -> None:
     from certworker.bootstrap import open_house  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
 
-    with open_house(load_settings(config)) as house:
+    with open_house(load_settings(config), migrating=False) as house:
         typer.echo(ServerCertificate(house).root(), nl=False)
 
 

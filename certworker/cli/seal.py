@@ -69,7 +69,7 @@ def rotate_master(
     settings = _load(config)
     source = opened_source(settings)
     finishing = source is not None and is_unfinished(source, master_key_id(settings))
-    with open_house(settings, source=source) as house:
+    with open_house(settings, source=source, migrating=False) as house:
         if not house.founding.is_done():
             raise SetupError(f"This deployment has not been set up. Run: certworker init -c {config}")
         if finishing:
@@ -103,7 +103,7 @@ def rotate_vault_keys(
     from certworker.vault.resealing import VaultKeyRotation  # noqa: PLC0415
 
     settings = _load(config)
-    with open_house(settings, source=opened_source(settings)) as house:
+    with open_house(settings, source=opened_source(settings), migrating=False) as house:
         rotation = VaultKeyRotation(house.store, house.keyring, house.clock)
         with recorded(settings, "VaultKeyRotate"):
             done = [_rotate(rotation, found, anew=anew) for found in _vaults(house.store, vault)]

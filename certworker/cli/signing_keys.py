@@ -24,7 +24,7 @@ def rotate(
     from certworker.settings import load_settings  # noqa: PLC0415
 
     settings = load_settings(config)
-    with open_house(settings, source=opened_source(settings)) as house, recorded(settings, "SigningKeyRotate"):
+    with open_house(settings, source=opened_source(settings), migrating=False) as house, recorded(settings, "SigningKeyRotate"):
         key = house.sign_in.signing_keys.rotate()
     if as_json:
         show_json({"key_id": key.id})

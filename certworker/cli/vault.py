@@ -88,14 +88,12 @@ def new_vault(sku: Sku | None, retention_days: int | None, purge_protection: boo
 @contextmanager
 def _properties(settings: "Settings") -> Iterator["VaultProperties"]:
     """Open the database alone: no master key is needed, so that a sealed deployment can be looked at."""
-    from certworker.cli.progress import working  # noqa: PLC0415
     from certworker.clock import utc_now  # noqa: PLC0415
     from certworker.store.engine import open_store  # noqa: PLC0415
-    from certworker.store.migrate import migrate  # noqa: PLC0415
+    from certworker.store.migrate import require_current  # noqa: PLC0415
     from certworker.vault.vault_properties import VaultProperties  # noqa: PLC0415
 
-    with working("Opening the database"):
-        migrate(settings.database_url)
+    require_current(settings.database_url)
     store = open_store(settings.database_url, utc_now)
     try:
         yield VaultProperties(store)

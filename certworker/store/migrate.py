@@ -51,6 +51,28 @@ def migrate(database_url: str) -> None:
         engine.dispose()
 
 
+def require_current(database_url: str) -> None:
+    """Look whether the schema is the one of this release, and change nothing.
+
+    Raises SetupError where it is not, or where there is none yet; Unavailable where the database does not answer.
+    """
+    engine = open_engine(database_url, PATIENCE)
+    try:
+        with engine.connect() as connection:
+            revision = revision_of(connection)
+    except SQLAlchemyError as error:
+        fail(error)
+    finally:
+        engine.dispose()
+    if revision is None:
+        raise SetupError("This deployment has not been set up: run `certworker init` first.")
+    if revision != HEAD:
+        raise SetupError(
+            f"The database was written by an earlier release of certworker (its schema is {revision}, this release works on "
+            f"{HEAD}). Back it up, and start the service anew: `certworker run` brings it up to date. Nothing was changed."
+        )
+
+
 def _is_current(engine: Engine) -> bool:
     with engine.connect() as connection:
         return revision_of(connection) == HEAD
