@@ -22,9 +22,13 @@ class Recorder:
 
     def append(self, record: AuditRecord) -> None:
         """Keep a record."""
+        self.try_out()
+        self.appended.append(record)
+
+    def try_out(self) -> None:
+        """Find out whether there is room."""
         if self.full:
             raise AuditUnavailable("The audit log cannot be written.")
-        self.appended.append(record)
 
     def pending(self) -> list[Any]:
         """List what transactions have written."""

@@ -203,6 +203,10 @@ class BrokenTrail:
         """Break."""
         raise self.raised()
 
+    def try_out(self) -> None:
+        """Break."""
+        raise self.raised()
+
 
 def _nested() -> Exception:
     try:

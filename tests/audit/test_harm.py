@@ -74,7 +74,7 @@ def test_a_place_for_copies_that_fails_holds_nobody_up(tmp_path: Path) -> None:
         def sync(self) -> None:
             """Have nothing to do."""
 
-        close = sync
+        try_out = close = sync
 
     copied = Copied(Counts(), [SyslogLines(address, "host", 1)], lambda: times[0])
     copied.write(b"one\n", START)
