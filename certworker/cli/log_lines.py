@@ -23,7 +23,6 @@ LONGEST_FIELD: Final = 1024
 MOST_FRAMES: Final = 12
 MOST_CAUSES: Final = 4
 _CUT: Final = "…"
-_DELETE: Final = "\x7f"
 
 
 class _Seconds:
@@ -73,7 +72,7 @@ class JsonLines(logging.Formatter):
         if raised := _raised(record):
             kinds, frames = " < ".join(map(_kind, _chain(raised))), ",".join(map(quote, _frames(raised)))
             text += f',"exception":{quote(_cut(kinds, LONGEST_FIELD))},"traceback":[{frames}]'
-        return f"{text}}}".replace(_DELETE, "\\u007f") if _DELETE in text else f"{text}}}"
+        return f"{text}}}"
 
     def _source(self, record: logging.LogRecord) -> str:
         found = f'"level":"{record.levelname.lower()}",{self._process},"logger":{quote(record.name)}'

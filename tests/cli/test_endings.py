@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from certworker.cli.endings import ended_in_order
 from tests.cli.terminal import Terminal
 
 COMMAND = (sys.executable, "-m", "certworker.cli.main")
@@ -92,6 +93,21 @@ def test_a_watch_ends_when_nobody_reads_it(environment: Mapping[str, str]) -> No
     assert watch.stdout.readline().endswith(b"0 certificates, 0 to attend to\n")
     watch.stdout.close()
     assert watch.wait(20) == 1
+
+
+def test_signals_are_as_they_were_afterwards() -> None:
+    """One that ends a process is an exception meanwhile; one that is ignored, as nohup has it, stays so."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with ended_in_order():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            with pytest.raises(SystemExit) as ended:
+                signal.raise_signal(signal.SIGTERM)
+        assert ended.value.code == 128 + signal.SIGTERM
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        for number, handler in zip((signal.SIGHUP, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_ctrl_c_at_a_question_ends_as_elsewhere(environment: Mapping[str, str]) -> None:

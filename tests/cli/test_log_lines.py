@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from certworker.cli import logs
-from certworker.cli.log_lines import LONGEST_FIELD, LONGEST_MESSAGE, JsonLines, TextLines
+from certworker.cli.log_lines import LONGEST_FIELD, LONGEST_MESSAGE, MOST_FRAMES, JsonLines, TextLines
 from certworker.correlation import correlating
 from certworker.errors import Unavailable
 from certworker.settings import Log
@@ -47,9 +47,8 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 def test_a_line_of_json_has_its_fields() -> None:
     """Where it comes from, what it says, what it belongs to, and fields of its own, each of its kind."""
     with correlating("c-1", "o-1", 2):
-        line = read(
-            JsonLines("api").format(record("%s of %d", "web", 3, status=200, duration_ms=1.5, bad=float("nan"), a=None))
-        )
+        fields = {"status": 200, "duration_ms": 1.5, "bad": float("nan"), "a": None, "yes": True, "no": False}
+        line = read(JsonLines("api").format(record("%s of %d", "web", 3, **fields)))
     assert line.pop("pid") > 0
     assert line == {
         "time": "2027-01-15T08:00:00.250Z",
@@ -63,6 +62,8 @@ def test_a_line_of_json_has_its_fields() -> None:
         "duration_ms": 1.5,
         "bad": None,
         "a": None,
+        "yes": True,
+        "no": False,
     }
 
 
@@ -106,6 +107,21 @@ def test_of_an_exception_kind_and_place_are_told(lines: type[JsonLines | TextLin
     for told in ("Unavailable: It is away. < KeyError < OSError: ENOSPC", "cli/test_log_lines.py:", " raised"):
         assert told in text
     assert "hush" not in text
+
+
+def test_of_a_deep_fall_the_innermost_places_are_told() -> None:
+    """The first is where it was raised; a recursion without an end makes no line without one."""
+
+    def fall(deep: int) -> None:
+        if not deep:
+            raise KeyError
+        fall(deep - 1)
+
+    with pytest.raises(KeyError) as caught:
+        fall(MOST_FRAMES)
+    places = read(JsonLines("api").format(record("It failed.", error=caught.value)))["traceback"]
+    assert len(places) == MOST_FRAMES
+    assert int(places[0].split(":")[1].split()[0]) < int(places[1].split(":")[1].split()[0])
 
 
 def test_news_of_the_event_loop_are_cut_at_their_first_line() -> None:

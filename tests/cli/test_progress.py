@@ -1,10 +1,11 @@
 """Progress on a terminal, and silence everywhere else."""
 
+import re
 import sys
 
 import pytest
 
-from certworker.cli.progress import _FINE, _PLAIN, Step, amount, bar, is_animated, working
+from certworker.cli.progress import _FINE, _PLAIN, DELAY_SECONDS, Step, amount, bar, is_animated, working
 from tests.cli.test_output import Screen
 
 
@@ -26,7 +27,11 @@ def test_a_terminal_sees_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
             inner.reach(1)
             while "50%" not in screen.getvalue():
                 pass
+    with working("Afterwards", delay_seconds=0):
+        while "Afterwards" not in screen.getvalue():
+            pass
     said = screen.getvalue()
+    assert re.search(r" 0:0\d", said)
     assert "Reading [bold]it[/bold] [2J" in said
     assert "2 of 4" in said
     assert "Inside" not in said
@@ -54,6 +59,7 @@ def test_what_is_quick_shows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="broken"), working("Reading"):
         raise ValueError("broken")
     assert not screen.getvalue()
+    assert 0.3 < DELAY_SECONDS < 1
 
 
 def test_amounts_are_told_in_their_unit() -> None:
@@ -63,4 +69,5 @@ def test_amounts_are_told_in_their_unit() -> None:
     assert not bar(step(1, None), _FINE)
     assert amount(step(1500, 2000), is_bytes=False) == "1,500 of 2,000"
     assert amount(step(1_500_000, None), is_bytes=True) == "1.5 MB"
+    assert amount(step(1_500_000, 3_000_000), is_bytes=True) == "1.5 of 3.0 MB"
     assert not amount(step(0, None), is_bytes=False)

@@ -26,6 +26,7 @@ from certworker.metrics.exposition import Exposition
 from certworker.metrics.folder import fold
 from certworker.metrics.metric import PREFIX, Kind, Metric, Origin
 from certworker.settings import Seal
+from certworker.vault.spare_keys import SpareKey
 from tests.support.clock import START, FakeClock
 from tests.support.deployment import Deployment, open_deployment
 
@@ -147,6 +148,34 @@ def test_a_killed_process_has_lost_nothing(tmp_path: Path, clock: FakeClock) -> 
     assert told(counters)["certworker_clock_jumps_total[]"] == 12
 
 
+def test_of_two_that_ended_the_later_gauge_counts(tmp_path: Path, clock: FakeClock) -> None:
+    """In whichever order they are put together; a file that is just being made is passed over."""
+    for folder in ("writing", "ended"):
+        (tmp_path / folder).mkdir()
+    counters = Counters(tmp_path / "writing", clock)
+    for pid, skew in ((7, 1.0), (8, 2.0)):
+        counters.set(Measure.CLOCK_SKEW, skew, "database")
+        shutil.copy(
+            tmp_path / "writing" / f"gauge_mostrecent_{os.getpid()}.db", tmp_path / "ended" / f"gauge_mostrecent_{pid}.db"
+        )
+        clock.advance(timedelta(seconds=1))
+    reading = Counters(tmp_path / "ended", clock)
+    (tmp_path / "ended" / "gauge_mostrecent_9.db").touch()
+    for pid in (8, 7):
+        fold(tmp_path / "ended", pid)
+        assert told(reading)["certworker_clock_skew_seconds[('peer', 'database')]"] == 2
+
+
+def test_an_issuer_is_counted_under_its_first_spelling(counters: Counters) -> None:
+    """Policies spell it as they like; of what tells objects apart, the case counts."""
+    for name in ("Lets", "LETS", "lets"):
+        counters.count(Measure.CA_RATE_LIMITED, name)
+        counters.count(Measure.ROUND_ITEMS, name)
+    found = told(counters)
+    assert [value for name, value in found.items() if "rate_limited" in name] == [3]
+    assert [value for name, value in found.items() if "round_items" in name] == [1, 1, 1]
+
+
 def test_who_ends_unasked_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: FakeClock) -> None:
     """By role, whichever number of it, and by how: signals by name, codes, and the seldom ones of both together."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))
@@ -192,8 +221,10 @@ def test_a_folder_without_room_is_told_of(tmp_path: Path) -> None:
         Counters(tmp_path / "none")
 
 
-def test_what_is_new_finds_no_room(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is not counted, which nobody is refused for; what is known goes on, and what is new later, with room, as well."""
+def test_what_is_new_finds_no_room(
+    counters: Counters, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not counted, which nobody is refused for and one line tells; the rest goes on, and with room all that is new."""
 
     def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -205,6 +236,7 @@ def test_what_is_new_finds_no_room(counters: Counters, monkeypatch: pytest.Monke
     counters.count(Measure.ROUND_ITEMS, "first")
     before = told(counters)
     assert before["certworker_round_items_total[('round', 'first')]"] == 2
+    assert len(caplog.records) == 1
     monkeypatch.undo()
     counters.count(Measure.ROUND_ITEMS, "second")
     assert told(counters) == before | {"certworker_round_items_total[('round', 'second')]": 1}
@@ -251,12 +283,20 @@ def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
 def test_a_house_tells_how_it_stands(deployment: Deployment, counters: Counters) -> None:
     """Database, seal and version are told beside what the database holds and what was counted."""
     counters.count(Measure.CLOCK_JUMPS)
+    with deployment.house.store.writing() as writer:
+        waiting = len(writer.pending_records(100))
+        for _ in range(2):
+            writer.add_pending_record("{}")
+        writer.add_spare_key(SpareKey("7" * 32, "RSA-2048", b"sealed", START))
     state = Metrics(deployment.house.store, deployment.house.clock, 100)
     found = told_by(Exposition(deployment.house.store, state.text, counters, Seal()).text()[0])
     assert (found["certworker_database_up[]"], found["certworker_sealed[]"]) == (1, 0)
     assert found["certworker_database_size_bytes[]"] > 100_000
     assert found["certworker_clock_jumps_total[]"] == 1
     assert found["certworker_certificate_series_limit[]"] == 100
+    assert found["certworker_seal_info[('kind', 'file')]"] == 1
+    assert found["certworker_audit_records_pending[]"] == waiting + 2
+    assert found["certworker_spare_keys[('kind', 'RSA-2048')]"] == 1
     assert any(name.startswith("certworker_database_schema_info") for name in found)
 
 
