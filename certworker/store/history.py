@@ -1,9 +1,9 @@
 """What lies long behind: events and operations that are forgotten."""
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import Integer, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, delete, exists, func, or_, select
 
 from certworker.store.columns import UnixTime
 from certworker.store.tables.events import CURSOR, EVENT
@@ -11,22 +11,24 @@ from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
 from certworker.store.tables.operations import IN_PROGRESS, OPERATION
 from certworker.store.transaction import Transaction
 
-_FIRST_EVENTS: Final = 100
-"""So many are looked at: one that a clock was ahead for keeps no others."""
-
 _BEFORE: Final = bindparam("before", type_=UnixTime())
 _MOST: Final = bindparam("most", type_=Integer())
-_FIRST_TIMES: Final = select(EVENT.c.at).order_by(EVENT.c.sequence).limit(_FIRST_EVENTS).subquery()
-_OLDEST_EVENT: Final = select(func.min(_FIRST_TIMES.c.at, type_=UnixTime()).label("at"))
+_AFTER: Final = bindparam("after", type_=Integer())
+_FIRST: Final = bindparam("first", type_=Integer())
+_LAST: Final = bindparam("last", type_=Integer())
+
 _READ: Final = select(func.coalesce(func.min(CURSOR.c.sequence), 0)).scalar_subquery()
-_OLD_EVENTS: Final = (
-    select(EVENT.c.sequence).where(EVENT.c.at < _BEFORE, EVENT.c.sequence < _READ).order_by(EVENT.c.sequence).limit(_MOST)
+_EVENTS: Final = (
+    select(EVENT.c.sequence.label("number"), EVENT.c.at)
+    .where(EVENT.c.sequence > _AFTER, EVENT.c.sequence < _READ)
+    .order_by(EVENT.c.sequence)
+    .limit(_MOST)
 )
-_FORGET_EVENTS: Final = delete(EVENT).where(EVENT.c.sequence.in_(_OLD_EVENTS.scalar_subquery()))
+_FORGET_EVENTS: Final = delete(EVENT).where(EVENT.c.sequence.between(_FIRST, _LAST), EVENT.c.at < _BEFORE)
 
 _OPERATIONS: Final = (
-    select(OPERATION.c.number, OPERATION.c.created)
-    .where(OPERATION.c.number > bindparam("after"))
+    select(OPERATION.c.number, OPERATION.c.created.label("at"))
+    .where(OPERATION.c.number > _AFTER)
     .order_by(OPERATION.c.number)
     .limit(_MOST)
 )
@@ -47,7 +49,7 @@ _IS_VALID: Final = exists().where(
     or_(CERTIFICATE_VERSION.c.expires.is_(None), CERTIFICATE_VERSION.c.expires >= _BEFORE),
 )
 _FORGET_OPERATIONS: Final = delete(OPERATION).where(
-    OPERATION.c.number.between(bindparam("first"), bindparam("last")),
+    OPERATION.c.number.between(_FIRST, _LAST),
     OPERATION.c.updated < _BEFORE,
     and_(~IN_PROGRESS, _HAS_LATER, ~_IS_CURRENT, ~_IS_VALID),
 )
@@ -56,23 +58,26 @@ _FORGET_OPERATIONS: Final = delete(OPERATION).where(
 class HistoryReader(Transaction):
     """What can be asked of what lies behind."""
 
-    def has_events_before(self, before: datetime) -> bool:
-        """Tell whether there are events from before a time, by a look at the first of them."""
-        row = self._one(_OLDEST_EVENT)
-        return row is not None and row.at is not None and row.at < before
+    def end_of_events(self, before: datetime, at: datetime, after: int, limit: int) -> int | None:
+        """Give the number of the last of the events that come after a number and that every listener has read."""
+        return self._end_of(_EVENTS, before, at, after, limit)
 
-    def end_of_operations(self, before: datetime, after: int, limit: int) -> int | None:
-        """Give the number of the last of the operations that come after a number, as long as there are old ones among them."""
-        rows = self._all(_OPERATIONS, after=after, most=limit)
-        return int(rows[-1].number) if any(row.created < before for row in rows) else None
+    def end_of_operations(self, before: datetime, at: datetime, after: int, limit: int) -> int | None:
+        """Give the number of the last of the operations that come after a number."""
+        return self._end_of(_OPERATIONS, before, at, after, limit)
+
+    def _end_of(self, wanted: Select[Any], before: datetime, at: datetime, after: int, limit: int) -> int | None:
+        rows = self._all(wanted, after=after, most=limit)
+        # what a clock was ahead for keeps no others
+        return int(rows[-1].number) if any(row.at < before or row.at > at for row in rows) else None
 
 
 class HistoryWriter(HistoryReader):
     """What can be forgotten."""
 
-    def forget_events(self, before: datetime, limit: int) -> int:
-        """Delete the first events that are from before a time and that every listener has read; give the count."""
-        return self._change(_FORGET_EVENTS, before=before, most=limit)
+    def forget_events(self, before: datetime, first: int, last: int) -> int:
+        """Delete events that are from before a time, of those from a number to a number; give the count."""
+        return self._change(_FORGET_EVENTS, before=before, first=first, last=last)
 
     def forget_operations(self, before: datetime, first: int, last: int) -> int:
         """Delete operations that ended before a time, of those from a number to a number; journal and evidence go with them."""

@@ -7,24 +7,22 @@ from typing import Protocol
 class HistoryReader(Protocol):
     """What can be asked of what lies behind."""
 
-    def has_events_before(self, before: datetime) -> bool:
-        """Tell whether there are events from before a time, by a look at the first of them."""
+    def end_of_events(self, before: datetime, at: datetime, after: int, limit: int) -> int | None:
+        """Give the number of the last of the events that come after a number and that all listeners have read, some at the most.
 
-    def end_of_operations(self, before: datetime, after: int, limit: int) -> int | None:
-        """Give the number of the last of the operations that come after a number, some at the most.
-
-        None where there are no more, or none of these was made before that time.
+        None where there are no more, or all of these are from between `before` and `at`, which is now. The last one that was
+        read is not among them, whatever its age: the numbers go on from it.
         """
+
+    def end_of_operations(self, before: datetime, at: datetime, after: int, limit: int) -> int | None:
+        """Give the number of the last of the operations that come after a number, some at the most; none as for events."""
 
 
 class HistoryWriter(HistoryReader, Protocol):
     """What can be forgotten, inside one transaction."""
 
-    def forget_events(self, before: datetime, limit: int) -> int:
-        """Delete the first events that are from before a time and that every listener has read; give the count.
-
-        The last one that was read stays, whatever its age: the numbers go on from it.
-        """
+    def forget_events(self, before: datetime, first: int, last: int) -> int:
+        """Delete events that are from before a time, of those from a number to a number; give the count."""
 
     def forget_operations(self, before: datetime, first: int, last: int) -> int:
         """Delete operations that ended before a time, of those from a number to a number; give the count.

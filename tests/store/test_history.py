@@ -31,8 +31,14 @@ def kept(store: Store) -> set[int]:
 
 def forget(writer: Writer) -> int:
     """Forget what can be forgotten of the first hundred operations."""
-    last = writer.end_of_operations(BEFORE, 0, 100)
+    last = writer.end_of_operations(BEFORE, START, 0, 100)
     return 0 if last is None else writer.forget_operations(BEFORE, 1, last)
+
+
+def forget_events(writer: Writer, limit: int = 100) -> int:
+    """Forget what can be forgotten of the first events."""
+    last = writer.end_of_events(BEFORE, START, 0, limit)
+    return 0 if last is None else writer.forget_events(BEFORE, 1, last)
 
 
 def test_events_are_forgotten_once_all_have_read_them(store: Store) -> None:
@@ -41,26 +47,30 @@ def test_events_are_forgotten_once_all_have_read_them(store: Store) -> None:
         for at in (OLD, OLD, OLD, OLD, NEW):
             writer.add_event(an_event(at=at))
     with store.writing() as writer:
-        assert writer.has_events_before(BEFORE)
-        assert writer.forget_events(BEFORE, 10) == 0  # nobody has read any
+        assert forget_events(writer) == 0  # nobody has read any
         writer.set_cursor("quick", 5)
         writer.set_cursor("slow", 4)
-        assert writer.forget_events(BEFORE, 2) == 2
-        assert writer.forget_events(BEFORE, 10) == 1
+        assert forget_events(writer, 2) == 2
+        assert forget_events(writer) == 1
         assert [event.sequence for event in writer.events(0, 10)] == [4, 5]
         assert writer.last_event() == 5
 
 
-def test_an_event_that_a_clock_was_ahead_for_keeps_no_others(store: Store) -> None:
-    """What comes after it is found all the same."""
+def test_what_a_clock_was_ahead_for_keeps_no_others(store: Store) -> None:
+    """However much it is, it is passed over; the walk ends where nothing but what is new follows."""
+    ahead = START + 1000 * DAY
     with store.writing() as writer:
-        for at in (START + 1000 * DAY, OLD, NEW):
+        add_head(writer)
+        for number, at in enumerate((ahead, ahead, OLD, NEW, NEW), 1):
             writer.add_event(an_event(at=at))
-        writer.set_cursor("all", 3)
+            writer.add_operation(replace(ended(number), created=at))
+        writer.set_cursor("all", 6)
+    with store.reading() as reader:
+        for end in (reader.end_of_events, reader.end_of_operations):
+            assert [end(BEFORE, START, after, 2) for after in (0, 2, 3, 5)] == [2, 4, None, None]
     with store.writing() as writer:
-        assert writer.has_events_before(BEFORE)
-        assert writer.forget_events(BEFORE, 10) == 1
-        assert not writer.has_events_before(BEFORE)
+        assert writer.forget_events(BEFORE, 1, 2) == 0
+        assert writer.forget_events(BEFORE, 3, 4) == 1
 
 
 def test_operations_are_forgotten_whole(store: Store) -> None:
@@ -115,4 +125,4 @@ def test_the_walk_ends_where_nothing_old_follows(store: Store) -> None:
         for number in (1, 2, 3):
             writer.add_operation(ended(number))
         writer.add_operation(replace(ended(4), created=NEW))
-        assert [writer.end_of_operations(BEFORE, after, 2) for after in (0, 2, 3, 4)] == [2, 4, None, None]
+        assert [writer.end_of_operations(BEFORE, START, after, 2) for after in (0, 2, 3, 4)] == [2, 4, None, None]
