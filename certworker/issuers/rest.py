@@ -169,7 +169,7 @@ def trouble_of(error: CertworkerError) -> Trouble | None:
         return trouble_of_status(error.status)
     if type(error) is Unreachable:
         return Trouble.UNREACHABLE
-    # an answer that is too large, say, or a name server's
+    # an answer that is too large, say
     return Trouble.OUTAGE if isinstance(error, Unreachable) else None
 
 

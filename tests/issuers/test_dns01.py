@@ -187,7 +187,9 @@ def test_what_is_set_up_wrong_is_told(
         dns.key_file.write_text(str(secret)) if secret is not None else dns.key_file.unlink()
     with_dns(proving, replace(dns, **wrong))  # type: ignore[arg-type]
     failure = proving.until(lambda result: isinstance(result, Pending) and result.failure is not None)
-    assert words in str(failure.failure)  # type: ignore[union-attr]
+    assert isinstance(failure, Pending)
+    assert words in str(failure.failure)
+    assert failure.trouble is None  # it is not the CA that does not answer
     for secret in (right.strip(), "not base64!", "d3Jvbmc="):
         assert secret not in str(failure) + caplog.text
     dns.key_file.unlink(missing_ok=True)

@@ -1,13 +1,17 @@
 """dns-01 (RFC 8555 section 8.4): a TXT record at `_acme-challenge` of the name, or where an alias of that leads."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Protocol
 
 from certworker.crypto.keys import base64url
 from certworker.errors import BadParameter
 from certworker.issuers.acme.solvers import DNS_01, Proof, Unsolved
+from certworker.issuers.wording import clean
 from certworker.network.dns import Zones
+from certworker.network.egress import Unreachable
 
 
 class Publisher(Protocol):
@@ -34,22 +38,32 @@ class DnsSolver:
 
     def place(self, identifier: str) -> str:
         """Find the name of the TXT record; a wildcard's is that of its base."""
-        try:
+        with _told():
             return self._zones.follow(f"_acme-challenge.{identifier.removeprefix('*.')}")
-        except BadParameter as error:
-            raise Unsolved(str(error)) from error
 
     def present(self, proof: Proof, expires: datetime, *, insist: bool) -> None:  # noqa: ARG002
         """Publish the value beside those of others."""
-        self._publisher.add(proof.place, text_value(proof.response))
+        with _told():
+            self._publisher.add(proof.place, text_value(proof.response))
 
     def unseen(self, proof: Proof) -> str | None:
         """Say which name server does not show the value."""
-        return self._zones.lacking(proof.place, text_value(proof.response))
+        with _told():
+            return self._zones.lacking(proof.place, text_value(proof.response))
 
     def clean_up(self, proof: Proof) -> None:
         """Remove the value."""
-        self._publisher.remove(proof.place, text_value(proof.response))
+        with _told():
+            self._publisher.remove(proof.place, text_value(proof.response))
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell a name server's failure as one of the proof, lest it count as the CA's. Raises Unsolved."""
+    try:
+        yield
+    except (BadParameter, Unreachable) as error:
+        raise Unsolved(clean(str(error))) from error
 
 
 def text_value(response: str) -> str:

@@ -92,7 +92,8 @@ def after_outage(gate: Gate, name: str, at: datetime, retry_at: datetime | None,
     if gate.in_trouble:
         return _closed_again(gate, name, at, retry_at) if _counts(gate, name, at) else gate
     witnesses = tuple(dict.fromkeys((*gate.witnesses, fold_name(name))))
-    since = (gate.unreached_since or at) if unreachable else None
+    # not from the future, where a clock was ahead
+    since = min(gate.unreached_since or at, at) if unreachable else None
     noted = replace(gate, witnesses=witnesses, unreached=gate.unreached + 1 if unreachable else 0, unreached_since=since)
     is_silent = since is not None and noted.unreached >= LEAST_UNREACHED and at - since >= LEAST_SILENCE
     if len(witnesses) < MOST_WITNESSES and not is_silent:

@@ -59,6 +59,9 @@ def test_a_ca_that_cannot_be_reached_is_down_by_the_word_of_one() -> None:
     assert not noted((0, True), (1, True), (5, False), (10, True)).is_down
     assert noted((0, True), (1, True), (5, False), (6, True), (7, True), (16, True)).is_down
     assert not noted(*((minute, False) for minute in range(100))).is_down
+    # a clock that was ahead for a year, and is set right
+    assert not noted((525_600, True), (0, True), (9, True)).is_down
+    assert noted((525_600, True), (0, True), (10, True)).is_down
 
 
 def test_each_probe_that_fails_closes_it_for_longer() -> None:
