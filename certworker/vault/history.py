@@ -8,7 +8,7 @@ class HistoryReader(Protocol):
     """What can be asked of what lies behind."""
 
     def end_of_events(self, before: datetime, at: datetime, after: int, limit: int) -> int | None:
-        """Give the number of the last of the events that come after a number and that all listeners have read, some at the most.
+        """Give the number of the last of the next events after a number, some at the most, that all listeners have read.
 
         None where there are no more, or all of these are from between `before` and `at`, which is now. The last one that was
         read is not among them, whatever its age: the numbers go on from it.
