@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from random import Random
 from shutil import rmtree
@@ -131,7 +132,9 @@ def test_it_is_tried_once_in_some_seconds_however_often_it_is_asked() -> None:
         assert all(found[Part.DATABASE] for found in threads.map(lambda _: readiness.standing(), range(50)))
     assert part.tries == 1
     part.error = Unavailable("It is away.")
+    times[0] = 2.5
     assert readiness.standing()[Part.DATABASE]
+    assert part.tries == 1
     times[0] += KEPT_SECONDS + 1
     assert not readiness.standing()[Part.DATABASE]
     assert part.tries == 2
@@ -154,11 +157,15 @@ def test_what_hangs_does_not_work_and_nobody_waits_for_it_twice(caplog: pytest.L
 
 
 def test_the_log_says_what_the_answer_does_not(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever the error is, at the change and not at each question."""
-    part, times = Patient(), [0.0]
-    readiness = Readiness({Part.DATABASE: part}, lambda: times[0])
-    part.error = RuntimeError("nobody thought of this")
-    for _ in range(3):
-        assert not readiness.standing()[Part.DATABASE]
-        times[0] += KEPT_SECONDS + 1
-    assert [record.message for record in caplog.records] == ["Not ready, for database: RuntimeError"]
+    """Whatever the error is, one without a word too, at the change and not at each question; nothing where all is well."""
+    caplog.set_level(logging.INFO)
+    for error, said in ((RuntimeError("nobody thought of this"), "RuntimeError"), (Unavailable(""), "unavailable")):
+        part, times = Patient(), [0.0]
+        readiness = Readiness({Part.DATABASE: part}, partial(times.__getitem__, 0))
+        assert readiness.standing()[Part.DATABASE]
+        part.error = error
+        for _ in range(3):
+            times[0] += KEPT_SECONDS + 1
+            assert not readiness.standing()[Part.DATABASE]
+        assert [record.message for record in caplog.records] == [f"Not ready, for database: {said}"]
+        caplog.clear()

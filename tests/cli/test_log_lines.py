@@ -47,7 +47,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
 def test_a_line_of_json_has_its_fields() -> None:
     """Where it comes from, what it says, what it belongs to, and fields of its own, each of its kind."""
     with correlating("c-1", "o-1", 2):
-        fields = {"status": 200, "duration_ms": 1.5, "bad": float("nan"), "a": None, "yes": True, "no": False}
+        fields: dict[str, Any] = {"status": 200, "duration_ms": 1.5, "bad": float("nan"), "a": None, "yes": True, "no": False}
         line = read(JsonLines("api").format(record("%s of %d", "web", 3, **fields)))
     assert line.pop("pid") > 0
     assert line == {

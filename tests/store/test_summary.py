@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from random import Random
 from threading import Event
 
@@ -15,10 +16,11 @@ from certworker.vault.objects import Deletion, ObjectKind, fold_name
 from certworker.vault.operations import OperationReason, OperationStatus, Pause, Renewal
 from certworker.vault.revocation.standing import Standing, Status, write_status
 from certworker.vault.store import Reader, Store, Writer
-from certworker.vault.summary.keeping import Summary
+from certworker.vault.summary.keeping import MOST_AT_ONCE, Summary
 from certworker.vault.summary.members import member_of
 from certworker.vault.summary.records import CountKey, Measure, Member, Place, State, hour_of
 from certworker.vault.watches import Watch, WatchKind
+from tests.audit.test_log import no_room
 from tests.support.clock import START
 from tests.support.records import (
     LATER,
@@ -169,13 +171,14 @@ def test_the_summary_is_what_a_count_anew_is(store: Store) -> None:
     assert_up_to_date(store)
 
 
-def test_counts_that_do_not_add_up_are_made_anew(store: Store) -> None:
+@pytest.mark.parametrize("too_many", [7, -1])
+def test_counts_that_do_not_add_up_are_made_anew(store: Store, too_many: int) -> None:
     """Whatever it was that spoilt them, the daily look finds it."""
     with store.writing() as writer:
         add_certificate(writer, "web")
     assert_up_to_date(store)
     with store.writing() as writer:
-        writer.add_counts({CountKey(Measure.STATE, "Contoso", "MyCA", "valid", 0): 7})
+        writer.add_counts({CountKey(Measure.STATE, "Contoso", "MyCA", "valid", 0): too_many})
     assert not Summary(store).check()
     assert_up_to_date(store)
 
@@ -278,6 +281,36 @@ def test_days_begin_with_the_hour(store: Store) -> None:
     assert days == {-1: -1, 0: 0, 23: 0, 24: 1, 48: 2}
     assert expired == ({"MyCA": 1}, {})
     assert member.state is State.RENEWAL_FAILED
+
+
+def test_whoever_looks_sees_what_is_so_now(store: Store) -> None:
+    """However many turns it takes; without patience it is one, and the rest is the worker's."""
+    summary = Summary(store)
+    with store.writing() as writer:
+        for number in range(MOST_AT_ONCE + 1):
+            add_certificate(writer, f"web-{number}")
+    summary.hurry(0)
+    with summary._hurrying, store.reading() as reader:
+        assert reader.count_changes() > 0
+    assert summary.catch_up(1) == 1
+    for name in ("web-1", "web-2"):
+        with store.writing() as writer:
+            CHANGES["pause"](writer, name)
+        summary.hurry(30)
+        with store.reading() as reader:
+            assert reader.count_changes() == 0
+    assert_up_to_date(store)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_whoever_looks_is_not_kept_from_it_by_a_full_disk(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    """What waits is told as waiting; the log says why."""
+    with store.writing() as writer:
+        add_certificate(writer, "web")
+    with no_room(Path("/dev/null"), 0):
+        Summary(store).hurry(30)
+    assert [record.message[:33] for record in caplog.records] == ["The summary of the fleet is behin"]
+    assert_up_to_date(store)
 
 
 def test_whoever_looks_is_not_kept_from_it_by_who_holds_the_database(store: Store) -> None:
