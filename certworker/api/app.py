@@ -77,7 +77,7 @@ class Front:
         sending = exchange.sending(send)
         with correlating(exchange.trace.correlation_id):
             try:
-                with tracing(exchange.trace.kept):
+                with tracing(exchange.trace):
                     await self._dispatch(exchange, scope, receive, sending)
             except Exception as error:  # rendered, and logged where it is ours, by the error table
                 if exchange.status:  # the answer has begun: there is no other to be given
@@ -88,6 +88,7 @@ class Front:
                 self._counted.answered(exchange.trace, exchange.plane, exchange.status, took)
                 if _log.isEnabledFor(logging.INFO):
                     exchange.tell(took * 1000)
+                scope.pop(TRACE, None)  # it has the scope: each would keep the other until the garbage collector comes
 
     async def _dispatch(self, exchange: "_Exchange", scope: Scope, receive: Receive, send: Send) -> None:
         scope["path"] = path = clean_path(scope.get("raw_path") or scope["path"].encode())

@@ -100,8 +100,8 @@ class DataPlane:
         api_version = ApiVersion(LATEST) if scope["path"].startswith(own.PREFIX) else api_version_of(query)
         scope[REGION] = admission.vault.location
         if found is None:
-            refusal, scope["path_params"] = self._routes.refuse(scope["path"])
-            raise refusal
+            scope["path_params"] = self._routes.params(scope["path"])
+            raise self._routes.refusal(scope["path"])
         route, params = found
         if self._throttle:
             await self._charge(self._throttle, admission.vault, operation_name(scope["method"], route.path) or UNKNOWN, params)

@@ -171,9 +171,9 @@ _STATUSES: Final = MappingProxyType(
 
 
 def operation_name(method: str, path: str) -> str | None:
-    """Name the operation of a route; none for one of a vault that is not in the table."""
+    """Name the operation of a route; none for one of a vault that is not in the table, or for a verb that there is not."""
     found = _NAMES.get((method, path)) or (_NAMES.get(("GET", path)) if method == "HEAD" else None)
-    if found is None and path.split("/", 2)[1] not in COLLECTIONS:
+    if found is None and method in _VERBS and path.split("/", 2)[1] not in COLLECTIONS:
         return _name_by_path(method, path)
     return found
 

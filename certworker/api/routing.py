@@ -1,6 +1,6 @@
 """Which handler a path of the data plane has. Paths come here in one spelling (`paths.clean_path`), so words are just equal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -48,7 +48,7 @@ class Routes(Generic[HandlerType]):
             segments = route.path.split("/")
             for method in route.methods:
                 self._shaped.setdefault((method, segments[1], len(segments)), []).append(route)
-        self._methods = tuple(sorted({method for route in routes for method in route.methods}))
+        self._routes = tuple(routes)
 
     def find(self, method: str, path: str) -> tuple[Route[HandlerType], Params] | None:
         """Find what answers a request, with what stands in its path for names."""
@@ -59,16 +59,22 @@ class Routes(Generic[HandlerType]):
                 return route, params
         return None
 
-    def refuse(self, path: str) -> tuple[HTTPException, Params]:
-        """Say why nothing answers: 404, or 405 with the verbs that the path has (RFC 9110 section 10.2.1).
+    def refusal(self, path: str) -> HTTPException:
+        """Say why nothing answers: 404, or 405 with the verbs that the path has (RFC 9110 section 10.2.1)."""
+        allowed = sorted({method for route, _ in self._others(path) for method in route.methods})
+        if not allowed:
+            return HTTPException(404, f"There is no operation at {path}.")
+        return HTTPException(405, "The method is not allowed here.", {"Allow": ", ".join(allowed)})
 
-        With it goes what stands in the path for names, where it is one that there is for other verbs.
-        """
-        others = {method: found[1] for method in self._methods if (found := self.find(method, path))}
-        if not others:
-            return HTTPException(404, f"There is no operation at {path}."), {}
-        allowed = {"Allow": ", ".join(others)}
-        return HTTPException(405, "The method is not allowed here.", allowed), next(iter(others.values()))
+    def params(self, path: str) -> Params:
+        """Tell what stands in a path for names, by the first route that fits, whatever its verbs."""
+        return next((params for _, params in self._others(path)), {})
+
+    def _others(self, path: str) -> Iterator[tuple[Route[HandlerType], Params]]:
+        segments = path.split("/")
+        for route in self._routes:
+            if route.path.count("/") == path.count("/") and (params := route.fit(segments)) is not None:
+                yield route, params
 
 
 def methods_of(words: str) -> frozenset[str]:

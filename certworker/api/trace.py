@@ -23,7 +23,6 @@ from certworker.api.operation_names import AUTHENTICATION, UNKNOWN, operation_na
 from certworker.bootstrap import House
 from certworker.clock import Clock
 from certworker.vault.audit.record import AuditRecord, Result
-from certworker.vault.audit.trail import Trace
 from certworker.vault.identities.rules import is_guid
 from certworker.vault.rights.caller import Caller
 from certworker.vault.rights.scopes import vault_scope
@@ -61,9 +60,9 @@ class RequestTrace:
         "at",
         "caller",
         "client_request_id",
+        "committed",
         "correlation_id",
         "details",
-        "kept",
         "place",
         "refusal",
         "request_id",
@@ -90,7 +89,8 @@ class RequestTrace:
         self.refusal = ""
         """The code of the error that was answered with."""
         self.details: dict[str, str] = {}
-        self.kept = Trace(self.succeeded)
+        self.committed = False
+        """Whether a transaction has the record in it (`trail.UnderWay`)."""
         self._signs_in = False
 
     @property
@@ -105,15 +105,15 @@ class RequestTrace:
 
     @property
     def is_kept(self) -> bool:
-        """Whether a transaction has the record in it."""
-        return self.kept.committed and not self._signs_in
+        """Whether there is no other record to be made if this goes well."""
+        return self.committed and not self._signs_in
 
     def begin_sign_in(self) -> None:
         """Tell that this is a request to the identity provider.
 
         It is recorded as it ended: what it wrote is of no use to anybody who has no answer, and a failure may write too.
         """
-        self._signs_in = self.kept.committed = True
+        self._signs_in = self.committed = True
 
     def refuse(self, response: Response) -> None:
         """Read the error's code, and the inner one, out of the answer that tells of it: of any plane, or OAuth's."""
@@ -147,7 +147,7 @@ class RequestTrace:
             if fits(value)
         }
 
-    def succeeded(self) -> AuditRecord:
+    def record(self) -> AuditRecord:
         """Make the record as of now, for a request that goes well."""
         operation = self._operation()
         return self._record(self.request_id, operation, success_status(operation), Result.SUCCESS)
@@ -157,7 +157,7 @@ class RequestTrace:
         failed = status >= HTTPStatus.BAD_REQUEST or bool(self.refusal)
         operation = AUTHENTICATION if status == HTTPStatus.UNAUTHORIZED and not self._signs_in else self._operation()
         # the record of what was committed before it failed stays: this is another one
-        identifier = str(uuid4()) if self.kept.committed else self.request_id
+        identifier = str(uuid4()) if self.committed else self.request_id
         return self._record(identifier, operation, status, Result.FAILURE if failed else Result.SUCCESS)
 
     def _record(self, identifier: str, operation: str, status: int, result: Result) -> AuditRecord:

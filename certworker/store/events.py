@@ -31,7 +31,7 @@ from certworker.store.tables.events import (
 from certworker.store.tables.vaults import VAULT
 from certworker.store.transaction import Transaction, insertion
 from certworker.vault.audit.acts import is_act, service_record
-from certworker.vault.audit.trail import Trace
+from certworker.vault.audit.trail import UnderWay
 from certworker.vault.events import Event
 from certworker.vault.objects import fold_name
 from certworker.vault.rights.scopes import PROVIDER, group_scope
@@ -107,7 +107,7 @@ class EventWriter(EventReader):
         self.write_events()
         return super().last_event()
 
-    def write_records(self, trace: Trace | None) -> None:
+    def write_records(self, trace: UnderWay | None) -> None:
         """Write the audit record of what is under way, once; where nothing is, one of each event. Before the events."""
         if trace is None:
             correlation_id = current_correlation().correlation_id

@@ -1,5 +1,6 @@
 """Every request has its record, before its answer leaves; nothing secret is in any."""
 
+import gc
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from certworker.api.call import Handler
 from certworker.api.data_plane import ROUTES
 from certworker.api.operation_names import operation_name
 from certworker.api.routing import Route
+from certworker.api.trace import RequestTrace
 from certworker.store.transactions import SqlStore
 from certworker.vault.store import Writer
 from tests.api.recording import Recorder, recorded
@@ -195,3 +197,15 @@ def test_no_record_tells_a_secret(call_recorded: tuple[Caller, Recorder]) -> Non
     text = json.dumps(recorder.all())
     assert len(recorder.all()) == 9
     assert not [hidden for hidden in (SECRET, backup, "Bearer", "eyJ") if hidden in text]
+
+
+@pytest.mark.parametrize("path", ["/secrets/web", "/nothing"])
+def test_a_request_is_let_go_of_at_once(call: Caller, path: str) -> None:
+    """Nothing of it waits for the garbage collector, whose rounds would be longer than many requests."""
+    gc.collect()
+    gc.disable()
+    try:
+        call("GET", path)
+        assert not [found for found in gc.get_objects() if type(found) is RequestTrace]
+    finally:
+        gc.enable()

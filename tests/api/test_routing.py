@@ -10,6 +10,7 @@ ROUTES = Routes(
         Route(methods_of("GET"), "/keys/{name}", "show"),
         Route(methods_of("PUT"), "/keys/{name}", "import"),
         Route(methods_of("GET"), "/keys/{name}/versions", "versions"),
+        Route(methods_of("POST"), "/keys/{name}/sign", "sign"),
         Route(methods_of("GET"), "/keys/{name}/{version}", "version"),
         Route(methods_of("GET"), "/keys", "list"),
     ]
@@ -45,12 +46,14 @@ def test_the_first_route_that_fits_answers(method: str, path: str, handler: str,
         ("GET", "/keys/web/1/2", 404, None, {}),
         ("POST", "/keys", 405, "GET, HEAD", {}),
         ("POST", "/keys/web", 405, "GET, HEAD, PUT", {"name": "web"}),
-        ("DELETE", "/keys/restore", 405, "GET, HEAD, POST, PUT", {"name": "restore"}),
+        ("DELETE", "/keys/restore", 405, "GET, HEAD, POST, PUT", {}),
+        ("DELETE", "/keys/web/sign", 405, "GET, HEAD, POST", {"name": "web"}),
         ("get", "/keys/web", 405, "GET, HEAD, PUT", {"name": "web"}),
     ],
 )
 def test_what_no_route_fits_is_refused(method: str, path: str, status: int, allowed: str | None, params: Params) -> None:
     """With the verbs that the path has, and what stands in it for names."""
     assert ROUTES.find(method, path) is None
-    refusal, found = ROUTES.refuse(path)
-    assert (refusal.status_code, (refusal.headers or {}).get("Allow"), found) == (status, allowed, params)
+    refusal = ROUTES.refusal(path)
+    assert (refusal.status_code, (refusal.headers or {}).get("Allow")) == (status, allowed)
+    assert ROUTES.params(path) == params

@@ -36,22 +36,30 @@ class NoTrail:
         """Nothing is in the way of forgetting."""
 
 
+class UnderWay(Protocol):
+    """A request, or a command; where nothing is under way, the service acts by itself, and each event has a record.
+
+    `committed` is true once a transaction has been committed that has the record in it.
+    """
+
+    committed: bool
+
+    def record(self) -> AuditRecord:
+        """Make its record as of now, for a success."""
+
+
 @dataclass(slots=True)
 class Trace:
-    """A request, or a command, that is under way; where nothing is, the service acts by itself, and each event has a record.
-
-    `record` makes its record as of now, for a success. `committed` is true once a transaction has been committed that has the
-    record in it.
-    """
+    """What is under way, where it is known by nothing but how its record is made."""
 
     record: Callable[[], AuditRecord]
     committed: bool = field(default=False)
 
 
-_CURRENT: ContextVar[Trace | None] = ContextVar("certworker_trace", default=None)
+_CURRENT: ContextVar[UnderWay | None] = ContextVar("certworker_trace", default=None)
 
 
-def current_trace() -> Trace | None:
+def current_trace() -> UnderWay | None:
     """Give what is under way in this context; none where the service acts by itself."""
     return _CURRENT.get()
 
@@ -61,10 +69,10 @@ class tracing:  # noqa: N801 - used as the function that it was, in half of the 
 
     __slots__ = ("_token", "_trace")
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: UnderWay) -> None:
         self._trace = trace
 
-    def __enter__(self) -> Trace:
+    def __enter__(self) -> UnderWay:
         """Set it."""
         self._token = _CURRENT.set(self._trace)
         return self._trace
