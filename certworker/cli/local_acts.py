@@ -5,13 +5,12 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from certworker.clock import utc_now
 from certworker.errors import CertworkerError
-from certworker.store.engine import open_store
+from certworker.store.engine import is_there, open_store
 from certworker.vault.audit.acts import FAILED, OK
 from certworker.vault.audit.record import AuditRecord, Result
 from certworker.vault.audit.trail import Trace, tracing
@@ -46,11 +45,9 @@ def recorded(settings: "Settings", operation: str, resource_id: str = "", *, apa
 
 def _write(settings: "Settings", record: AuditRecord) -> None:
     """Write a record by itself. What it tells of is done: where it cannot be written, that is said and nothing else."""
-    path = settings.database_url.removeprefix("sqlite:///")
-    if settings.database_url.startswith("sqlite:///") and not Path(path).exists():
-        return  # there is no deployment yet, and to open it would make an empty one
     try:
-        _write_to(settings, record)
+        if is_there(settings.database_url):  # else there is no deployment yet, and to open it would make an empty one
+            _write_to(settings, record)
     except (CertworkerError, OSError) as error:
         _log.warning("%s is not in the audit log: %s", record.operation, error)
 

@@ -12,7 +12,8 @@ from certworker.seal.channel import ask
 from certworker.seal.master_file import MasterFile
 from certworker.seal.sources import MakingSource, MasterKeySource
 from certworker.settings import SealKind, Settings
-from certworker.store.engine import open_store
+from certworker.store.engine import is_there, open_store
+from certworker.store.migrate import NOT_SET_UP, require_current
 from certworker.vault.resealing import VaultTerms, vault_terms
 from certworker.vault.store import Store
 
@@ -78,12 +79,12 @@ class SealStatus:
 
 
 def look(settings: Settings) -> SealStatus:
-    """Look at the settings, the master key's source, the service that runs here, and the database."""
+    """Look at the settings, the master key's source, the service that runs here, and the database.
+
+    Raises SetupError where there is no deployment in that, Unavailable where it does not answer.
+    """
     said, present, problem = "", None, None
-    with _open(settings) as store:
-        with store.reading() as reader:
-            in_force = reader.master_key_id()
-        vaults = vault_terms(store)
+    in_force, vaults = _of_database(settings)
     try:
         with open_source(settings) as source:
             said = str(source)
@@ -93,6 +94,21 @@ def look(settings: Settings) -> SealStatus:
     if present and in_force and present != in_force:
         problem = "the key there is another one; after a rotation that was broken off: certworker seal rotate-master"
     return SealStatus(said, settings.seal.kind, _service(settings), present, problem, in_force, vaults)
+
+
+def _of_database(settings: Settings) -> tuple[str | None, tuple[VaultTerms, ...]]:
+    """Read which master key is in force, and how the vaults' keys stand.
+
+    One of an earlier release is read too: a sealed service brings it up to date when it is unsealed, not before.
+    """
+    try:
+        with _open(settings) as store:
+            with store.reading() as reader:
+                in_force = reader.master_key_id()
+            return in_force, vault_terms(store)
+    except Unavailable:
+        require_current(settings.database_url)  # says so where it is the schema that is in the way
+        raise
 
 
 def _present(source: MasterKeySource, in_force: str | None) -> str | None:
@@ -125,6 +141,8 @@ def _service(settings: Settings) -> str:
 
 @contextmanager
 def _open(settings: Settings) -> Iterator[Store]:
+    if not is_there(settings.database_url):
+        raise SetupError(NOT_SET_UP)  # or SQLite would make it
     store = open_store(settings.database_url, utc_now)
     try:
         yield store

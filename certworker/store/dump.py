@@ -5,7 +5,6 @@ What the tables are is asked of the database itself, so that a revision of an ea
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Column, Connection, LargeBinary, MetaData, Table, func, inspect, select, text
@@ -13,7 +12,7 @@ from sqlalchemy.engine.reflection import Inspector
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.errors import Conflict, SetupError
-from certworker.store.engine import open_engine, read_url
+from certworker.store.engine import is_there, open_engine
 from certworker.store.failures import fail
 from certworker.store.migrate import HEAD, REVISIONS, VERSION_TABLE, hold_migrations, revision_of, upgrade
 from certworker.store.tables import METADATA
@@ -48,7 +47,7 @@ class SqlTables:
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
         """Open a view of all tables at one moment. Raises SetupError, Unavailable."""
-        if not _exists(self._url):
+        if not is_there(self._url):
             raise SetupError(_NOTHING)  # or SQLite would make it
         with _connected(self._url, isolation_level="REPEATABLE READ", postgresql_readonly=True) as connection:
             revision = revision_of(connection)
@@ -114,11 +113,6 @@ class SqlSnapshot:
         if found is None:
             raise SetupError(_NOTHING)
         return str(found[0]), str(found[1])
-
-
-def _exists(database_url: str) -> bool:
-    url = read_url(database_url)
-    return not url.drivername.startswith("sqlite") or Path(url.database or "").exists()
 
 
 @contextmanager

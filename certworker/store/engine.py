@@ -30,6 +30,7 @@ _IDLE_TIME: Final = timedelta(minutes=1)
 _CONNECT_SECONDS: Final = 10
 _POOL_SIZE: Final = 10
 _POOL_OVERFLOW: Final = 10
+_NO_FILE: Final = (None, "", ":memory:")
 _RIGHT: Final = "It reads sqlite:///PATH (four slashes for an absolute path) or postgresql://USER@HOST/NAME."
 
 
@@ -75,6 +76,20 @@ def read_url(database_url: str) -> URL:
         raise SetupError(f"The database URL cannot be read. {_RIGHT}") from None
 
 
+def is_there(database_url: str) -> bool:
+    """Tell whether there is a file of that name, which opening would make; a server's database is asked by whoever opens it.
+
+    Raises SetupError where the URL cannot be read.
+    """
+    url = read_url(database_url)
+    if not url.drivername.startswith("sqlite") or url.database in _NO_FILE:
+        return True
+    try:
+        return Path(url.database or "").exists()
+    except OSError:
+        return True  # in a folder that is closed to this user: to open it says so
+
+
 def _open(database_url: str, lock_wait: timedelta) -> Engine:
     """Make the engine. The store's own has no listener to what is executed: one would make each statement a quarter slower."""
     url = read_url(database_url)
@@ -101,7 +116,7 @@ def _open_sqlite(url: URL, lock_wait: timedelta) -> Engine:
 
 def _make_file(path: str | None) -> None:
     """Make the file before SQLite does, so that nobody else can ever read it; its journals take over its mode."""
-    if not path or path == ":memory:":
+    if path is None or path in _NO_FILE:
         raise SetupError(f"The database URL names no file; several processes meet in the database. {_RIGHT}")
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))

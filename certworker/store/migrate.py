@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from certworker.errors import SetupError
-from certworker.store.engine import open_engine
+from certworker.store.engine import is_there, open_engine
 from certworker.store.failures import fail
 
 REVISIONS: Final = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
@@ -27,6 +27,7 @@ MIGRATION_LOCK: Final = 0x63657274_6D696772
 
 PATIENCE: Final = timedelta(minutes=2)
 """So long is waited for another process that migrates."""
+NOT_SET_UP: Final = "This deployment has not been set up: run `certworker init` first."
 VERSION_TABLE: Final = "alembic_version"
 _log = logging.getLogger(__name__)
 _REVISION: Final = text("SELECT version_num FROM alembic_version")
@@ -56,6 +57,8 @@ def require_current(database_url: str) -> None:
 
     Raises SetupError where it is not, or where there is none yet; Unavailable where the database does not answer.
     """
+    if not is_there(database_url):
+        raise SetupError(NOT_SET_UP)
     engine = open_engine(database_url, PATIENCE)
     try:
         with engine.connect() as connection:
@@ -65,7 +68,7 @@ def require_current(database_url: str) -> None:
     finally:
         engine.dispose()
     if revision is None:
-        raise SetupError("This deployment has not been set up: run `certworker init` first.")
+        raise SetupError(NOT_SET_UP)
     if revision != HEAD:
         raise SetupError(
             f"The database was written by an earlier release of certworker (its schema is {revision}, this release works on "

@@ -10,11 +10,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from certworker.errors import SetupError
 from certworker.store.engine import open_engine, open_store
-from certworker.store.migrate import HEAD, MIGRATIONS, REVISIONS, migrate, upgrade
+from certworker.store.migrate import HEAD, MIGRATIONS, REVISIONS, migrate, require_current, upgrade
 from certworker.store.tables import METADATA
 from tests.store.workers import Pair, migrate_here
 from tests.support.clock import FakeClock
@@ -106,10 +106,33 @@ def test_two_processes_can_migrate_at_once(empty_url: str, pair: Pair) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(database_url: str) -> None:
     """An older release says that the database is newer, and touches nothing."""
     ask(database_url, "UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(SetupError, match=r"newer release.*9999.*Start the newer release"):
-        migrate(database_url)
+    for opens in (migrate, require_current):
+        with pytest.raises(SetupError, match=r"newer release.*9999.*Start the newer release"):
+            opens(database_url)
     assert ask(database_url, "SELECT version_num FROM alembic_version") == [("9999",)]
     assert ask(database_url, "SELECT count(*) FROM vault") == [(0,)]
+
+
+def test_who_works_beside_a_service_leaves_an_older_schema_alone(database_url: str) -> None:
+    """The schema of this release is let through; of one before it is said what brings it up to date."""
+    require_current(database_url)
+    ask(database_url, "UPDATE alembic_version SET version_num = '0011'")
+    with pytest.raises(SetupError, match=rf"earlier release.*0011.*{HEAD}.*Back it up.*`certworker run`"):
+        require_current(database_url)
+    assert ask(database_url, "SELECT version_num FROM alembic_version") == [("0011",)]
+
+
+def test_where_there_is_no_schema_none_is_made(empty_url: str, tmp_path: Path) -> None:
+    """Not even an empty file, which somebody could take for a database."""
+    with pytest.raises(SetupError, match=r"not been set up: run `certworker init`"):
+        require_current(empty_url)
+    assert not list(tmp_path.iterdir())
+    engine = open_engine(empty_url)
+    with engine.connect() as connection:
+        assert not inspect(connection).get_table_names()
+    engine.dispose()
+    with pytest.raises(SetupError, match=r"not been set up: run `certworker init`"):
+        require_current(empty_url)
 
 
 def test_a_warm_start_does_not_load_alembic(database_url: str) -> None:
