@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,7 +44,7 @@ def build_client(
     client certificate. Its requests raise Unreachable, AnswerTooLarge, EgressRefused, and BadParameter for what is no URL.
     Raises SettingsError for a bundle that cannot be read, and as keys do.
     """
-    context = (trust or Trust()).context(ca_bundle, presents)
+    context = (trust or Trust()).context(ca_bundle, presents) if ca_bundle or presents else _public_authorities()
     budget = Budget(rules.total.total_seconds())
     return EgressClient(rules, EgressTransport(rules, context, budget), budget, timeout_seconds)
 
@@ -97,6 +98,15 @@ def _state(path: str) -> tuple[int, int]:
         return 0, 0
     found = Path(path).stat()
     return found.st_mtime_ns, found.st_size
+
+
+@cache
+def _public_authorities() -> ssl.SSLContext:
+    """Give what verifies by the public authorities, loaded once: for HTTP alone, since each client writes `http/1.1` into it.
+
+    A mail relay that is offered that (ALPN, RFC 7301 3.2) may hang up: what speaks another protocol asks a Trust.
+    """
+    return _load("")
 
 
 def _load(path: str) -> ssl.SSLContext:

@@ -248,6 +248,23 @@ def test_a_bundle_that_changes_is_read_again(secure: tuple[int, Path], tmp_path:
         assert client.get(f"https://localhost:{port}/").status_code == 200
 
 
+def test_the_public_authorities_are_loaded_once_for_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many clients there are; what speaks another protocol has its own, into which no client writes `http/1.1`."""
+    build_client(LOOPBACK).close()
+    loaded: list[ssl.SSLContext] = []
+    load = ssl.create_default_context
+
+    def noting(cafile: str | None = None) -> ssl.SSLContext:
+        loaded.append(load(cafile=cafile))
+        return loaded[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", noting)
+    for trust in (None, Trust()):
+        build_client(LOOPBACK, trust=trust).close()
+    assert not loaded
+    assert Trust().context(None) is loaded[0]
+
+
 def test_the_environment_has_no_say(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy of the environment would go past the rules."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
