@@ -9,6 +9,7 @@ PostgreSQL: writing at READ COMMITTED (changes are conditional and say so), read
 import os
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -27,7 +28,17 @@ LOCK_WAIT: Final = timedelta(seconds=10)
 
 _STATEMENT_TIME: Final = timedelta(seconds=30)
 _IDLE_TIME: Final = timedelta(minutes=1)
-_CONNECT_SECONDS: Final = 10
+_SILENCE: Final = MappingProxyType(
+    {
+        "connect_timeout": 10,
+        "tcp_user_timeout": 15_000,  # milliseconds
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+    }
+)
+"""How long a server is waited for that is gone without a word, as at a failover, in the words of libpq. A system itself waits
+for a quarter of an hour, and for an answer two hours."""
 _POOL_SIZE: Final = 10
 _POOL_OVERFLOW: Final = 10
 _NO_FILE: Final = (None, "", ":memory:")
@@ -144,7 +155,8 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _open_postgresql(url: URL, lock_wait: timedelta) -> Engine:
-    arguments: dict[str, object] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "certworker"}
+    defaults: dict[str, object] = {"application_name": "certworker", **_SILENCE}
+    arguments = {name: value for name, value in defaults.items() if name not in url.query}
     if "options" not in url.query:
         arguments["options"] = (
             f"-c lock_timeout={_milliseconds(lock_wait)}"

@@ -136,6 +136,17 @@ def test_a_row_that_is_locked_too_long_is_unavailable(store: Store, database_url
     impatient.close()
 
 
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_server_that_is_gone_without_a_word_is_not_waited_for(database_url: str) -> None:
+    """What is on its way to it, or is awaited from it, fails within half a minute, unless the URL has another time."""
+    engine = open_engine(f"{database_url}{'&' if '?' in database_url else '?'}keepalives_idle=9&connect_timeout=7")
+    with engine.connect() as connection:
+        told = connection.connection.dbapi_connection.info.get_parameters()  # type: ignore[union-attr]
+    engine.dispose()
+    times = ("connect_timeout", "tcp_user_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count")
+    assert [told[name] for name in times] == ["7", "15000", "9", "5", "2"]
+
+
 def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path, clock: FakeClock) -> None:
     """Nothing is said of the host; a later try may work."""
     store = open_store(f"postgresql://nobody@/name?host={tmp_path}", clock)
