@@ -19,8 +19,9 @@ class Rate:
 
     @property
     def interval(self) -> timedelta:
-        """How long one takes to come back."""
-        return self.period // self.most  # rounded up, not all of them could come at once
+        """How long one takes to come back, a microsecond at the least."""
+        # rounded up, not all of them could come at once
+        return max(self.period // self.most, timedelta.resolution)
 
     @property
     def slack(self) -> timedelta:

@@ -28,7 +28,7 @@ from certworker.vault.objects import fold_name
 from certworker.vault.operations import Certificate, Operation
 from certworker.vault.resilience.gates import LONGEST_REST, Gate, GateReason
 from certworker.vault.resilience.memory import FailureMemory, MemoryKey
-from certworker.vault.resilience.ports import Bucket, SpentBucket
+from certworker.vault.resilience.ports import ROUNDING_SECONDS, Bucket, SpentBucket
 
 LONGEST_SPREAD_SECONDS: Final = 3600
 LONGEST_MEMORY: Final = timedelta(days=400)
@@ -116,7 +116,8 @@ class ResilienceReader(Transaction):
 
     def spent_buckets(self, at: datetime) -> tuple[SpentBucket, ...]:
         """List the buckets that are not full at a time."""
-        return tuple(SpentBucket(row.kind, row.key, row.full_at) for row in self._all(_SPENT, now=at.timestamp()))
+        # plain tuples, of which there may be one for each certificate: the garbage collector does not look at them
+        return tuple((row.kind, row.key, row.full_at) for row in self._all(_SPENT, now=at.timestamp()))
 
     def renewals_behind_budgets(self, at: datetime) -> Mapping[tuple[str, str], int]:
         """Count the renewals that wait for the budget of an account: (vault's id, issuer's folded name) -> count."""
@@ -156,7 +157,8 @@ class ResilienceWriter(ResilienceReader):
 
     def spend(self, bucket: Bucket, rate: Rate, at: datetime) -> bool:
         """Take a token, if there is one."""
-        return self._take(bucket, rate, at, BUCKET.c.full_at <= at.timestamp() + rate.slack.total_seconds()) is not None
+        latest = at.timestamp() + rate.slack.total_seconds() + ROUNDING_SECONDS
+        return self._take(bucket, rate, at, BUCKET.c.full_at <= latest) is not None
 
     def reserve(self, bucket: Bucket, rate: Rate, at: datetime) -> datetime:
         """Take the next token; tell when it will be there."""

@@ -97,7 +97,9 @@ def test_of_many_domains_the_one_with_the_least_is_told(tmp_path: Path, clock: F
         assert [(level.remaining, level.full_at) for level in later.values()] == [(3, None), (3, START + 4 * DAY), (2, None)]
 
 
-@pytest.mark.parametrize("rate", [Rate(7, HOUR), Rate(30, 3 * HOUR), Rate(50, 7 * DAY), Rate(5, 7 * DAY), Rate(99, DAY)])
+@pytest.mark.parametrize(
+    "rate", [Rate(7, HOUR), Rate(30, 3 * HOUR), Rate(50, 7 * DAY), Rate(5, 7 * DAY), Rate(99, DAY), Rate(1000, DAY)]
+)
 def test_what_is_told_is_what_can_be_spent(tmp_path: Path, clock: FakeClock, rate: Rate) -> None:
     """At any time, exactly as many tokens are taken as are told, whatever the fractions of seconds come to."""
     limits, issuer = Limits(orders=rate), an_issuer()
@@ -112,3 +114,11 @@ def test_what_is_told_is_what_can_be_spent(tmp_path: Path, clock: FakeClock, rat
             assert taken == level.remaining
             assert level.remaining or step
             at += rate.interval * step + SECOND / 3
+
+
+def test_a_rate_of_millions_is_told_as_well() -> None:
+    """A token takes some time to come back, however little: another process's clock may be ahead of this one's."""
+    rate, issuer = Rate(2_000_000, SECOND), an_issuer()
+    (budget,) = Budgets(lambda _: Limits(orders=rate)).budgets(issuer, ())
+    spent = grouped([(budget.bucket.kind, budget.bucket.key, START.timestamp() + 0.5)])
+    assert [level.used_up for level in levels(issuer, Limits(orders=rate), spent, START)] == [0]

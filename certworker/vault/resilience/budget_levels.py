@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import floor
 from types import MappingProxyType
-from typing import Final
 
 from certworker.settings.rates import Rate
 from certworker.vault.resilience.budgets import ACCOUNT, DOMAIN, SET, Limits, account_of, owner_of, pace_of
 from certworker.vault.resilience.memory import ca_of
-from certworker.vault.resilience.ports import SpentBucket
+from certworker.vault.resilience.ports import ROUNDING_SECONDS, SpentBucket
 from certworker.vault.vaults import Issuer
 
-_ROUNDING: Final = 1e-4
-"""What sums of fractions of seconds may be off by."""
 _Group = tuple[str, str, str]
 """A kind of bucket, whose they are, and their pace."""
 Spent = Mapping[_Group, tuple[float, ...]]
@@ -60,7 +57,7 @@ def levels(issuer: Issuer, limits: Limits, spent: Spent, at: datetime) -> Iterat
 
 def _level(setting: str, rate: Rate, full: tuple[float, ...], at: datetime) -> BudgetLevel:
     interval, empty = rate.interval.total_seconds(), at.timestamp() + rate.period.total_seconds()
-    left = [floor((empty - time + _ROUNDING) / interval) for time in full]
+    left = [floor((empty - time + ROUNDING_SECONDS) / interval) for time in full]
     return BudgetLevel(
         setting=setting,
         limit=rate.most,

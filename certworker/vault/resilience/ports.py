@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, Protocol
 
 from certworker.settings.rates import Rate
 from certworker.vault.operations import Certificate, Operation
@@ -20,12 +20,10 @@ class Bucket:
     key: str
 
 
-class SpentBucket(NamedTuple):
-    """A bucket that is not full, and when it will be, in Unix seconds."""
-
-    kind: str
-    key: str
-    full_at: float
+ROUNDING_SECONDS: Final = 1e-3
+"""What sums of thousands of fractions of seconds may be off by: a token that is so near is there."""
+SpentBucket = tuple[str, str, float]
+"""A bucket that is not full: its kind, its key, and when it will be, in Unix seconds. Each scrape reads all of them."""
 
 
 class ResilienceReader(SlotReader, Protocol):
