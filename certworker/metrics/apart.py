@@ -3,17 +3,22 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from certworker.metrics.fleet import OTHER, FleetCounts
 from certworker.vault.objects import fold_name
+from certworker.vault.policy import SELF, UNKNOWN
 from certworker.vault.resilience.gates import Gate
 from certworker.vault.revocation.standing import Standing
 from certworker.vault.summary.port import PendingOperations
 from certworker.vault.summary.records import CountKey, Measure, State
 
 _FAILING: Final = frozenset({State.RENEWAL_FAILED.value, State.FAILED.value, State.REVOKED.value})
+_NO_CA: Final = MappingProxyType({fold_name(name): name for name in (SELF, UNKNOWN)})
+_LONG: Final = timedelta(hours=1)
+"""What waits for so long has an alert."""
 _EXPIRED: Final = -1
 """The day before the first one."""
 Place = tuple[str, str]
@@ -36,13 +41,14 @@ class Apart:
         return (vault, fold_name(issuer)) in self.spelt
 
     def place(self, vault: str, issuer: str) -> tuple[str, str]:
-        """Tell the labels of an issuer."""
-        spelt = self.spelt.get((vault, fold_name(issuer)))
-        return (OTHER, OTHER) if spelt is None else (vault, spelt)
+        """Tell the labels of an issuer. What is no CA keeps its name: that somebody is waited for is no trouble of one."""
+        folded = fold_name(issuer)
+        spelt = self.spelt.get((vault, folded))
+        return (OTHER, _NO_CA.get(folded, OTHER)) if spelt is None else (vault, spelt)
 
     def name(self, issuer: str) -> str:
         """Tell the label of an issuer in what is told over all vaults."""
-        return issuer if issuer in self.names else OTHER
+        return issuer if issuer in self.names else _NO_CA.get(fold_name(issuer), OTHER)
 
 
 def told_apart(
@@ -68,7 +74,9 @@ def _troubles(found: FleetCounts, gates: Mapping[Place, Gate], at: datetime) -> 
         for key in found.counts
         if key.measure is Measure.STATE and key.word in _FAILING
     }
-    shut = {place: _DOWN if gate.is_down else _SHUT for place, gate in gates.items() if gate.is_closed(at)}
+    failing |= {(one.vault, fold_name(one.issuer)): _FAILS for one in found.pending if at - one.oldest > _LONG}
+    # by the reason, and not by whether it is shut just now: whoever comes and goes with each token is alarmed about by nobody
+    shut = {place: _DOWN if gate.is_down else _SHUT for place, gate in gates.items() if gate.reason}
     return failing | shut
 
 

@@ -162,12 +162,12 @@ WITHOUT_SERIES: Final = gauge(
     _FLEET, "certificates_without_series", "Live certificates above that limit: they are in the counts of the fleet alone."
 )
 FLEET_ATTEMPTS: Final = stored(
-    _FLEET, "fleet_issuance_attempts", "Attempts at issuance of all issuers by result, as for issuance_attempts.", ("result",)
+    _FLEET, "fleet_issuance_attempts", "Attempts at issuance of all issuers, without those of purged vaults.", ("result",)
 )
 ISSUER_SERIES_LIMIT: Final = gauge(
     _FLEET,
     "issuer_series_limit",
-    "How many issuers have series of their own at most: those in trouble, and those with the most certificates.",
+    "How many issuers have series of their own at most: those in trouble or waited for over an hour, then the largest.",
 )
 ISSUERS_WITHOUT_SERIES: Final = gauge(
     _FLEET, "issuers_without_series", "Issuers above that limit: what is state is told of all of them together, as `other`."

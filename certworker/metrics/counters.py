@@ -33,7 +33,7 @@ FOLDER_VARIABLE: Final = "CERTWORKER_COUNTERS"
 OTHER: Final = "other"
 """What a label says of all that came after too many."""
 LONGEST_LABEL: Final = 64
-MOST_VALUES: Final = MappingProxyType({"vault": 1000, "issuer": 100, "operation": 400, "peer": 100})
+MOST_VALUES: Final = MappingProxyType({"vault": 1000, "issuer": 100, "operation": 400, "peer": 100, "webhook": 100})
 """So many values of a label a process tells apart."""
 MOST_OTHERS: Final = 60
 _FOLDED: Final = frozenset({"issuer", "peer"})

@@ -35,4 +35,6 @@ def notice_families(
         for (channel, webhook), place in places.items():
             numbers[place] += undelivered.get((channel, webhook, status), 0)
         yield told(metric, numbers)
-    yield told(catalogue.CHANNEL_CONFIGURED, {place: float(place in configured) for place in places.values()})
+    # one that is set up is enough for those that are told together: their alert is not to be silent for it
+    kept = {places[place] for place in configured}
+    yield told(catalogue.CHANNEL_CONFIGURED, {place: float(place in kept) for place in places.values()})

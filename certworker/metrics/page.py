@@ -26,8 +26,9 @@ is scraped, [runbooks.md](runbooks.md) what to do about alerts. This page is mad
   of revocation lists alone `issuer` is the subject of the CA that signs them.
 - What there could be any number of is told apart up to a limit, and is `other` above it: issuers (`[metrics] issuer_series`:
   those in trouble, then the most used; day by day 100), hosts of revocation lists (200), webhooks (100), and each label of what
-  is counted (60 values; 100 issuers, 400 operations, 1,000 vaults). Attempts at issuance, which must never fall, are told of
-  all issuers together instead.
+  is counted (60 values; 100 issuers and webhooks, 400 operations, 1,000 vaults). `Self` and `Unknown`, which are no CA, keep
+  their names all the same. Attempts at issuance are told of all issuers together instead: which ones are `other` changes,
+  and a counter must not fall.
 - What processes have measured keeps its value until it is measured again, for silence says nothing new; a timestamp beside it
   tells when that was, and alerts mind it for a day.
 - Of rate budgets nothing is kept in reserve: renewals in the window of their CA's advice are not counted, and what has a

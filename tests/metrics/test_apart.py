@@ -4,9 +4,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from certworker.vault.issuance import Rejected
-from certworker.vault.resilience.gates import after_outage
+from certworker.vault.policy import UNKNOWN
+from certworker.vault.resilience.gates import after_outage, after_spending
 from tests.support.clock import START, FakeClock
-from tests.support.deployment import Deployment, open_deployment, policy_for
+from tests.support.deployment import ISSUER, Deployment, open_deployment, policy_for
 from tests.support.records import an_issuer
 from tests.support.scraping import Series, of, scrape
 
@@ -84,3 +85,29 @@ def test_nothing_is_left_out_of_the_sums(tmp_path: Path, clock: FakeClock) -> No
         assert whole[fleet] == cut[fleet]
         assert cut[fleet][of(result="issued")] == 6
         assert issuers(cut, "issuance_attempts_total") == {"alpha"}
+
+
+def test_who_has_waited_long_is_told_apart(tmp_path: Path, clock: FakeClock) -> None:
+    """For an hour: alerts name whose operation it is. That a person is waited for is told of nobody's CA."""
+    with open_deployment(tmp_path, clock) as deployment:
+        issue(deployment, {"alpha": 2})
+        deployment.create("late", policy_for("late.test"))
+        deployment.create("signed-by-hand", policy_for("hand.test", UNKNOWN))
+        pending = "certworker_operations_pending"
+        other, person = (of(vault="other", issuer=issuer) for issuer in ("other", UNKNOWN))
+        assert scrape(deployment, issuer_series=1)[pending] == {other: 1, person: 1}
+        clock.advance(timedelta(hours=1, seconds=1))
+        late, person = of(vault="contoso", issuer=ISSUER), of(vault="contoso", issuer=UNKNOWN)
+        assert scrape(deployment, issuer_series=2)[pending] == {late: 1, person: 1}
+
+
+def test_who_waits_for_a_budget_does_not_come_and_go(tmp_path: Path, clock: FakeClock) -> None:
+    """Between a token that came back and the renewal that takes it the issuer has series as well: its alert needs an hour."""
+    with open_deployment(tmp_path, clock) as deployment:
+        issue(deployment, {"alpha": 2, "beta": 1})
+        with deployment.house.store.writing() as writer:
+            gate = writer.hold_gate(deployment.vault.id, "beta")
+            writer.put_gate(after_spending(gate, clock(), clock() + timedelta(minutes=1)))
+        for _ in range(2):
+            assert issuers(scrape(deployment, issuer_series=1), "issuer_up") == {"beta"}
+            clock.advance(timedelta(minutes=1))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from certworker.metrics.counters import MOST_VALUES
 from certworker.metrics.notices import MOST_WEBHOOKS, notice_families
 from certworker.vault.notification.audience import MAIL, WEBHOOK
 from certworker.vault.notification.ledger import NoticeStatus
@@ -48,3 +49,12 @@ def test_webhooks_of_former_times_make_few_series() -> None:
     assert (dead[MAIL, ""], dead[WEBHOOK, "zulu"]) == (0, 0)
     assert sum(dead.values()) == 2 * len(undelivered)
     assert dead[WEBHOOK, "other"] == 2 * 52
+
+
+def test_webhooks_above_the_limit_have_an_alert_as_well() -> None:
+    """Those of the settings that are told together count as set up; what is counted of deliveries tells as many apart."""
+    places = [(WEBHOOK, f"hook-{number:03}") for number in range(MOST_WEBHOOKS + 1)]
+    families = {family.name: family.samples for family in notice_families({}, {(*places[-1], NoticeStatus.DEAD): 1}, places)}
+    for name in ("certworker_notice_channel_configured", "certworker_notices_dead"):
+        assert [sample.value for sample in families[name] if sample.labels["webhook"] == "other"] == [1]
+    assert MOST_VALUES["webhook"] >= MOST_WEBHOOKS
