@@ -56,6 +56,8 @@ def test_what_follows_from_something_worse_is_not_said(tmp_path: Path) -> None:
         ("CertworkerDatabaseDown", "critical", {"instance": "a:9464"}, SAID),
         ("CertworkerWritesFail", "critical", {"instance": "a:9464"}, HELD_BACK),
         ("CertworkerServerErrors", "critical", {"plane": "vault"}, HELD_BACK),
+        ("CertworkerAuditLogFails", "critical", {"instance": "a:9464"}, SAID),
+        ("CertworkerRoundFails", "warning", {"group": "audit"}, HELD_BACK),
         ("CertworkerClockSkew", "warning", {"instance": "a:9464", "peer": "acme"}, SAID),
     )
     told = [{"labels": {"alertname": name, "severity": severity, **about}} for name, severity, about, _ in fires]
