@@ -23,6 +23,7 @@ ANYWHERE = EgressRules(("0.0.0.0/0", "::/0"), answer_bytes=32 * 1024 * 1024, tot
 """Whoever runs a command chose the address: it may be a private one. A backup is the largest answer."""
 WAIT_SECONDS = 30.0
 _FIELD = re.compile(r'(\w+)="([^"]*)"')
+_HTTPS = 443
 _LOCAL = ("localhost", "127.0.0.1", "::1")
 
 ERRORS: Mapping[int, type[errors.CertworkerError]] = MappingProxyType(
@@ -169,13 +170,17 @@ class VaultClient:
 
 def is_beside(url: str, vault_url: str) -> bool:
     """Tell whether a URL is of a vault in the domain of another one: a token may go there."""
-    here, there = urlsplit(vault_url), urlsplit(url)
-    name, found, domain = there.netloc.lower().partition(".vault.")
-    if there.scheme != "https" or not found or not name.replace("-", "").isalnum():
+    try:
+        here, there = urlsplit(vault_url), urlsplit(check_url(url))
+    except errors.SettingsError:
+        return False
+    name, _, domain = (there.hostname or "").partition(".vault.")
+    if not domain or not name.replace("-", "").isalnum():
         return False
     if here.hostname in _LOCAL:
-        return there.hostname == f"{name}.vault.localhost"
-    return here.netloc.lower().partition(".vault.")[2] == domain
+        return domain == "localhost"
+    is_same_port = (here.port or _HTTPS) == (there.port or _HTTPS)
+    return is_same_port and (here.hostname or "").partition(".vault.")[2] == domain
 
 
 def _error(status: int, message: str) -> errors.CertworkerError:

@@ -52,8 +52,22 @@ def vaults(status: Wire, at: datetime, rows: int | None) -> Iterator[RenderableT
             table.add_row(Text(plain(vault["name"])), *_numbers(vault), _gates(vault["gates"], at))
         yield table
         yield from _rest(found[len(shown) :])
-    for one in status["not_counted"]:
-        yield Text(f"{plain(one['name'])} is not counted: {plain(one['why'])}", "yellow")
+    yield from _not_counted(status["not_counted"], rows)
+
+
+def _not_counted(left_out: Sequence[Wire], rows: int | None) -> Iterator[RenderableType]:
+    """Give a line to each reason, with its vaults; where there is not room for everything, some of both."""
+    most = len(left_out) if rows is None else LEAST_LINES
+    by_reason: dict[str, list[str]] = {}
+    for one in left_out:
+        # the first line of what a vault answers says it; line ends have become blanks
+        by_reason.setdefault(plain(one["why"]).partition("  ")[0], []).append(plain(one["name"]))
+    reasons = list(by_reason.items())
+    for reason, names in reasons[:most]:
+        some = ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+        yield Text(f"{some} {'is' if len(names) == 1 else 'are'} not counted: {reason}", "yellow")
+    if rest := sum(len(names) for _, names in reasons[most:]):
+        yield Text(f"and {rest:,} more {'is' if rest == 1 else 'are'} not counted", "yellow")
 
 
 def _rest(vaults_left_out: Sequence[Wire]) -> Iterator[RenderableType]:

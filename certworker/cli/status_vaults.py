@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from certworker.cli.progress import working
-from certworker.errors import Forbidden, NotFound, Unavailable
+from certworker.errors import CertworkerError, Forbidden, NotFound, Unauthenticated
 
 if TYPE_CHECKING:
     from certworker.cli.client import VaultClient
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Wire = dict[str, Any]
 STATUS: Final = "/certworker/v1/status"
 VAULTS: Final = "/certworker/v1/vaults"
-NO_RIGHT: Final = "you may not list its certificates"
+NO_RIGHT: Final = "you may not list certificates there"
 _OWN: Final = ("certificates", "needing_attention", "states", "issuers", "gates", "dead_notices", "more_dead_notices")
 """What is told of each vault by itself too."""
 
@@ -25,23 +25,27 @@ _OWN: Final = ("certificates", "needing_attention", "states", "issuers", "gates"
 def ask_all(client: "VaultClient", most: int) -> Wire:
     """Ask all vaults that the caller may know of.
 
-    Raises Unavailable where none of those answers that would tell, Forbidden where none would.
+    Raises Forbidden where none would tell, and where none does that would, what was in the way.
     """
     known = client.call("GET", VAULTS)["value"]
     asked = [one for one in known if one["status"]]
     not_counted = [{"name": one["name"], "url": one["url"], "why": NO_RIGHT} for one in known if not one["status"]]
     found: list[tuple[str, Wire]] = []
-    unavailable: Unavailable | None = None
+    trouble: CertworkerError | None = None
     with working("Asking the vaults", total=len(asked)) as step:
         for number, one in enumerate(asked):
             step.reach(number)
             try:
-                found.append((one["url"], client.beside(one["url"]).call("GET", STATUS, problems=str(most))))
-            except (Forbidden, NotFound, Unavailable) as error:
-                unavailable = error if isinstance(error, Unavailable) else unavailable
+                other = client.beside(one["url"])
+                found.append((other.vault_url, other.call("GET", STATUS, problems=str(most))))
+            except Unauthenticated:
+                raise  # no other one will let this caller in either
+            except CertworkerError as error:
+                # one that fails does not hide the others
+                trouble = trouble if isinstance(error, Forbidden | NotFound) else error
                 not_counted.append({"name": one["name"], "url": one["url"], "why": str(error)})
     if not found:
-        raise unavailable or Forbidden("There is no vault of which you may list the certificates.")
+        raise trouble or Forbidden("There is no vault of which you may list the certificates.")
     return together(found, sorted(not_counted, key=lambda one: str(one["name"])), client.vault_url)
 
 

@@ -1,6 +1,7 @@
 """One picture of all vaults: each decides for itself what it tells, and what it does not tell is said."""
 
 import json
+import sqlite3
 from dataclasses import replace
 from functools import partial
 
@@ -107,11 +108,28 @@ def test_each_vault_decides_what_is_told(terminal: Terminal) -> None:
     assert "Client address is not authorized" in whys["closed"]
     text = terminal("status", "--all-vaults", **as_(ada, secret)).out
     assert "1 vault  " in text
-    assert "read is not counted: you may not list its certificates" in text
+    assert "read is not counted: you may not list certificates there" in text
     assert "hidden" not in text
     bob, secret = world.add_principal("bob", administrator=False)
     refused = terminal.try_("status", "--all-vaults", **as_(bob, secret))
     assert (refused.code, "no vault of which you may list the certificates" in refused.err) == (4, True)
+
+
+def test_one_that_fails_does_not_hide_the_others(terminal: Terminal) -> None:
+    """What it answers is said in its place; where none answers, that is the error."""
+    here, broken = terminal.world.vault, add_vault(terminal, "broken")
+    create(terminal, here, "web")
+    create(terminal, broken, "till")
+    database = sqlite3.connect(terminal.world.house.settings.database_url.removeprefix("sqlite:///"), isolation_level=None)
+    harm = "UPDATE fleet_member SET needy_from = 1, state = 'harmed' WHERE vault = ?"
+    database.execute(harm, ("broken",))
+    found = terminal("status", "--all-vaults", "--json").json
+    assert [one["name"] for one in found["vaults"]] == [here.name]
+    assert [one["name"] for one in found["not_counted"]] == ["broken"]
+    database.execute(harm, (here.name,))
+    database.close()
+    refused = terminal.try_("status", "--all-vaults")
+    assert (refused.code, "an error of its own" in refused.err) == (1, True)
 
 
 def test_watching_all_vaults_tells_which_one_changed(
@@ -167,6 +185,21 @@ def test_many_vaults_fit_on_the_screen(width: int, encoding: str) -> None:
     assert next(line for line in lines if line.startswith("vault-")).startswith("vault-7 ")
 
 
+def test_vaults_that_are_not_counted_leave_room_for_the_others() -> None:
+    """A line for each reason, of which a vault's first line is enough; without a screen all are named."""
+    fenced = [{"name": f"fenced-{number}", "why": f"Not from here.  Caller: {number}"} for number in range(200)]
+    failing = [{"name": f"failing-{number}", "why": f"An error: {number}"} for number in range(200)]
+    merged = together([("https://vault-7.vault.example", one_of(7))], [*fenced, *failing], "")
+    screen = draw(merged, 80, "utf-8", rows=24)
+    assert len(screen.splitlines()) < 60
+    words = " ".join(screen.split())
+    assert "fenced-0, fenced-1, fenced-2, fenced-3, fenced-4 and 195 more are not counted: Not from here. failing-0 is" in words
+    assert "and 196 more are not counted" in words
+    whole = " ".join(draw(merged, 80, "utf-8").split())
+    assert "fenced-199 are not counted: Not from here." in whole
+    assert "failing-199 is not counted" in whole
+
+
 def test_midnight_may_pass_between_two_answers() -> None:
     """The day that is over in one of them is left out, and no day is counted twice."""
     day = 86400
@@ -189,6 +222,9 @@ def test_midnight_may_pass_between_two_answers() -> None:
         ("https://a@b.vault.example.com", "https://main.vault.example.com", False),
         ("https://evil", "https://main", False),
         ("https://1.0.0.2", "https://10.0.0.2", False),
+        ("https://shop.vault.example.com", "https://main.vault.example.com:443", True),
+        ("https://evil.vault.", "https://main", False),
+        ("https://shop.vault.example.com:x", "https://main.vault.example.com", False),
     ],
 )
 def test_a_token_stays_in_the_domain(url: str, here: str, *, expected: bool) -> None:
