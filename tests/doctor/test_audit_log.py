@@ -1,6 +1,7 @@
 """The check of the audit log."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from certworker.bootstrap import open_house
 from certworker.doctor import Verdict
 from certworker.doctor.audit_log import look_at_audit_log
 from certworker.settings import load_settings
+from certworker.vault.audit.port import ChainCut
 from tests.doctor.patient import Patient, only
 from tests.support.clock import START
 
@@ -39,6 +41,19 @@ def test_records_that_are_missing_at_the_end_are_found(logged: Patient) -> None:
     assert only(look_at_audit_log(logged.subject())).verdict is Verdict.WRONG
     file.write_bytes(whole + b'{"half": ')
     assert only(look_at_audit_log(logged.subject())).verdict is Verdict.FINE
+
+
+def test_a_chain_whose_time_was_over_lacks_nothing(logged: Patient) -> None:
+    """Its files were deleted up to a cut that is signed; up to an earlier one, the rest is missing."""
+    (file,) = (logged.folder / "audit").iterdir()
+    file.unlink()
+    subject = logged.subject()
+    assert subject.records is not None
+    (head,) = subject.records.heads
+    for sequence, verdict in ((head.sequence - 1, Verdict.WRONG), (head.sequence, Verdict.FINE)):
+        cut = ChainCut(head.chain_id, "k", START, sequence, "", b"")
+        seen = replace(subject, records=replace(subject.records, cuts=(cut,)))
+        assert only(look_at_audit_log(seen)).verdict is verdict
 
 
 def test_records_that_nobody_writes_are_told(logged: Patient) -> None:

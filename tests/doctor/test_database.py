@@ -23,6 +23,7 @@ from certworker.store.migrate import HEAD, migrate
 from certworker.store.transactions import SqlReader
 from tests.doctor.patient import Patient, only, worst
 from tests.support.clock import FakeClock
+from tests.support.templates import put_database
 
 
 def read(patient: Patient) -> tuple[str, Finding]:
@@ -82,6 +83,16 @@ def test_the_schema_of_another_release_is_told(patient: Patient, revision: str, 
     assert said in found.text
     alter(patient, "DROP TABLE alembic_version")
     assert read(patient)[0] == "the database is empty"
+
+
+def test_a_schema_without_a_deployment_is_told(patient: Patient) -> None:
+    """With the command that sets it up."""
+    (patient.folder / "certworker.db").unlink()
+    put_database(patient.folder / "certworker.db")
+    why, found = read(patient)
+    assert (why, found.verdict) == ("", Verdict.WRONG)
+    assert "the schema of this release, and no deployment in it" in found.text
+    assert found.to_do == f"Set the deployment up: certworker init -c {patient.config}"
 
 
 def test_one_that_is_none_is_told_once(patient: Patient) -> None:

@@ -40,6 +40,12 @@ def test_what_is_open_to_others_is_told_with_the_command(patient: Patient, name:
     assert config.exists()
 
 
+def test_what_others_put_into_a_sticky_folder_takes_nobodys_place(patient: Patient) -> None:
+    """As it is with /tmp: each removes and renames what is theirs."""
+    patient.folder.chmod(0o1777)
+    assert only(look_at_files(patient.subject())).verdict is Verdict.FINE
+
+
 def test_settings_with_a_password_are_for_their_owner(patient: Patient) -> None:
     """The password is not shown."""
     patient.database_url = "postgresql://bob:hunter2@127.0.0.1:1/db"

@@ -118,6 +118,18 @@ def test_a_wrapped_key_waits_for_a_service(patient: Patient) -> None:
         keeper.close()
 
 
+def test_a_wrapped_key_of_another_database_is_wrong(patient: Patient) -> None:
+    """That is told though it is shut: its id lies beside it."""
+    name = write_key(patient.folder / "master.key")
+    seal = Seal(master_key_file=patient.folder / "master.key", kind=SealKind.SHAMIR)
+    enclose(seal, NewSeal(SealKind.SHAMIR, shares=2, threshold=2), lambda _: None)
+    patient.sections = "[seal]\nkind = 'shamir'\n"
+    found = only(look_at_master_key(patient.subject()))
+    assert found.verdict is Verdict.WRONG
+    assert name in found.text
+    assert "belongs to the database" in found.to_do
+
+
 def test_a_variable_that_is_not_set_is_told(patient: Patient) -> None:
     """By its name."""
     patient.sections = "[seal]\nmaster_key_env = 'NOWHERE_KEY'\n"

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from certworker.api.ops import build_ops_app
+from certworker.api.ops import MetricsText, build_ops_app
 from certworker.api.serve import BackgroundServer
 from certworker.bootstrap import House, open_house
 from certworker.cli.sockets import bind
@@ -24,12 +24,17 @@ from tests.support.clock import START
 from tests.support.everything import a_notice
 
 
+def a_text() -> tuple[bytes, str]:
+    """Give what is scraped."""
+    return b"up 1\n", "text/plain"
+
+
 @contextmanager
-def running(patient: Patient) -> Iterator[House]:
+def running(patient: Patient, text: MetricsText = a_text) -> Iterator[House]:
     """Serve the operators' port of the settings, as the service does."""
     with open_house(load_settings(patient.config, {}), patient.clock) as house:
         sockets = bind(("127.0.0.1",), patient.ports[1], "tests")
-        server = BackgroundServer(build_ops_app(house, lambda: (b"up 1\n", "text/plain")), sockets)
+        server = BackgroundServer(build_ops_app(house, text), sockets)
         server.start()
         try:
             yield house
@@ -42,6 +47,20 @@ def test_a_service_that_runs_is_fine(patient: Patient) -> None:
     with running(patient):
         assert answers_here(patient.subject())
         assert [one.verdict for one in look_at_service(patient.subject(runs=True))] == [Verdict.FINE, Verdict.FINE]
+
+
+def test_metrics_that_cannot_be_fetched_are_told(patient: Patient) -> None:
+    """With what the port answers; the rest of the examination knows that a service runs."""
+
+    def broken() -> tuple[bytes, str]:
+        raise ZeroDivisionError("hunter2")
+
+    with running(patient, broken):
+        fine, found = look_at_service(patient.subject(runs=True))
+        assert (fine.verdict, found.verdict) == (Verdict.FINE, Verdict.WARNING)
+        assert found.text == "Metrics cannot be fetched (HTTP status 500)."
+        examined = [one for one in patient.examined() if one.check == "service"]
+    assert examined == [fine, found]
 
 
 def test_a_service_that_is_not_ready_says_why(patient: Patient) -> None:
