@@ -3,19 +3,20 @@
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Integer, Select, and_, bindparam, delete, exists, func, or_, select
+from sqlalchemy import BigInteger, Integer, Select, and_, bindparam, delete, exists, func, or_, select
 
 from certworker.store.columns import UnixTime
 from certworker.store.tables.events import CURSOR, EVENT
 from certworker.store.tables.objects import CERTIFICATE_VERSION, HEAD
-from certworker.store.tables.operations import IN_PROGRESS, OPERATION
+from certworker.store.tables.operations import OPERATION
 from certworker.store.transaction import Transaction
+from certworker.vault.operations import OperationStatus
 
 _BEFORE: Final = bindparam("before", type_=UnixTime())
 _MOST: Final = bindparam("most", type_=Integer())
-_AFTER: Final = bindparam("after", type_=Integer())
-_FIRST: Final = bindparam("first", type_=Integer())
-_LAST: Final = bindparam("last", type_=Integer())
+_AFTER: Final = bindparam("after", type_=BigInteger())
+_FIRST: Final = bindparam("first", type_=BigInteger())
+_LAST: Final = bindparam("last", type_=BigInteger())
 
 _READ: Final = select(func.coalesce(func.min(CURSOR.c.sequence), 0)).scalar_subquery()
 _EVENTS: Final = (
@@ -24,7 +25,14 @@ _EVENTS: Final = (
     .order_by(EVENT.c.sequence)
     .limit(_MOST)
 )
-_FORGET_EVENTS: Final = delete(EVENT).where(EVENT.c.sequence.between(_FIRST, _LAST), EVENT.c.at < _BEFORE)
+_OLD_EVENT: Final = EVENT.alias("old")
+_OLD_EVENTS: Final = (
+    select(_OLD_EVENT.c.sequence)
+    .where(_OLD_EVENT.c.sequence.between(_FIRST, _LAST), _OLD_EVENT.c.at < _BEFORE)
+    # of two that delete the same the database would give one up: who is at it already, goes on
+    .with_for_update(skip_locked=True)
+)
+_FORGET_EVENTS: Final = delete(EVENT).where(EVENT.c.sequence.in_(_OLD_EVENTS))
 
 _OPERATIONS: Final = (
     select(OPERATION.c.number, OPERATION.c.created.label("at"))
@@ -32,27 +40,34 @@ _OPERATIONS: Final = (
     .order_by(OPERATION.c.number)
     .limit(_MOST)
 )
+_OLD: Final = OPERATION.alias("old")
 _LATER: Final = OPERATION.alias("later")
 _HAS_LATER: Final = exists().where(
-    _LATER.c.vault_id == OPERATION.c.vault_id, _LATER.c.folded == OPERATION.c.folded, _LATER.c.number > OPERATION.c.number
+    _LATER.c.vault_id == _OLD.c.vault_id, _LATER.c.folded == _OLD.c.folded, _LATER.c.number > _OLD.c.number
 )
 _IS_CURRENT: Final = exists().where(
-    HEAD.c.vault_id == OPERATION.c.vault_id,
-    HEAD.c.kind == OPERATION.c.kind,
-    HEAD.c.folded == OPERATION.c.folded,
-    HEAD.c.current_version == OPERATION.c.version,
+    HEAD.c.vault_id == _OLD.c.vault_id,
+    HEAD.c.kind == _OLD.c.kind,
+    HEAD.c.folded == _OLD.c.folded,
+    HEAD.c.current_version == _OLD.c.version,
 )
 _IS_VALID: Final = exists().where(
-    CERTIFICATE_VERSION.c.vault_id == OPERATION.c.vault_id,
-    CERTIFICATE_VERSION.c.folded == OPERATION.c.folded,
-    CERTIFICATE_VERSION.c.version == OPERATION.c.version,
+    CERTIFICATE_VERSION.c.vault_id == _OLD.c.vault_id,
+    CERTIFICATE_VERSION.c.folded == _OLD.c.folded,
+    CERTIFICATE_VERSION.c.version == _OLD.c.version,
     or_(CERTIFICATE_VERSION.c.expires.is_(None), CERTIFICATE_VERSION.c.expires >= _BEFORE),
 )
-_FORGET_OPERATIONS: Final = delete(OPERATION).where(
-    OPERATION.c.number.between(_FIRST, _LAST),
-    OPERATION.c.updated < _BEFORE,
-    and_(~IN_PROGRESS, _HAS_LATER, ~_IS_CURRENT, ~_IS_VALID),
+_OLD_OPERATIONS: Final = (
+    select(_OLD.c.number)
+    .where(
+        _OLD.c.number.between(_FIRST, _LAST),
+        _OLD.c.updated < _BEFORE,
+        _OLD.c.status != OperationStatus.IN_PROGRESS,
+        and_(_HAS_LATER, ~_IS_CURRENT, ~_IS_VALID),
+    )
+    .with_for_update(skip_locked=True)
 )
+_FORGET_OPERATIONS: Final = delete(OPERATION).where(OPERATION.c.number.in_(_OLD_OPERATIONS))
 
 
 class HistoryReader(Transaction):
