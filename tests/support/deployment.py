@@ -1,11 +1,13 @@
 """A small deployment for tests: a real database, a fake clock, an authority that does as its script says."""
 
 import base64
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from random import Random
 
@@ -34,7 +36,8 @@ from certworker.vault.policy import IssuerParameters as PolicyIssuer
 from certworker.vault.store import Store
 from certworker.vault.vaults import Vault
 from certworker.worker.rounds import Rounds
-from tests.support.templates import put_database, put_deployment
+from tests.support.clock import START, FakeClock
+from tests.support.templates import ADMINISTRATOR, VAULT, SetUp, put_database, put_deployment, set_up
 
 Act = Callable[[IssuanceRequest, Progress | None, datetime], Step]
 ISSUER = "test-ca"
@@ -163,8 +166,7 @@ def open_deployment(
         spare_keys=SpareKeySettings(count=0),
         **(renewal or {}),
     )
-    if database_url is None and not anew:
-        put_deployment(folder, clock)
+    ready = database_url is None and not anew and put_deployment(folder, clock, _with_issuer) is not None
     if not settings.seal.master_key_file.exists():
         make_master_key(settings.seal.master_key_file)
     if database_url is None:
@@ -174,7 +176,12 @@ def open_deployment(
     # what a test has in a file of its own need not outlive a power cut
     store = open_store(settings.database_url, clock, measures=measures, durable=database_url is not None)
     try:
-        vault, caller = _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
+        if not ready:
+            _set_up(build(settings, clock, store, Random(seed), {"scripted": authority}))
+        with store.reading() as reader:
+            vault, principal = reader.vault_by_name(VAULT), reader.principals()[0]
+        assert vault is not None
+        caller = Caller(principal.object_id, principal.client_id, principal.tenant_id)
         known = {"scripted": authority, **providers}
         house = build(settings, clock, wrap(store), Random(seed), known, connect=connect, audience=audience, measures=measures)
         yield Deployment(house, vault, caller, authority, Rounds(house, "test-worker"))
@@ -182,15 +189,24 @@ def open_deployment(
         store.close()
 
 
-def _set_up(house: House) -> tuple[Vault, Caller]:
+def _set_up(house: House) -> None:
     if not house.founding.is_done():
-        house.founding.found("contoso", "administrator")
+        house.founding.found(VAULT, ADMINISTRATOR)
     with house.store.reading() as reader:
-        vault = reader.vault_by_name("contoso")
-        principal = reader.principals()[0]
+        vault = reader.vault_by_name(VAULT)
     assert vault is not None
     house.issuers.set(SERVICE, vault, ISSUER, IssuerParameters("Scripted"))
-    return vault, Caller(principal.object_id, principal.client_id, principal.tenant_id)
+
+
+@cache
+def _with_issuer() -> SetUp:
+    """Give a deployment that was set up and has its issuer, made once in each process."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        put_deployment(folder, FakeClock(START))
+        with open_deployment(folder, FakeClock(START)):
+            pass
+        return replace(set_up(), database=(folder / "certworker.db").read_bytes())
 
 
 def check_whole(deployment: Deployment, name: str) -> str:

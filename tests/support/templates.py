@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,7 @@ def set_up() -> SetUp:
         return SetUp(path.read_bytes(), key.read_bytes(), founded)
 
 
-def put_deployment(folder: Path, clock: Clock) -> Founded | None:
+def put_deployment(folder: Path, clock: Clock, template: Callable[[], SetUp] = set_up) -> Founded | None:
     """Put a deployment that is set up into an empty folder, if it is START; tell what the set-up gave.
 
     All deployments of a process that begin so have the same master key and ids, as copies of one: where a test needs two that
@@ -66,10 +67,10 @@ def put_deployment(folder: Path, clock: Clock) -> Founded | None:
     path, key = folder / "certworker.db", folder / "master.key"
     if path.exists() or key.exists() or clock() != START:
         return None
-    template = set_up()
-    _write(key, template.master_key)
-    _write(path, template.database)
-    return template.founded
+    made = template()
+    _write(key, made.master_key)
+    _write(path, made.database)
+    return made.founded
 
 
 def _write(path: Path, content: bytes) -> None:
