@@ -57,8 +57,17 @@ def require_current(database_url: str) -> None:
 
     Raises SetupError where it is not, or where there is none yet; Unavailable where the database does not answer.
     """
-    if not is_there(database_url):
+    if not has_schema(database_url):
         raise SetupError(NOT_SET_UP)
+
+
+def has_schema(database_url: str) -> bool:
+    """Tell whether there is a schema, which is then the one of this release; change nothing.
+
+    Raises SetupError for one of another release, Unavailable where the database does not answer.
+    """
+    if not is_there(database_url):
+        return False
     engine = open_engine(database_url, PATIENCE)
     try:
         with engine.connect() as connection:
@@ -67,13 +76,12 @@ def require_current(database_url: str) -> None:
         fail(error)
     finally:
         engine.dispose()
-    if revision is None:
-        raise SetupError(NOT_SET_UP)
-    if revision != HEAD:
+    if revision not in {None, HEAD}:
         raise SetupError(
             f"The database was written by an earlier release of certworker (its schema is {revision}, this release works on "
             f"{HEAD}). Back it up, and start the service anew: `certworker run` brings it up to date. Nothing was changed."
         )
+    return revision is not None
 
 
 def _is_current(engine: Engine) -> bool:
