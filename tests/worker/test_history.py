@@ -56,6 +56,15 @@ def test_years_leave_no_more_behind_than_months(deployment: Deployment, clock: F
     check_whole(deployment, "web")
 
 
+def test_what_is_younger_is_kept(deployment: Deployment, clock: FakeClock) -> None:
+    """Until the days of the setting are over, not an event is missing."""
+    events = deployment.events()
+    for days, kept in ((89, True), (2, False)):
+        clock.advance(days * DAY)
+        deployment.work()
+        assert (events[0] in deployment.events()) is kept
+
+
 def test_a_setting_of_none_keeps_all(tmp_path: Path, clock: FakeClock) -> None:
     """With keep_days = 0 nothing is forgotten."""
     with open_deployment(tmp_path, clock, renewal={"history": HistorySettings(keep_days=0)}) as deployment:
