@@ -167,6 +167,8 @@ def _ahead(reader: Reader, vault: Vault, at: datetime) -> tuple[Day, ...]:
 def _to_do(trouble: Trouble, outlook: Outlook) -> str:
     """Name the command that goes on from here."""
     name, issuer = outlook.certificate.name, outlook.certificate.policy.issuer.name
+    if trouble is Trouble.REVOCATION_UNKNOWN:  # however it is renewed
+        return f"certworker revocation check {name}"
     if outlook.step is NextStep.PERSON:
         return (
             f"certworker csr merge {name} FILE" if trouble is Trouble.WAITS_FOR_SIGNATURE else f"certworker csr create {name}"
@@ -176,7 +178,5 @@ def _to_do(trouble: Trouble, outlook: Outlook) -> str:
         NextStep.ISSUER: f"certworker issuer test {issuer}",
         NextStep.OPERATION: f"certworker certificate show {name}",
     }
-    if trouble is Trouble.REVOCATION_UNKNOWN:
-        return f"certworker revocation check {name}"
     usual = "show" if trouble is Trouble.FAILED else "renew"
     return commands.get(outlook.step, f"certworker certificate {usual} {name}")

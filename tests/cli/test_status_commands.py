@@ -1,19 +1,15 @@
 """The status from the command line: problems first, what lies ahead, and who is at work."""
 
-import io
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pytest
-from rich.console import Console
 
-from certworker.cli.columns_chart import axis, columns
 from certworker.cli.options import open_vault
 from certworker.cli.status import _ask, _changes, _print_change
-from certworker.cli.status_picture import picture
 from certworker.vault.access import SERVICE
 from certworker.vault.issuance import Rejected
 from certworker.vault.notification.message import Severity
@@ -196,54 +192,3 @@ def test_watching_in_a_pipe_tells_changes_alone(
     assert first.endswith("  0 certificates, 0 to attend to")
     assert second.endswith("  1 certificate, 1 to attend to: by-hand waits for its signature")
     assert json.loads(third)["needing_attention"] == 1
-
-
-def draw(status: object, width: int, encoding: str, rows: int | None = None) -> str:
-    """Draw a picture on a terminal that has no colours."""
-    file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    console = Console(file=file, width=width, no_color=True)
-    console.print(picture(status, console, rows))  # type: ignore[arg-type]
-    file.seek(0)
-    return file.read()
-
-
-def a_status(problems: int) -> dict[str, object]:
-    """Make up a status."""
-    problem = {"name": "web", "issuer": "ca", "what": "expired", "severity": "critical", "expires": 0, "why": "W. " * 40}
-    return {
-        "vault": "main",
-        "at": 86400 * 20000,
-        "certificates": 100_000,
-        "needing_attention": problems * 3,
-        "states": {"valid": 100_000},
-        "problems": [{**problem, "to_do": "certworker certificate renew web"}] * problems,
-        "issuers": [{"name": "ca", "certificates": 100_000, "needing_attention": problems * 3}],
-        "gates": [{"issuer": "CA", "reason": "outage", "since": 86400 * 19999, "closed_until": 86400 * 20000 + 60}],
-        "ahead": [{"begins": 86400 * (20000 + day), "renewals": day * 100, "expiries": 1} for day in range(90)],
-        "dead_notices": 2,
-    }
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
-@pytest.mark.parametrize("width", [40, 80, 200])
-def test_the_picture_fits_on_the_screen(width: int, encoding: str) -> None:
-    """However wide it is; of the problems so many are shown as have room, one at the least."""
-    text = draw(a_status(20), width, encoding, rows=40)
-    lines = text.splitlines()
-    assert max(map(len, lines)) <= width
-    assert len(lines) <= 40
-    words = " ".join(text.split())
-    assert "100,000 certificates: 99,940 fine, 60 need you" in words
-    assert "is down for 1 d; asked again in 1 min" in words
-    assert "more: certworker status --all" in words
-    assert "2 notices were not delivered" in words
-
-
-def test_columns_show_whatever_there_is() -> None:
-    """One beside a thousand is seen; nothing stays nothing."""
-    assert columns([0, 1, 1000], height=2) == ("    █", "  ▁ █")
-    assert columns([0, 1, 1000], ascii_only=True, height=2) == ("    #", "  . #")
-    assert columns([0, 0], height=2) == ("", "")
-    line, dates = axis(date(2026, 11, 22), 15)
-    assert line == "┴─────────────┴─────────────┴─"
-    assert dates == "today         29 Nov"

@@ -18,7 +18,7 @@ from certworker.vault.summary.keeping import Summary
 from certworker.vault.vaults import NetworkRules, Principal, Vault
 from certworker.worker.rounds import Rounds
 from tests.cli.terminal import Terminal
-from tests.cli.test_status_commands import draw
+from tests.cli.test_status_picture import draw
 from tests.support.clock import START
 from tests.support.deployment import policy_for
 from tests.support.operations import assign, go_by_policies
