@@ -42,22 +42,17 @@ def a_status(problems: int) -> dict[str, object]:
 
 def test_each_thing_that_is_wrong_has_its_words() -> None:
     """Who needs somebody and what to do, whose CA is in the way and until when, and who sleeps."""
-    web = {"name": "web", "issuer": "ca", "what": "has expired", "severity": "critical", "since": AT - DAY, "expires": AT - DAY}
-    mail = {
-        "name": "mail",
-        "issuer": "Self",
-        "what": "is paused",
-        "severity": "warning",
-        "since": AT - HOUR,
-        "expires": AT + HOUR,
-    }
+    web = {"name": "web", "issuer": "ca", "what": "has expired", "severity": "critical"}
+    web |= {"why": "The CA said no.", "to_do": "certworker certificate renew web"}
+    mail = {"name": "mail", "issuer": "Self", "what": "is paused", "severity": "warning"}
+    gone, soon = {"since": AT - DAY, "expires": AT - DAY}, {"since": AT - HOUR, "expires": AT + HOUR}
     status = {
         "vault": "main",
         "at": AT,
         "certificates": 10_001,
         "needing_attention": 4,
         "states": {"renewal_failed": 1, "valid": 2},
-        "problems": [web, mail],
+        "problems": [web | gone, mail | soon],
         "issuers": [{"name": name, "certificates": 2000, "needing_attention": 1} for name in ("ca", "b", "c", "d", "Unknown")]
         + [{"name": "Self", "certificates": 1, "needing_attention": 0}],
         "gates": [
