@@ -200,6 +200,34 @@ def test_vaults_that_are_not_counted_leave_room_for_the_others() -> None:
     assert "failing-199 is not counted" in whole
 
 
+def test_what_is_most_urgent_stands_first_whosever_it_is() -> None:
+    """What is critical, then what ends first and what never does; the latest answer and the latest worker count."""
+    first, second = one_of(1), one_of(2, 86400 * 20001)
+    usual = {"issuer": "ca", "what": "expired", "to_do": "certworker certificate show x"}
+    first |= {
+        "problems": [
+            {"name": "late", "severity": "critical", "expires": 9, **usual},
+            {"name": "never", "severity": "warning", **usual},
+        ]
+    }
+    second |= {"problems": [{"name": "soon", "severity": "critical", "expires": 1, **usual}], "more_dead_notices": True}
+    first |= {"worker": {"last_run": 5, "failed": True}}
+    second |= {"worker": {"last_run": 7, "failed": False}, "changes_waiting": 3}
+    merged = together([("https://a", first), ("https://b", second)], [], "https://a")
+    assert [(one["vault"], one["name"]) for one in merged["problems"]] == [
+        ("vault-2", "soon"),
+        ("vault-1", "late"),
+        ("vault-1", "never"),
+    ]
+    assert [one["to_do"].removeprefix("certworker certificate show x") for one in merged["problems"]] == [
+        " --vault-url https://b",
+        "",
+        "",
+    ]
+    assert (merged["at"], merged["worker"], merged["changes_waiting"]) == (second["at"], second["worker"], 3)
+    assert (merged["dead_notices"], merged["more_dead_notices"]) == (1, True)
+
+
 def test_midnight_may_pass_between_two_answers() -> None:
     """The day that is over in one of them is left out, and no day is counted twice."""
     day = 86400
