@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import pytest
 
+from certworker.settings import HistorySettings
 from certworker.vault.events import EventType
 from certworker.vault.key_creation import WantedKey
 from certworker.vault.key_settings import KeySettings
@@ -25,6 +27,8 @@ pytestmark = pytest.mark.long
 DAY: Final = timedelta(days=1)
 POLICY: Final = RotationPolicy(rotate_before_expiry="P10D", notify_before_expiry="P30D", expiry_time="P90D")
 MOST_WRITES: Final = 20
+WHOLE_HISTORY: Final = MappingProxyType({"history": HistorySettings(keep_days=0)})
+"""Two years are longer than events are kept."""
 
 Copy = Callable[[], str]
 
@@ -80,7 +84,7 @@ def live_until_killed(url: str, folder: Path, clock: FakeClock, end: int, n: int
         return MortalStore(store, n, committed=committed)
 
     try:
-        with open_deployment(folder, clock, url, wrap=wrap) as deployment:
+        with open_deployment(folder, clock, url, wrap=wrap, sections=WHOLE_HISTORY) as deployment:
             live(deployment, clock, end)
     except Killed:
         bury(url, folder, clock)
@@ -112,7 +116,7 @@ def test_two_years_of_a_key(copy: Copy, tmp_path: Path, clock: FakeClock) -> Non
     url = copy()
     assert live_until_killed(url, tmp_path, clock, 730, 30, committed=False)
     assert START + 100 * DAY < clock() < START + 700 * DAY
-    with open_deployment(tmp_path, clock, url) as deployment:
+    with open_deployment(tmp_path, clock, url, sections=WHOLE_HISTORY) as deployment:
         live(deployment, clock, 730)
         check_rotations(deployment, 730)
 

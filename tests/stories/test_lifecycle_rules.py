@@ -42,7 +42,7 @@ def begun(deployment: Deployment, name: str) -> list[datetime]:
 
 def test_a_maintenance_window_with_a_deadline(tmp_path: Path, clock: FakeClock) -> None:
     """A shop is changed on Sunday nights alone, in summer and winter; and on any day where it would be too late by Sunday."""
-    with open_deployment(tmp_path, clock, renewal={"maintenance": NIGHTS}) as deployment:
+    with open_deployment(tmp_path, clock, sections={"maintenance": NIGHTS}) as deployment:
         deployment.create("shop-1", policy_for("shop.test"))
         deployment.create("web", policy_for("web.test"))
         let_pass(deployment, clock, START + timedelta(days=200))
@@ -72,7 +72,7 @@ def test_a_maintenance_window_with_a_deadline(tmp_path: Path, clock: FakeClock) 
 
 def test_a_worker_that_slept_through_the_window_waits_for_the_next(tmp_path: Path, clock: FakeClock) -> None:
     """What fell due on Sunday night does not begin on Monday noon, where there is time until the next Sunday."""
-    with open_deployment(tmp_path, clock, renewal={"maintenance": NIGHTS}) as deployment:
+    with open_deployment(tmp_path, clock, sections={"maintenance": NIGHTS}) as deployment:
         deployment.create("shop-1", policy_for("shop.test"))
         deployment.work()
         planned = deployment.renewal("shop-1").due_at
@@ -150,8 +150,8 @@ def test_a_renewal_that_is_asked_for_and_fails_at_first(tmp_path: Path, clock: F
 
 def test_a_policy_that_changes_is_a_reason_where_the_house_wants_it(tmp_path: Path, clock: FakeClock) -> None:
     """With `renew`, a new name in the policy is in a certificate at once, and once; a change of nothing is none."""
-    renewal = {"renewal": RenewalSettings(on_policy_change="renew")}
-    with open_deployment(tmp_path, clock, renewal=renewal) as deployment:
+    sections = {"renewal": RenewalSettings(on_policy_change="renew")}
+    with open_deployment(tmp_path, clock, sections=sections) as deployment:
         house, vault, caller = deployment.house, deployment.vault, deployment.administrator
         deployment.create("web", policy_for("web.test"))
         deployment.work()
@@ -206,7 +206,7 @@ def test_settings_that_change_are_heard_after_a_start(tmp_path: Path, clock: Fak
         deployment.create("web", policy_for("web.test"))
         deployment.work()
         before = {name: deployment.renewal(name) for name in ("shop-1", "web")}
-    with open_deployment(tmp_path, clock, renewal={"maintenance": NIGHTS}) as deployment:
+    with open_deployment(tmp_path, clock, sections={"maintenance": NIGHTS}) as deployment:
         deployment.work()
         moved = deployment.renewal("shop-1").due_at
         assert moved is not None

@@ -146,7 +146,7 @@ def open_deployment(
     connect: Connect | None = None,
     issuers: Mapping[str, IssuerSettings] | None = None,
     audience: Audience | None = None,
-    renewal: Mapping[str, object] | None = None,
+    sections: Mapping[str, object] | None = None,
     measures: Measures = NO_MEASURES,
     *,
     anew: bool = False,
@@ -154,9 +154,9 @@ def open_deployment(
     """Set a deployment up in `folder`, or go on with the one that is there; close it at the end.
 
     `wrap` puts something between the services and the store, once everything is set up. `providers` are there beside the
-    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name, `renewal` those
-    of renewals and maintenance windows, `measures` what counts. One that is set up `anew` shares neither ids nor keys with
-    others of the same test.
+    scripted one; `connect` builds the HTTP clients of the house's own. `issuers` are settings by issuer name, `sections`
+    further ones by section, `measures` what counts. One that is set up `anew` shares neither ids nor keys with others of the
+    same test.
     """
     authority = authority or ScriptedAuthority()
     settings = Settings(
@@ -164,7 +164,7 @@ def open_deployment(
         seal=Seal(master_key_file=folder / "master.key"),
         issuers=issuers or {},
         spare_keys=SpareKeySettings(count=0),
-        **(renewal or {}),
+        **(sections or {}),
     )
     ready = database_url is None and not anew and put_deployment(folder, clock, _with_issuer) is not None
     if not settings.seal.master_key_file.exists():

@@ -17,7 +17,7 @@ DAY = timedelta(days=1)
 @pytest.fixture
 def deployment(tmp_path: Path, clock: FakeClock) -> Iterator[Deployment]:
     """Set up a house that remembers ninety days, with a certificate."""
-    with open_deployment(tmp_path, clock, renewal={"history": HistorySettings(keep_days=90)}) as opened:
+    with open_deployment(tmp_path, clock, sections={"history": HistorySettings(keep_days=90)}) as opened:
         opened.create("web", policy_for("web.example.test"))
         opened.work()
         yield opened
@@ -67,7 +67,7 @@ def test_what_is_younger_is_kept(deployment: Deployment, clock: FakeClock) -> No
 
 def test_a_setting_of_none_keeps_all(tmp_path: Path, clock: FakeClock) -> None:
     """With keep_days = 0 nothing is forgotten."""
-    with open_deployment(tmp_path, clock, renewal={"history": HistorySettings(keep_days=0)}) as deployment:
+    with open_deployment(tmp_path, clock, sections={"history": HistorySettings(keep_days=0)}) as deployment:
         deployment.create("web", policy_for("web.example.test"))
         deployment.work()
         before = deployment.events()
