@@ -60,7 +60,7 @@ check: $(STAMP) ## Lint, format, types and the rules of the house: all of them, 
 	if [ -n "$$failed" ]; then echo "check: failed:$$failed" >&2; exit 1; fi; \
 	echo "check: all is well"
 
-bench: $(BENCH) ## Measure how fast it is, beside OpenBao; writes build/bench.json (some minutes; needs wrk)
+bench: $(BENCH) ## Measure how fast it is, beside OpenBao; writes build/bench.json (some minutes; needs wrk; ARGS="scrapes": one part)
 	@$(VENV)/bin/python -m tests.bench $(ARGS)
 
 simulate: $(STAMP) ## Play years of a fleet; writes build/simulate-*.json and .png (half an hour; needs certworker[plot])

@@ -4,19 +4,23 @@ Machines are noisy, so what is compared is measured in turns, and the best turn 
 list of {name, ours, reference, reference_name, ratio, goal, met}; rates are operations a second, a ratio of 1 is as fast as the
 reference, and `goal` is the ratio that is wanted, if one is. Three references: the raw operation in as many processes as ours
 has, a bare route on the same server program, and OpenBao (TLS, raft storage, file audit).
+
+`make bench ARGS="decisions scrapes"` measures these parts alone.
 """
 
+import argparse
 import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from time import perf_counter
+from types import MappingProxyType
 
 from certworker.clock import utc_now
 from certworker.crypto.bundles import pem_bundle
@@ -121,17 +125,17 @@ def decisions(deployment: Deployment) -> list[Measured]:
     house, by_roles, who = deployment.house, deployment.vault, deployment.administrator
     by_policies = replace(by_roles, id=new_version(), name="by-policies", rbac=False)
     many = [AccessPolicy(who.tenant_id, f"object-{number}", {"secrets": ("get",)}) for number in range(MOST_POLICIES - 1)]
-    house.secrets.set(who, by_roles, "web", NewSecret("value"))
+    house.secrets.set(who, by_roles, "db", NewSecret("value"))
     with house.store.writing() as writer:
         writer.add_vault(by_policies)
         writer.put_access_policies(by_policies.id, (*many, AccessPolicy(who.tenant_id, who.object_id, {"secrets": ("get",)})))
 
     def decide() -> None:
         for vault in (by_roles, by_policies):
-            house.access.require(who, vault, "secrets", "get", reader, name="web")
+            house.access.require(who, vault, "secrets", "get", reader, name="db")
 
     with house.store.glance() as reader:
-        get = Reference("secret get, in process", repeated(lambda: house.secrets.get(who, by_roles, "web")), 10)
+        get = Reference("secret get, in process", repeated(lambda: house.secrets.get(who, by_roles, "db")), 10)
         return compare("decision by roles and decision by access policies, together", repeated(decide), get)
 
 
@@ -168,28 +172,56 @@ def requests(folder: Path, ours: Service, bare: Load, theirs: OpenBao) -> list[M
     return measured
 
 
-def main() -> int:
-    """Measure, print, and write the result."""
-    missing = [str(program) for program in ("wrk", PROGRAM) if shutil.which(program) is None]
-    if missing:
-        print(f"bench needs {' and '.join(missing)}: make setup-system and make bench install them", file=sys.stderr)  # noqa: T201
-        return 1
+def over_the_wire() -> list[Measured]:
+    """Measure requests to services of ours, of a bare route and of OpenBao."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         key, certificate = _self_signed()
         pem, pem_key = pem_bundle(None, certificate, ()), private_pem(key)
         (folder / "tls.pem").write_bytes(pem)
         (folder / "tls.key").write_bytes(pem_key)
-        results = requests(
+        return requests(
             folder,
             stack.enter_context(service(folder / "ours")),
             stack.enter_context(bare_route(folder / "tls.pem", folder / "tls.key")),
             stack.enter_context(openbao(folder / "openbao", pem, pem_key)),
         )
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        deployment = stack.enter_context(open_deployment(folder, utc_now))
-        results += [*issuance(deployment), *decisions(deployment), *scrapes(folder)]
+
+
+def in_process(part: Callable[[Deployment], list[Measured]]) -> list[Measured]:
+    """Measure a part with a deployment of its own."""
+    with tempfile.TemporaryDirectory() as folder, open_deployment(Path(folder), utc_now) as deployment:
+        return part(deployment)
+
+
+def large_and_small() -> list[Measured]:
+    """Measure scrapes of fleets."""
+    with tempfile.TemporaryDirectory() as folder:
+        return scrapes(Path(folder))
+
+
+PARTS: Mapping[str, Callable[[], list[Measured]]] = MappingProxyType(
+    {
+        "requests": over_the_wire,
+        "issuance": partial(in_process, issuance),
+        "decisions": partial(in_process, decisions),
+        "scrapes": large_and_small,
+    }
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print, and write the result."""
+    parser = argparse.ArgumentParser(prog="make bench ARGS=")
+    parser.add_argument("parts", nargs="*", help=f"what is measured: {', '.join(PARTS)}; all unless named")
+    wanted = parser.parse_args(arguments).parts or list(PARTS)
+    if unknown := [part for part in wanted if part not in PARTS]:
+        parser.error(f"there is no part {unknown[0]!r}; there are {', '.join(PARTS)}")
+    missing = [str(program) for program in ("wrk", PROGRAM) if shutil.which(program) is None]
+    if "requests" in wanted and missing:
+        print(f"bench needs {' and '.join(missing)}: make setup-system and make bench install them", file=sys.stderr)  # noqa: T201
+        return 1
+    results = [result for part in wanted for result in PARTS[part]()]
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([asdict(result) for result in results], indent=2) + "\n")
     return 0
