@@ -102,7 +102,9 @@ def _spread(windows: Windows, opening: datetime, share: float) -> datetime:
 
 def _opened(windows: Windows, at: datetime) -> datetime | None:
     """Tell since when they have been open without a break; none where that is longer than the horizon."""
-    beginnings = (begin for window in windows for begin in _beginnings(window, at - (HORIZON - 1) * DAY))
+    # so that the last day is that of `at`, even where the clock was put forward since
+    past = at - (HORIZON - 2) * DAY
+    beginnings = (begin for window in windows for begin in _beginnings(window, past))
     fresh = (begin for begin in beginnings if begin <= at and not is_open(windows, begin - _INSTANT))
     return max((begin for begin in fresh if is_open(windows, begin)), default=None)
 

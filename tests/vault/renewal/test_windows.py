@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from certworker.settings import MaintenanceSettings
@@ -125,6 +125,7 @@ def test_an_opening_is_open_and_nothing_before_it_is(text: str, zone: str, at: d
 
 
 @given(TEXTS, ZONES, TIMES, st.timedeltas(timedelta(0), timedelta(days=9)), st.floats(0, 1, exclude_max=True))
+@example("Mon-Sun 00:00-15:59", BERLIN, utc("2026-04-01T14:14"), timedelta(days=1, seconds=25563), 0.25)
 def test_every_look_gives_the_same_answer(text: str, zone: str, due: datetime, later: timedelta, share: float) -> None:
     """Until the window that it was moved to has gone by, and then until the next one has; it is always in one."""
     own = windows(text, zone=zone)
