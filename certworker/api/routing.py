@@ -1,6 +1,6 @@
 """Which handler a path of the data plane has. Paths come here in one spelling (`paths.clean_path`), so words are just equal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
@@ -60,11 +60,9 @@ class Routes(Generic[HandlerType]):
         return None
 
     def refusal(self, path: str) -> HTTPException:
-        """Say why nothing answers: 404, or 405 with the verbs that the path has (RFC 9110 section 10.2.1)."""
-        allowed = sorted({method for route, _ in self._others(path) for method in route.methods})
-        if not allowed:
-            return HTTPException(404, f"There is no operation at {path}.")
-        return HTTPException(405, "The method is not allowed here.", {"Allow": ", ".join(allowed)})
+        """Say why nothing answers: there is nothing, or it has other verbs."""
+        allowed = {method for route, _ in self._others(path) for method in route.methods}
+        return method_not_allowed(allowed) if allowed else HTTPException(404, f"There is no operation at {path}.")
 
     def params(self, path: str) -> Params:
         """Tell what stands in a path for names, by the first route that fits, whatever its verbs."""
@@ -75,6 +73,11 @@ class Routes(Generic[HandlerType]):
         for route in self._routes:
             if route.path.count("/") == path.count("/") and (params := route.fit(segments)) is not None:
                 yield route, params
+
+
+def method_not_allowed(allowed: Iterable[str]) -> HTTPException:
+    """Refuse a verb, and name those that the path has (RFC 9110 section 10.2.1)."""
+    return HTTPException(405, "The method is not allowed here.", {"Allow": ", ".join(sorted(allowed))})
 
 
 def methods_of(words: str) -> frozenset[str]:

@@ -67,7 +67,7 @@ class CountingFolder:
         except (OSError, ValueError, RuntimeError, struct.error) as error:
             _log.warning("What process %d has counted stays by itself: %s", pid, error)
 
-    def fell(self, name: str, code: int) -> None:
+    def fell(self, role: str, code: int) -> None:
         """Count that a process has ended unasked. `code` is what it ended with; negative: the signal that ended it."""
         if self._path is None:
             return
@@ -77,9 +77,9 @@ class CountingFolder:
         try:
             self._counters = self._counters or Counters(self._path)
         except SetupError as error:
-            _log.warning("That the process %s ended is not counted: %s", name, error)
+            _log.warning("That a process of the role %s ended is not counted: %s", role, error)
         else:
-            self._counters.count(Measure.PROCESS_EXITS, name.rstrip("0123456789").rstrip("-"), how_it_ended(code))
+            self._counters.count(Measure.PROCESS_EXITS, role, how_it_ended(code))
 
     def remove(self) -> None:
         """Remove it; nobody counts any more."""

@@ -122,7 +122,7 @@ def _authority(home: Home, lock: int, output: Path | None) -> Program:
     command = python(
         "ca_sim.app", "serve", "--config", str(home.authority_settings), "--ready-file", str(ready), "--parent-fd", "{parent}"
     )
-    return Program("ca-sim", command, (lock,), ready_file=ready, output=output)
+    return Program("ca-sim", command, (lock,), ready_file=ready, output=output, role="ca-sim")
 
 
 def _describe(home: Home, settings: Settings, ports: Ports, credentials: Mapping[str, str]) -> dict[str, object]:

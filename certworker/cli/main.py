@@ -132,10 +132,10 @@ def init(
     from certworker.cli.first_key import first_master_key  # noqa: PLC0415
     from certworker.cli.local_acts import recorded  # noqa: PLC0415
     from certworker.settings import load_settings  # noqa: PLC0415
-    from certworker.store.migrate import has_schema  # noqa: PLC0415
+    from certworker.store.migrate import require_current  # noqa: PLC0415
 
     settings, new = load_settings(config), new_vault(sku, retention_days, purge_protection)
-    has_schema(settings.database_url)  # refuses one of an earlier release: to bring it up to date is the service's
+    require_current(settings.database_url, or_none=True)  # to bring it up to date is the service's
     with (
         first_master_key(settings, shares, threshold) as first,
         open_house(settings, source=first.source) as house,

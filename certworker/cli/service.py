@@ -195,7 +195,8 @@ class Service:
                 numbers = [listener.fileno() for listener in bound]
                 command += [option, *(str(number) for number in numbers)]
                 inherited += numbers
-        return Program(name, tuple(command), tuple(inherited), output=self._output, environment=self._counting.environment)
+        environment = self._counting.environment
+        return Program(name, tuple(command), tuple(inherited), output=self._output, environment=environment, role=role)
 
 
 def _value(settings: Settings, name: str) -> object:

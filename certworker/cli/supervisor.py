@@ -33,7 +33,7 @@ class Program:
 
     It writes a byte to `ready` (or the file `ready_file`, where one is named) when it serves, and ends when `parent` comes to
     its end, however the supervisor died. What it prints goes to the file `output`, where one is named. `environment` is what it
-    has besides the supervisor's own.
+    has besides the supervisor's own. `role` is what it is for, where several do the same.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Program:
     ready_file: Path | None = None
     output: Path | None = None
     environment: tuple[tuple[str, str], ...] = ()
+    role: str = ""
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class StopAskedError(Exception):
 class Supervisor:
     """Keeps programs running until it is told to stop. `stop_asked` is looked at while programs start.
 
-    `ended` is told the id of each process that has ended while others go on; `fell` the name and the return code (negative: the
+    `ended` is told the id of each process that has ended while others go on; `fell` the role and the return code (negative: the
     signal) of each that nobody had asked to.
     """
 
@@ -76,7 +77,7 @@ class Supervisor:
         stop_seconds: float,
         stop_asked: Callable[[], bool] = lambda: False,
         ended: Callable[[int], None] = lambda _pid: None,
-        fell: Callable[[str, int], None] = lambda _name, _code: None,
+        fell: Callable[[str, int], None] = lambda _role, _code: None,
     ) -> None:
         self._stop_seconds = stop_seconds
         self._stop_asked = stop_asked
@@ -126,7 +127,7 @@ class Supervisor:
             code = child.process.returncode
             _log.error("The %s process ended (%s); it is started again in %.1f s.", child.program.name, _ending(code), pause)
             self._fallen.append(_Fallen(child.program, now + pause, falls))
-            self._fell(child.program.name, code)
+            self._fell(child.program.role, code)
         for fallen in [fallen for fallen in self._fallen if fallen.again_at <= now]:
             self._fallen.remove(fallen)
             child = self._spawn(fallen.program)

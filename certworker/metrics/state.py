@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.metadata import version
-from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -27,9 +26,6 @@ from certworker.vault.summary.keeping import Summary
 from certworker.vault.summary.records import Measure
 from certworker.vault.vaults import Heartbeat, Issuer
 
-ISSUER_SERIES: Final = 500
-"""Of so many issuers series are told, where nothing else is said."""
-
 
 def _no_limits(_: Issuer) -> Limits:
     return Limits()
@@ -43,7 +39,7 @@ class Metrics:
         store: Store,
         clock: Clock,
         certificate_series: int,
-        issuer_series: int = ISSUER_SERIES,
+        issuer_series: int,
         limits_of: LimitsOf = _no_limits,
         channels: Collection[Place] = (),
     ) -> None:

@@ -52,36 +52,31 @@ def migrate(database_url: str) -> None:
         engine.dispose()
 
 
-def require_current(database_url: str) -> None:
+def require_current(database_url: str, *, or_none: bool = False) -> None:
     """Look whether the schema is the one of this release, and change nothing.
 
-    Raises SetupError where it is not, or where there is none yet; Unavailable where the database does not answer.
+    Raises SetupError where it is another one, or where there is none yet and that is not allowed; Unavailable where the
+    database does not answer.
     """
-    if not has_schema(database_url):
+    revision = _revision_at(database_url) if is_there(database_url) else None
+    if revision is None and not or_none:
         raise SetupError(NOT_SET_UP)
-
-
-def has_schema(database_url: str) -> bool:
-    """Tell whether there is a schema, which is then the one of this release; change nothing.
-
-    Raises SetupError for one of another release, Unavailable where the database does not answer.
-    """
-    if not is_there(database_url):
-        return False
-    engine = open_engine(database_url, PATIENCE)
-    try:
-        with engine.connect() as connection:
-            revision = revision_of(connection)
-    except SQLAlchemyError as error:
-        fail(error)
-    finally:
-        engine.dispose()
     if revision not in {None, HEAD}:
         raise SetupError(
             f"The database was written by an earlier release of certworker (its schema is {revision}, this release works on "
             f"{HEAD}). Back it up, and start the service anew: `certworker run` brings it up to date. Nothing was changed."
         )
-    return revision is not None
+
+
+def _revision_at(database_url: str) -> str | None:
+    engine = open_engine(database_url, PATIENCE)
+    try:
+        with engine.connect() as connection:
+            return revision_of(connection)
+    except SQLAlchemyError as error:
+        fail(error)
+    finally:
+        engine.dispose()
 
 
 def _is_current(engine: Engine) -> bool:

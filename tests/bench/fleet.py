@@ -47,7 +47,7 @@ def scraped_fleet(folder: Path, size: int) -> Iterator[Metrics]:
         summary = Summary(store)
         while summary.catch_up():
             pass
-        yield Metrics(store, utc_now, SERIES)
+        yield Metrics(store, utc_now, SERIES, _ISSUERS)
     finally:
         store.close()
 

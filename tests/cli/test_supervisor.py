@@ -32,8 +32,9 @@ sys.stdin.read()
 
 
 def program(code: str, name: str = "child") -> Program:
-    """Make a tiny program."""
-    return Program(name, (sys.executable, "-I", "-S", "-c", code, "{ready}", "{parent}"))
+    """Make a tiny program. What it is for is what its name says before any number."""
+    command = (sys.executable, "-I", "-S", "-c", code, "{ready}", "{parent}")
+    return Program(name, command, role=name.partition("-")[0])
 
 
 @pytest.fixture
@@ -84,14 +85,14 @@ def test_what_falls_is_started_again_after_a_pause_that_grows(supervisor: Superv
 def test_who_falls_is_told_with_what_it_ended_with() -> None:
     """A kill by its signal, an end by its code; who is replaced or stopped has not fallen."""
     told: list[tuple[str, int]] = []
-    supervisor = Supervisor(0.2, fell=lambda name, code: told.append((name, code)))
+    supervisor = Supervisor(0.2, fell=lambda role, code: told.append((role, code)))
     supervisor.start([program(SERVES, "api-1"), program(SERVES_ONCE, "worker")])
     supervisor._children[0].process.kill()
     for child in supervisor._children:
         child.process.wait()
     supervisor.look()
     supervisor.look()
-    assert sorted(told) == [("api-1", -signal.SIGKILL), ("worker", 3)]
+    assert sorted(told) == [("api", -signal.SIGKILL), ("worker", 3)]
     supervisor.replace([program(SERVES)])
     supervisor.replace([program(SERVES)])
     supervisor.stop()

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from certworker.api.graph.call import GraphCall
+from certworker.api.routing import method_not_allowed
 
 Handler = Callable[[GraphCall], Awaitable[Response]]
 _NAME: Final = re.compile(r"\{(\w+)\}")
@@ -48,5 +49,5 @@ class GraphRoutes:
             if match:
                 allowed |= found.methods
         if allowed:
-            raise HTTPException(405, "The method is not allowed here.", {"Allow": ", ".join(sorted(allowed))})
+            raise method_not_allowed(allowed)
         raise HTTPException(404, f"Resource not found for the segment '{path[:120]}'.")

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from certworker.api.management.call import ArmCall
+from certworker.api.routing import method_not_allowed
 from certworker.errors import InvalidResource, ResourceNotFound
 
 Handler = Callable[[ArmCall], Awaitable[Response]]
@@ -93,7 +93,7 @@ class ArmRoutes:
             if match:
                 allowed |= found.methods
         if allowed:
-            raise HTTPException(405, "The method is not allowed here.", {"Allow": ", ".join(sorted(allowed))})
+            raise method_not_allowed(allowed)
         raise _unknown(path)
 
 

@@ -55,7 +55,7 @@ def told(simulation: Simulation) -> list[EventType]:
 
 def attempts(simulation: Simulation, result: str) -> float:
     """Read the counter of attempts, as a scrape would."""
-    text = Metrics(simulation.deployment.house.store, simulation.deployment.house.clock, 1000).text()[0].decode()
+    text = Metrics(simulation.deployment.house.store, simulation.deployment.house.clock, 1000, 500).text()[0].decode()
     lines = [line for line in text.splitlines() if line.startswith("certworker_issuance_attempts_total{")]
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if f'result="{result}"' in line)
 

@@ -92,7 +92,8 @@ class Renewal:
 
     def counted(self, result: str) -> float:
         """Read the counter of attempts, as a scrape would."""
-        text = Metrics(self.simulation.deployment.house.store, self.simulation.deployment.house.clock, 1000).text()[0].decode()
+        house = self.simulation.deployment.house
+        text = Metrics(house.store, house.clock, 1000, 500).text()[0].decode()
         lines = [line for line in text.splitlines() if line.startswith("certworker_issuance_attempts_total{")]
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if f'result="{result}"' in line)
 
